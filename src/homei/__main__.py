@@ -1,0 +1,3 @@
+from homei.cli import main
+
+main()

@@ -1,0 +1,130 @@
+"""The command line: one subcommand a stage, and what stands around the graph; heavy imports stay in the commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+import homei
+from homei import params, stages
+
+EXAMPLES = """
+\b
+Examples:
+  homei compose source=hdb tuning=full    write params.yaml for another run
+  homei fetch hdb --from ../downloads     bring a source's files in
+  homei train                             run one stage by hand, as `dvc repro` would
+  homei verify                            rehash all that was built
+"""
+
+
+@click.group(
+    help="homei turns a city's property sales into valuations that can be trusted, explained and rebuilt.",
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+def cli() -> None:
+    pass
+
+
+@cli.command()
+@click.argument("overrides", nargs=-1)
+@click.option("--check", is_flag=True, help="Write nothing; fail where params.yaml differs from what params/ says.")
+def compose(overrides: tuple[str, ...], check: bool) -> None:
+    """Write params.yaml from the groups in params/.
+
+    OVERRIDES choose groups and set values in Hydra's grammar: source=hdb model=linear tuning.trials=20
+    """
+    text = params.compose(overrides)
+    current = params.FILE.read_text(encoding="utf-8") if params.FILE.exists() else None
+    if check and text != current:
+        raise click.ClickException("params.yaml is not what params/ composes to: run `homei compose`")
+    if text != current:
+        params.FILE.write_text(text, encoding="utf-8")
+
+
+@cli.command()
+@click.argument("source")
+@click.option("--from", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Copy from here.")
+def fetch(source: str, folder: Path | None) -> None:
+    """Bring the files of SOURCE (a name in params/source/) into its folder under data/external/."""
+    import yaml
+
+    from homei.sources.fetch import fetch as fetch_files
+
+    values = yaml.safe_load(params.compose([f"source={source}"]))
+    fetch_files(params.section("source", values["source"]), folder)
+
+
+@cli.command()
+def verify() -> None:
+    """Rehash every output, the cache and the model, and name what isn't what dvc.lock says."""
+    from homei.verify import verify as find_differences
+
+    differences = find_differences(Path.cwd())
+    for difference in differences:
+        click.echo(difference, err=True)
+    if differences:
+        raise click.ClickException(f"{len(differences)} differences found")
+    click.echo("every output, the cache and the model are what dvc.lock says")
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=3000, show_default=True, help="Port to listen on.")
+def serve(host: str, port: int) -> None:
+    """Answer valuations over HTTP from the packaged Bento."""
+    from homei.serve.launch import launch
+
+    launch(host, port)
+
+
+@cli.command()
+def java() -> None:
+    """Find a Java 17 or newer for Spark, or install a JRE into the project."""
+    from homei.java import ensure
+
+    click.echo(f"Java: {ensure()}")
+
+
+def _stage_command(name: str) -> click.Command:
+    arguments = [click.Argument(["table"], type=click.Choice(["sales", "places"]))] if name == "ingest" else []
+    return click.Command(
+        name,
+        params=list(arguments),
+        callback=lambda **given: stages.run(name, **given),
+        help=f"Stage: {stages.STAGES[name].title}.",
+    )
+
+
+for _name in stages.STAGES:
+    cli.add_command(_stage_command(_name))
+
+
+def _run_the_code_of_this_folder() -> None:
+    """Starts over with this folder's own src/ where another one was imported.
+
+    DVC runs queued experiments in a copy of the repository, while the installed package points to the original:
+    without this, a queued experiment would run today's code under yesterday's hashes.
+    """
+    here = Path("src/homei")
+    if here.is_dir() and not here.samefile(Path(homei.__file__).parent):
+        os.environ["PYTHONPATH"] = str(here.parent.resolve())
+        os.execv(sys.executable, [sys.executable, "-m", "homei", *sys.argv[1:]])
+
+
+def main() -> None:
+    """The entry point: errors that a user can mend are one message, others keep their traceback."""
+    _run_the_code_of_this_folder()
+    for name in ("DO_NOT_TRACK", "BENTOML_DO_NOT_TRACK", "DVC_NO_ANALYTICS"):
+        os.environ.setdefault(name, "true")
+    try:
+        cli(prog_name="homei")
+    except (ValueError, OSError, RuntimeError) as error:
+        if os.environ.get("HOMEI_TRACEBACK"):
+            raise
+        click.echo(f"homei: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,118 @@
+"""The lake: the only place that reads or writes tables, reports and models, each byte-stable and swapped in whole.
+
+A table is a folder of Parquet files. Writers fill a folder beside the target and rename it into place, so that a
+run that is killed leaves the old version or the new one, never half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+RAW_SALES = Path("data/raw/sales")
+RAW_PLACES = Path("data/raw/places")
+VALID_SALES = Path("data/processed/valid/sales")
+VALID_PLACES = Path("data/processed/valid/places")
+QUARANTINE = Path("data/processed/quarantine")
+READY = Path("data/processed/ml_ready/sales")
+MARKET_INDEX = Path("data/processed/aggregates/market_index")
+MARKET_HISTORY = Path("data/processed/aggregates/market_history")
+PREVIOUS_SALES = Path("data/processed/aggregates/previous_sales")
+PLACES = Path("data/processed/aggregates/places")
+PREDICTIONS = Path("data/processed/predictions")
+
+
+class MissingTableError(FileNotFoundError):
+    """A table that an earlier stage should have left."""
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A fresh folder beside `target` that takes its place when the block ends well, and vanishes otherwise."""
+    side = target.with_name(f".{target.name}.writing")
+    shutil.rmtree(side, ignore_errors=True)
+    side.mkdir(parents=True)
+    try:
+        yield side
+    except BaseException:
+        shutil.rmtree(side, ignore_errors=True)
+        raise
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)
+    side.rename(target)
+
+
+def read(table: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """A table's rows in their stored order; raises MissingTableError naming the table."""
+    if not table.exists():
+        raise MissingTableError(f"{table} is not there: `dvc repro` builds it")
+    return pq.read_table(table, columns=list(columns) if columns else None).to_pandas(date_as_object=False)
+
+
+def write(frame: pd.DataFrame, table: Path) -> None:
+    """`frame` as a table of one file, in the given order, without its index."""
+    with replacing(table) as folder:
+        stored = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+        pq.write_table(stored, folder / "part-00000.parquet", compression="zstd")
+
+
+def read_spark(spark: SparkSession, table: Path) -> DataFrame:
+    """A table as a Spark frame; raises MissingTableError naming the table."""
+    if not table.exists():
+        raise MissingTableError(f"{table} is not there: `dvc repro` builds it")
+    return spark.read.parquet(str(table.resolve()))
+
+
+def write_spark(frame: DataFrame, table: Path, key: Sequence[str], files: int = 1) -> None:
+    """A Spark frame as a table, its rows ordered by `key`, which must be unique for the bytes to be stable."""
+    with replacing(table) as folder:
+        written = folder / "written"
+        ordered = frame.repartition(files, *key).sortWithinPartitions(*key)
+        ordered.write.option("compression", "zstd").parquet(str(written.resolve()))
+        # Spark's names carry a random id, and markers and checksums come along.
+        for number, part in enumerate(sorted(written.glob("part-*.parquet"))):
+            part.rename(folder / f"part-{number:05d}.parquet")
+        shutil.rmtree(written)
+
+
+def write_text(text: str, path: Path) -> None:
+    """A text file, swapped in whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    side = path.with_name(f".{path.name}.writing")
+    side.write_text(text, encoding="utf-8", newline="\n")
+    side.replace(path)
+
+
+def write_json(value: Any, path: Path) -> None:
+    """`value` as indented JSON; NaN is refused, as JSON has none."""
+    write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def digest(*paths: Path) -> str:
+    """SHA-256 over the names and bytes of files and folders, in order of name, as 64 hexadecimal digits."""
+    total = hashlib.sha256()
+    for path in paths:
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        for file in files:
+            name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+            total.update(f"{name}\0{content}\n".encode())
+    return total.hexdigest()

@@ -1,0 +1,1 @@
+"""What learns: split, estimators, tuning, training, intervals, the ratio study, packaging."""

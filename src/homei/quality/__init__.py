@@ -1,0 +1,1 @@
+"""What may come in: contracts, quarantine, the data-quality report."""

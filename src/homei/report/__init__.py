@@ -1,0 +1,1 @@
+"""What people look at: charts, executed notebooks, the stakeholder site."""

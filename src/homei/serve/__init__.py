@@ -1,0 +1,1 @@
+"""What answers: the BentoML service, its routes and its schemas."""

@@ -1,0 +1,62 @@
+"""Spark finds the machine's Java, or the project's own; where there is none, a JRE is installed, and it says so."""
+
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from homei import java
+
+
+def a_java(home: Path, version: str) -> Path:
+    (home / "bin").mkdir(parents=True)
+    program = home / "bin" / "java"
+    program.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    program.chmod(0o755)
+    return home
+
+
+@pytest.fixture
+def bare_machine(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    return tmp_path
+
+
+def test_java_home_comes_first(bare_machine, monkeypatch):
+    home = a_java(bare_machine / "jdk", "21.0.2")
+    monkeypatch.setenv("JAVA_HOME", str(home))
+    assert java.find() == home
+
+
+def test_an_old_java_does_not_count(bare_machine, monkeypatch):
+    monkeypatch.setenv("PATH", f"{a_java(bare_machine / 'old', '1.8.0_392')}/bin")
+    assert java.find() is None
+
+
+def test_the_projects_own_jre_is_found_without_any_environment(bare_machine):
+    home = a_java(bare_machine / ".tools/jre/jdk-17-jre", "17.0.9")
+    assert java.find().resolve() == home.resolve()
+
+
+def test_where_there_is_none_a_jre_is_installed_into_the_project_and_said(bare_machine, monkeypatch, capsys):
+    def install(version, *, jre, path):
+        assert (version, jre) == ("17", True)
+        return str(a_java(Path(path) / "jdk-17-jre", "17.0.9"))
+
+    # The registry of Java builds can't be reached from a test; what is tested is when and how it is asked.
+    monkeypatch.setitem(sys.modules, "jdk", types.SimpleNamespace(install=install))
+    assert java.ensure() == Path(".tools/jre/jdk-17-jre")
+    assert "installing a JRE into .tools/jre" in capsys.readouterr().err
+    assert java.find() is not None
+
+
+def test_a_failed_installation_says_what_to_do(bare_machine, monkeypatch):
+    def install(version, *, jre, path):
+        raise OSError("no route to host")
+
+    monkeypatch.setitem(sys.modules, "jdk", types.SimpleNamespace(install=install))
+    with pytest.raises(java.NoJavaError, match="install one and set JAVA_HOME"):
+        java.ensure()
