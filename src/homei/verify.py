@@ -53,9 +53,10 @@ def cache_objects_that_differ(project: Path) -> Iterator[str]:
 def _stages_in_graph(project: Path) -> set[str]:
     """The stages that dvc.yaml has today: dvc.lock keeps those of other sources as well."""
     from dvc.repo import Repo
+    from dvc.stage import PipelineStage
 
     with Repo(str(project)) as repo:
-        return {stage.addressing for stage in repo.index.stages}
+        return {stage.name for stage in repo.index.stages if isinstance(stage, PipelineStage)}
 
 
 def _md5(path: Path) -> str:
