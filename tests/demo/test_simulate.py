@@ -1,0 +1,90 @@
+"""The stage: what lands in the source's folder, byte for byte."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from homei import lake
+from homei.demo import simulate
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch, small, demo_source):
+    """Runs the stage in an empty project and gives the folder it wrote."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(seed: int = 1, **changes) -> Path:
+        simulate.run(seed, small(**changes), demo_source)
+        return Path(demo_source.folder)
+
+    return run
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(written):
+    first = lake.digest(written(seed=1))
+    assert lake.digest(written(seed=1)) == first
+    assert lake.digest(written(seed=2)) != first
+
+
+def test_the_register_has_the_columns_that_the_source_maps(written, demo_source):
+    header = pd.read_csv(written() / "sales.csv", nrows=0).columns
+    assert {column.column for column in demo_source.sales.columns.values()} == set(header)
+
+
+def test_the_truth_names_each_line_of_the_register(written, demo_source):
+    folder = written()
+    truth = lake.read(folder / demo_source.truth)
+    lines = (folder / "sales.csv").read_text().splitlines()
+    assert len(truth) == len(lines) - 1
+    assert truth["source_line"].dtype == np.int64
+    assert all(
+        lines[line - 1].startswith(f"{name},")
+        for line, name in zip(truth["source_line"], truth["transaction_id"], strict=True)
+    )
+
+
+def test_the_truth_tells_what_was_drawn(written):
+    facts = lake.read_json(written(seed=7) / "truth" / "city.json")
+    assert facts["seed"] == 7
+    assert facts["noise"] == 0.06
+    assert facts["shift_month"] == "2025-07"
+    assert list(facts["market"])[0::59] == ["2021-01", "2025-12"]
+
+
+def test_places_of_every_declared_kind_lie_in_the_city(written, demo_source):
+    folder = written()
+    for declared in demo_source.places:
+        places = pd.read_csv(folder / declared.file)
+        assert list(places.columns) == [declared.name, declared.latitude, declared.longitude]
+        assert len(places) > 20
+        for axis in ("latitude", "longitude"):
+            assert places[axis].between(*demo_source.contract.ranges[axis]).all()
+
+
+def test_some_attributes_are_missing_in_clean_rows_and_houses_have_no_floor(register, as_numbers):
+    clean = as_numbers(register())
+    for attribute in ("bedrooms", "bathrooms"):
+        assert 0 < clean[attribute].isna().mean() < 0.08
+    on_the_ground = clean["property_type"].isin(["house", "villa"])
+    assert clean.loc[on_the_ground, "floor"].isna().all()
+    assert clean.loc[~on_the_ground, "floor"].notna().mean() > 0.9
+
+
+def test_the_attributes_of_a_property_stay(register, as_numbers):
+    clean = as_numbers(register())
+    stable = ["square_meters", "property_type", "district", "bedrooms", "floor", "year_built", "latitude"]
+    assert (clean.groupby("property_id")[stable].nunique(dropna=False) == 1).all(axis=None)
+
+
+def test_the_city_has_its_districts_and_five_types(register):
+    rows = register(properties=2000, sales=6000, faults={})
+    assert rows["district"].nunique() == 40
+    assert rows["property_type"].nunique() == 5
+
+
+def test_a_source_that_is_not_simulated_keeps_its_files(small, demo_source):
+    real = demo_source.model_copy(update={"name": "hdb"})
+    with pytest.raises(ValueError, match="hdb is not simulated, and its files are not overwritten"):
+        simulate.run(1, small(), real)
