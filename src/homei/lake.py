@@ -103,7 +103,19 @@ def write_json(value: Any, path: Path) -> None:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """What a JSON file holds; raises MissingTableError naming it."""
+    return json.loads(_there(path).read_text(encoding="utf-8"))
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """The rows of a report's CSV file; raises MissingTableError naming it."""
+    return pd.read_csv(_there(path))
+
+
+def _there(path: Path) -> Path:
+    if not path.exists():
+        raise MissingTableError(f"{path} is not there: `dvc repro` builds it")
+    return path
 
 
 def digest(*paths: Path) -> str:

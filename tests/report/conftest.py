@@ -1,0 +1,114 @@
+"""What the stages before `site` would have left, small and made up."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from homei import lake
+
+DECILES = range(1, 11)
+REPORTS = ("quality/quality", "drift/drift", "drift/data_drift", "drift/regression", "evaluation/evaluate")
+
+
+def study(mdape, n=1200):
+    """A ratio study of made-up but possible numbers."""
+    shares = {"ppe5": 0.66, "ppe10": 0.93, "ppe20": 0.99, "r2": 0.95}
+    return {
+        "n": n,
+        "mdape": mdape,
+        "mape": mdape * 1.3,
+        **shares,
+        "median_ratio": 1.003,
+        "cod": 0.04,
+        "prd": 1.001,
+        "prb": -0.004,
+    }
+
+
+VERDICTS = {
+    "median_ratio": (1.003, 0.9, 1.1), "cod": (0.051, 0.05, 0.15), "prd": (1.001, 0.98, 1.03),
+    "prb": (-0.004, -0.05, 0.05), "better_than_naive": (0.61, 0.0, None), "better_than_linear": (0.31, 0.0, None),
+    "coverage": (0.893, 0.87, 0.93), "noise_floor": (1.41, None, 1.5),
+}  # fmt: skip
+
+
+@pytest.fixture
+def metrics():
+    return {
+        "source": "demo", "currency": "EUR", "as_of": "2025-12-31", "model": "lightgbm",
+        "out_of_time": study(0.031), "random_split": study(0.028), "naive": study(0.081), "linear": study(0.045),
+        "noise_floor": {**study(0.022), "basis": "twins"},
+        "intervals": {"level": 0.9, "coverage": 0.893, "mean_relative_width": 0.16, "n": 1200},
+        "verdicts": [
+            {"name": name, "value": value, "low": low, "high": high, "interval": [value - 0.002, value + 0.002],
+             "ok": True, "text": f"A sentence about {name}."}
+            for name, (value, low, high) in VERDICTS.items()
+        ],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def drift():
+    names = ["square_meters", "floor", "location", "market_level"]
+    return {
+        "reference": {"months": ["2022-01", "2025-06"], "rows": 5000},
+        "current": {"months": ["2025-07", "2025-12"], "rows": 900},
+        "columns": [
+            {"column": name, "drifted": name == "market_level", "method": "Wasserstein", "score": 0.1, "threshold": 0.1}
+            for name in names
+        ],
+        "drifted_share": 0.25, "limit": 0.5, "shifted_locations": [], "drifted": False, "regression": {},
+        "verdict": "No drift: one of four attributes moved.",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def quality():
+    return {
+        "rows": 30000, "valid": 29500, "rejected": 500, "share": 500 / 30000, "limit": 0.2, "ok": True,
+        "reasons": [{"reason": "price: missing", "rows": 500, "share": 500 / 30000}],
+        "files": [{"file": "sales.csv", "rows": 30000, "rejected": 500}],
+        "columns": [{"column": "price", "present": 0.98}],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def measured(tmp_path, monkeypatch, metrics, drift, quality) -> Path:
+    """A project folder, which becomes the current one, with everything that the front page reads and links to."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(7)
+    lake.write_json(metrics, Path("reports/evaluation/metrics.json"))
+    lake.write_json(drift, Path("reports/drift/drift.json"))
+    lake.write_json(quality, Path("reports/quality/quality.json"))
+    lake.write_json({"tag": "valuation:0123456789ab"}, Path("models/bento.json"))
+    months = np.arange(2021 * 12, 2026 * 12 + 1)
+    lake.write(pd.DataFrame({"month": months, "market_level": 8 + 0.004 * np.arange(61)}), lake.MARKET_INDEX)
+    actual = np.exp(random.normal(12.8, 0.4, 3000))
+    for name, frame in {
+        "predicted_actual": {"actual": actual, "predicted": actual * np.exp(random.normal(0, 0.05, 3000))},
+        "ratio_by_decile": {"decile": DECILES, "n": 120, "median_ratio": [1.02 - 0.004 * d for d in DECILES],
+                            "low": [1.01 - 0.004 * d for d in DECILES], "high": [1.03 - 0.004 * d for d in DECILES]},
+        "error_by_month": {"month": [f"2025-{month:02d}" for month in range(7, 13)], "n": 200,
+                           "mdape": [0.029, 0.03, 0.031, 0.03, 0.033, 0.032], "low": 0.027, "high": 0.035},
+        "error_map": _cells(random),
+        "slices": {"slice": "location", "value": [f"District {n}" for n in range(14)], "n": 90,
+                   "mdape": np.linspace(0.02, 0.06, 14), "mdape_low": np.linspace(0.015, 0.05, 14),
+                   "mdape_high": np.linspace(0.025, 0.07, 14), "ppe10": 0.9, "median_ratio": 1.0, "cod": 0.05,
+                   "prd": 1.0},
+    }.items():  # fmt: skip
+        lake.write_text(pd.DataFrame(frame).to_csv(index=False), Path(f"reports/evaluation/{name}.csv"))
+    for report in (*REPORTS, "notebooks/explore", "notebooks/train"):
+        lake.write_text("<!DOCTYPE html><title>a report</title>", Path(f"reports/{report}.html"))
+    return tmp_path
+
+
+def _cells(random):
+    places = [(x, y) for x in range(14) for y in range(9) if math.hypot((x - 6.5) / 7, (y - 4) / 4.5) < 1]
+    longitude, latitude = np.array(places, dtype=float).T
+    return {
+        "longitude": -30 + longitude * 0.025, "latitude": 45 + latitude * 0.018, "mdape": 0.03,
+        "median_error": random.normal(0, 0.02, len(places)), "n": random.integers(5, 60, len(places)),
+    }  # fmt: skip

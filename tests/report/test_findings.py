@@ -1,0 +1,79 @@
+import pytest
+
+from homei.report import findings
+
+
+def labels(cards, ok):
+    return [card["label"] for card in cards if card["ok"] is ok]
+
+
+def test_good_numbers_read_as_good(metrics, drift, quality):
+    cards = findings.headline(metrics, drift, quality)
+    assert [card["ok"] for card in cards] == [True] * 5
+    assert findings.summary(cards) == "All 5 verdicts hold."
+
+
+def fail(metrics, name, ok=False):
+    next(verdict for verdict in metrics["verdicts"] if verdict["name"] == name)["ok"] = ok
+
+
+@pytest.mark.parametrize(
+    ("spoil", "label"),
+    [
+        (lambda metrics, drift, quality: fail(metrics, "better_than_linear"), "Typical error"),
+        (lambda metrics, drift, quality: fail(metrics, "cod"), "Assessors’ bands"),
+        (lambda metrics, drift, quality: fail(metrics, "coverage"), "Price intervals"),
+        (lambda metrics, drift, quality: drift.update(drifted=True), "Drift"),
+        (lambda metrics, drift, quality: quality.update(ok=False), "Data quality"),
+    ],
+)
+def test_a_failing_verdict_reads_as_failing(metrics, drift, quality, spoil, label):
+    spoil(metrics, drift, quality)
+    cards = findings.headline(metrics, drift, quality)
+    assert labels(cards, False) == [label]
+    assert findings.summary(cards) == f"4 of 5 verdicts hold. Failing: {label.lower()}."
+
+
+@pytest.mark.parametrize(
+    ("name", "ok", "label"), [("noise_floor", False, "typical error"), ("prb", None, "assessors’ bands")]
+)
+def test_what_is_neither_good_nor_bad_is_to_be_watched(metrics, drift, quality, name, ok, label):
+    fail(metrics, name, ok)
+    summary = findings.summary(findings.headline(metrics, drift, quality))
+    assert summary == f"4 of 5 verdicts hold. To watch: {label}."
+
+
+def test_a_noise_floor_that_nobody_knows_is_left_out(metrics, drift, quality):
+    metrics["noise_floor"]["mdape"] = None
+    assert "Noise floor" not in findings.errors(metrics)
+    assert findings.conclusion(metrics).endswith("(8.1\u202f%).")
+    assert "floor –" in findings.headline(metrics, drift, quality)[0]["note"]
+
+
+def test_a_verdict_without_numbers_is_a_row_of_dashes():
+    nothing = {"name": "noise_floor", "value": None, "low": None, "high": 1.5, "interval": [None, None], "ok": None}
+    row = findings.verdict_table([{**nothing, "text": "Too few sales."}]).iloc[0]
+    assert (row.value, row.limits, row.interval, row.verdict) == ("–", "at most 1.50", "–", None)
+
+
+def test_the_conclusion_tells_the_numbers_and_not_a_hope(metrics):
+    assert "within 3.1\u202f% of the price paid" in findings.conclusion(metrics)
+    assert "2.6 times as far off" in findings.conclusion(metrics)
+    metrics["naive"]["mdape"] = 0.02
+    assert "closer than the model" in findings.conclusion(metrics)
+
+
+def test_a_measure_outside_its_band_is_named(metrics, drift, quality):
+    fail(metrics, "cod")
+    assert "Uniformity (COD)" in findings.headline(metrics, drift, quality)[1]["note"]
+
+
+def test_a_band_open_on_one_side_says_so():
+    assert findings.span(None, 0.05, "percent0") == "at most 5\u202f%"
+    assert findings.span(0.9, None, "ratio") == "at least 0.900"
+
+
+def test_verdicts_become_a_row_each(metrics):
+    table = findings.verdict_table(metrics["verdicts"])
+    assert list(table.measure)[:2] == ["Level (median ratio)", "Uniformity (COD)"]
+    assert table.verdict.all()
