@@ -43,13 +43,26 @@ class Column(Section):
         return {"column": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _has_one_origin(self) -> Column:
+    def _is_unambiguous(self) -> Column:
         if sum(origin is not None for origin in (self.column, self.template, self.constant, self.lookup)) != 1:
             raise ValueError("needs exactly one of column, template, constant, lookup")
+        if self.thousands == self.decimal:
+            raise ValueError(f"thousands and decimal can't both be {self.decimal!r}")
+        if self.band is not None and not self.band.strip():
+            raise ValueError("band needs more than spaces between its ends")
         return self
 
 
-class LookupFile(Section):
+class Reading(Section):
+    """How a file is read: `auto` goes by its name, with or without .gz; `sheet` is Excel's, the first by default."""
+
+    format: Literal["auto", "csv", "excel", "jsonl", "parquet"] = "auto"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    encoding: str = "utf-8-sig"
+    sheet: str | None = None
+
+
+class LookupFile(Reading):
     """A file that adds columns to each row by a key, such as coordinates by address."""
 
     file: str
@@ -58,22 +71,19 @@ class LookupFile(Section):
     required: bool = False
 
 
-class SalesFiles(Section):
+class SalesFiles(Reading):
     """Which files hold the sales, how to read them, and which of their columns mean what."""
 
     kind: Literal["files"]
     files: Annotated[list[str], Field(min_length=1)]
-    format: Literal["auto", "csv", "excel", "jsonl", "parquet"] = "auto"
-    delimiter: str = ","
-    encoding: str = "utf-8-sig"
-    sheet: str | None = None
+    missing: list[str] = ["NA", "N/A", "NULL"]  # what stands for "unknown" beside an empty cell, in any case
     columns: dict[Canonical, Column]
     numeric: dict[str, Column] = {}
     categorical: dict[str, Column] = {}
     lookup: LookupFile | None = None
 
 
-class PlacesFile(Section):
+class PlacesFile(Reading):
     """A file of points of interest of one kind."""
 
     kind: str
@@ -203,6 +213,7 @@ class Split(Section):
 
 class Train(Section):
     threads: Count
+    half_life_months: Annotated[float, Field(gt=0)]
 
 
 class Intervals(Section):

@@ -1,0 +1,111 @@
+"""From text to typed columns: numbers, dates, units and bands as a source declares them, and what can't be read."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from homei.config import CANONICAL, Column, SalesFiles
+
+TEXTS = ("transaction_id", "property_id", "property_type", "location")
+SQUARE_METERS_PER_SQUARE_FOOT = 0.09290304
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?")
+# What stands between thousands where a typographer, or a country's Excel, has set them.
+_SPACES = str.maketrans({"\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2019": "'"})
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Typed columns, and for each column a mask of the cells that hold something which can't be read."""
+
+    columns: pd.DataFrame
+    unreadable: dict[str, np.ndarray]
+
+
+def parse(raw: pd.DataFrame, sales: SalesFiles) -> Parsed:
+    """The 13 canonical columns and the source's extras, typed: f64, text, and sale_date as datetime64[s].
+
+    What is absent, empty or one of `sales.missing` becomes NaN, None or NaT, as does what can't be read.
+    """
+    declared: Mapping[str, Column] = {**sales.columns, **sales.numeric, **sales.categorical}
+    absent = pd.Series(None, index=raw.index, dtype=object)
+    columns, unreadable = {}, {}
+    for name in dict.fromkeys([*CANONICAL, *declared]):
+        read, dtype = _reader(name, declared.get(name), sales)
+        cells, broken = read_each(raw.get(name, absent), read, sales.missing)
+        columns[name] = cells.astype(dtype)
+        unreadable[name] = broken
+    return Parsed(pd.DataFrame(columns, index=raw.index), unreadable)
+
+
+def number(cell: str, column: Column) -> float | None:
+    """A cell as a number, a band's middle, in square metres where the unit is feet; None where it is no number."""
+    ends = [_decimal(end, column) for end in (cell.split(column.band.strip()) if column.band else [cell])]
+    if None in ends or len(ends) > 2 or ends != sorted(ends):
+        return None
+    middle = sum(ends) / len(ends)
+    return round(middle * SQUARE_METERS_PER_SQUARE_FOOT, 6) if column.unit == "square_feet" else middle
+
+
+def date(cell: str, column: Column) -> datetime.date | None:
+    """A cell as a date by the column's format, or by ISO 8601; None where it is no date.
+
+    Typed cells of Excel and Parquet come as ISO dates whatever the format says.
+    """
+    if column.format is not None:
+        try:
+            return datetime.datetime.strptime(cell, column.format).date()  # noqa: DTZ007
+        except ValueError:
+            # Here an ISO date might be one whose day and month are swapped.
+            if "%Y-%d" in column.format:
+                return None
+    try:
+        return datetime.datetime.fromisoformat(cell).date() if _ISO.fullmatch(cell) else None
+    except ValueError:
+        return None
+
+
+def _reader(name: str, column: Column | None, sales: SalesFiles) -> tuple[Callable[[str], Any], Any]:
+    column = column or Column(constant="")
+    if name == "sale_date":
+        return lambda cell: date(cell, column), "datetime64[s]"
+    if name in TEXTS or name in sales.categorical:
+        return lambda cell: cell, object
+    return lambda cell: number(cell, column), np.float64
+
+
+def read_each(cells: pd.Series, read: Callable[[str], Any], missing: Sequence[str]) -> tuple[pd.Series, np.ndarray]:
+    """What `read` makes of each cell, and where it makes nothing of something."""
+    # Columns repeat their values: each is read once.
+    codes, uniques = pd.factorize(cells)
+    unknown = {"", *(token.casefold() for token in missing)}
+    stripped = [str(cell).strip() for cell in uniques]
+    known = [cell.casefold() not in unknown for cell in stripped]
+    values = [read(cell) if is_known else None for cell, is_known in zip(stripped, known, strict=True)]
+    broken = [value is None and is_known for value, is_known in zip(values, known, strict=True)]
+    # The code of a null is -1, which takes the entry at the end.
+    taken = np.array([*values, None], dtype=object)[codes]
+    return pd.Series(taken, index=cells.index, dtype=object), np.array([*broken, False])[codes]
+
+
+def _decimal(cell: str, column: Column) -> float | None:
+    text = cell.translate(_SPACES).strip()
+    if column.thousands:
+        mark = re.escape(column.thousands)
+        # Groups of three, or of two before the last three as in India; anything else is a slip, or another notation.
+        if not re.fullmatch(rf"[+-]?([0-9]+|[0-9]{{1,3}}({mark}[0-9]{{2,3}})*{mark}[0-9]{{3}})([^0-9{mark}].*)?", text):
+            return None
+        text = text.replace(column.thousands, "")
+    if column.decimal == ",":
+        text = text.replace(",", ".") if "." not in text else ""
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else None

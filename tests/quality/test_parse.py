@@ -1,0 +1,119 @@
+"""Text becomes numbers, dates and areas as the source declares them, or is known to be none."""
+
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homei.config import Column
+from homei.quality.parse import date, number, parse
+
+
+def column(**how):
+    return Column(column="x", **how)
+
+
+@pytest.mark.parametrize(
+    ("cell", "how", "expected"),
+    [
+        ("250000", {}, 250000.0),
+        ("-1.5e3", {}, -1500.0),
+        (".5", {}, 0.5),
+        ("1,200,000.50", {"thousands": ","}, 1200000.5),
+        ("12,34,567", {"thousands": ","}, 1234567.0),
+        ("1.234,56", {"thousands": ".", "decimal": ","}, 1234.56),
+        ("1\u202f234,5", {"thousands": " ", "decimal": ","}, 1234.5),
+        ("1’234.50", {"thousands": "'"}, 1234.5),
+        ("70,5", {"decimal": ","}, 70.5),
+        ("07 TO 09", {"band": " TO "}, 8.0),
+        ("07TO08", {"band": " TO "}, 7.5),
+        ("12", {"band": " TO "}, 12.0),
+        ("1.000-1.999", {"band": "-", "thousands": ".", "decimal": ","}, 1499.5),
+        ("1000", {"unit": "square_feet"}, 92.90304),
+    ],
+)
+def test_a_number_is_read_as_declared(cell, how, expected):
+    assert number(cell, column(**how)) == expected
+
+
+@pytest.mark.parametrize(
+    ("cell", "how"),
+    [
+        ("250.000,00", {}),
+        ("1,200,000", {}),
+        ("12,00", {"thousands": ","}),
+        ("1234.5", {"thousands": ".", "decimal": ","}),
+        ("70.5", {"decimal": ","}),
+        ("inf", {}),
+        ("nan", {}),
+        ("1e999", {}),
+        ("0x10", {}),
+        ("1_000", {}),
+        ("٣", {}),
+        ("EUR 5", {}),
+        ("09 TO 07", {"band": " TO "}),
+        ("1 TO 2 TO 3", {"band": " TO "}),
+        ("TO 3", {"band": " TO "}),
+    ],
+)
+def test_what_is_no_number_as_declared_is_none(cell, how):
+    assert number(cell, column(**how)) is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "format", "expected"),
+    [
+        ("2024-05-17", None, datetime.date(2024, 5, 17)),
+        ("2024-05-17T10:30:00", None, datetime.date(2024, 5, 17)),
+        ("2024-05", "%Y-%m", datetime.date(2024, 5, 1)),
+        ("17/05/2024", "%d/%m/%Y", datetime.date(2024, 5, 17)),
+        ("2024-05-17", "%d/%m/%Y", datetime.date(2024, 5, 17)),
+        ("2024-05-17", "%Y-%d-%m", None),
+        ("2024-02-30", None, None),
+        ("0000-00-00", None, None),
+        ("2024-W20", None, None),
+        ("20240517", None, None),
+        ("unknown", "%Y-%m", None),
+    ],
+)
+def test_a_date_is_read_by_its_format_or_as_iso(cell, format, expected):
+    assert date(cell, column(format=format)) == expected
+
+
+def test_columns_are_typed_and_remember_what_could_not_be_read(raw_of, source_of):
+    raw = raw_of({}, {"price": " n/a ", "floor": "top", "sale_date": "May", "location": "  East "}, {"rooms": "many"})
+    parsed = parse(raw, source_of().sales)
+    assert parsed.columns["price"].dtype == float
+    assert parsed.columns["price"].isna().tolist() == [False, True, False]
+    assert parsed.columns["location"].tolist() == ["East"] * 3
+    broken = {name: mask.tolist() for name, mask in parsed.unreadable.items() if mask.any()}
+    assert broken == {
+        "sale_date": [False, True, False],
+        "floor": [False, True, False],
+        "rooms": [False, False, True],
+    }
+
+
+def test_a_source_says_what_stands_for_unknown(raw_of, source_of):
+    sales = source_of().sales.model_copy(update={"missing": ["-"]})
+    parsed = parse(raw_of({"floor": "-"}, {"floor": "NA"}), sales)
+    assert parsed.unreadable["floor"].tolist() == [False, True]
+
+
+def test_columns_that_the_source_does_not_have_are_there_and_empty(raw_of, source_of):
+    sales = source_of(only={"sale_date", "price", "square_meters", "property_type", "location"}).sales
+    parsed = parse(raw_of({}, drop=["floor", "property_id", "rooms", "energy"]), sales)
+    assert parsed.columns["floor"].isna().all()
+    assert parsed.columns["property_id"].tolist() == [None]
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_float_is_read_back_exactly(value):
+    assert number(repr(value), column()) == value
+
+
+@given(st.integers(0, 10**12), st.sampled_from([",", ".", " ", "'"]))
+def test_thousands_are_read_back_exactly(value, mark):
+    decimal = "," if mark == "." else "."
+    assert number(f"{value:,}".replace(",", mark), column(thousands=mark, decimal=decimal)) == value

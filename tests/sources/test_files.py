@@ -1,0 +1,173 @@
+"""Files are read as text, each row with the line where it begins."""
+
+import csv
+import gzip
+from datetime import date, datetime
+
+import openpyxl
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homei.config import Reading
+from homei.sources.files import SourceError, read, text
+
+NOON = datetime.fromisoformat("2024-03-15T12:00:00")
+
+
+def read_text(tmp_path, content, name="sales.csv", encoding="utf-8", **reading):
+    path = tmp_path / name
+    path.write_bytes(content.encode(encoding) if isinstance(content, str) else content)
+    return read(path, Reading(**reading))
+
+
+def rows_of(sheet):
+    return sheet.cells.to_numpy().tolist()
+
+
+def test_cells_stay_text_and_empty_ones_are_null(tmp_path):
+    sheet = read_text(tmp_path, "price,town\n007,\n1e3,NA\n")
+    assert rows_of(sheet) == [["007", None], ["1e3", "NA"]]
+    assert sheet.lines.tolist() == [2, 3]
+
+
+def test_lines_stay_right_after_blank_lines_and_cells_that_span_lines(tmp_path):
+    sheet = read_text(tmp_path, '\nprice,town\n\n1,"a\nb"\n\n\n2,c\n,\n3,d\n')
+    assert sheet.cells["price"].tolist() == ["1", "2", "3"]
+    assert sheet.lines.tolist() == [4, 8, 10]
+
+
+def test_windows_line_ends_and_a_byte_order_mark_leave_no_trace(tmp_path):
+    sheet = read_text(tmp_path, b"\xef\xbb\xbfprice;town\r\n1;a\r\n\r\n2;b\r\n", delimiter=";")
+    assert list(sheet.cells) == ["price", "town"]
+    assert rows_of(sheet) == [["1", "a"], ["2", "b"]]
+    assert sheet.lines.tolist() == [2, 4]
+
+
+def test_a_packed_file_is_unpacked_whatever_its_name(tmp_path):
+    for name in ("sales.csv.gz", "sales.csv"):
+        assert rows_of(read_text(tmp_path, gzip.compress(b"price\n1\n"), name)) == [["1"]]
+
+
+def test_another_encoding_is_read_as_declared(tmp_path):
+    sheet = read_text(tmp_path, "town\nOrléans\n", encoding="latin-1")
+    assert sheet.faults.tolist() == ["row: bytes that are not utf-8-sig"]
+    path = tmp_path / "sales.csv"
+    assert rows_of(read(path, Reading(encoding="latin-1"))) == [["Orléans"]]
+
+
+def test_a_row_of_the_wrong_length_stays_with_its_fault(tmp_path):
+    sheet = read_text(tmp_path, "price,town\n1\n2,b,c\n3,d,,\n")
+    assert sheet.faults.tolist() == [
+        "row: 1 cells where the header has 2",
+        "row: 3 cells where the header has 2",
+        None,
+    ]
+    assert rows_of(sheet) == [["1", None], ["2", "b"], ["3", "d"]]
+
+
+def test_a_quotation_mark_left_open_is_an_error_that_says_where(tmp_path):
+    with pytest.raises(SourceError, match=r"sales\.csv, line 2: field larger .* quotation mark"):
+        read_text(tmp_path, 'price,town\n1,"' + "x\n" * 100_000)
+
+
+def test_json_lines_take_the_keys_of_all_objects(tmp_path):
+    content = (
+        '{"price": 1.0, "town": "a"}\n\n{"town": "b", "sold": true, "tags": ["x"]}\nnot json\n[1]\n{"price": NaN}\n'
+    )
+    sheet = read_text(tmp_path, content, "sales.jsonl")
+    assert list(sheet.cells) == ["price", "town", "sold", "tags"]
+    assert rows_of(sheet)[:2] == [["1", "a", None, None], [None, "b", "true", '["x"]']]
+    assert sheet.lines.tolist() == [1, 3, 4, 5]
+    assert sheet.faults.tolist() == [None, None, "row: not a JSON object", "row: not a JSON object"]
+
+
+def test_json_lines_in_another_encoding_stay_with_their_fault(tmp_path):
+    sheet = read_text(tmp_path, '{"town": "Orléans"}\n{"town": "Paris"}\n', "sales.jsonl", encoding="latin-1")
+    assert sheet.faults.tolist() == ["row: bytes that are not utf-8-sig", None]
+
+
+def test_half_a_surrogate_pair_becomes_text_that_can_be_stored(tmp_path):
+    sheet = read_text(tmp_path, '{"town": "a\\ud800"}\n', "sales.jsonl")
+    assert rows_of(sheet) == [["a\\ud800"]]
+
+
+def test_excel_cells_become_plain_text_with_their_row_number(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "notes"
+    sheet = book.create_sheet("sales")
+    sheet.append(["price", "date", "area", "town", "new"])
+    sheet.append([250000, NOON.replace(hour=0), 70.5, "a", True])
+    sheet.append([])
+    sheet.append([1.0, NOON, 0, "b", False])
+    book.save(tmp_path / "sales.xlsx")
+    read_rows = read(tmp_path / "sales.xlsx", Reading(sheet="sales"))
+    assert rows_of(read_rows) == [
+        ["250000", "2024-03-15", "70.5", "a", "true"],
+        ["1", "2024-03-15T12:00:00", "0", "b", "false"],
+    ]
+    assert read_rows.lines.tolist() == [2, 4]
+    with pytest.raises(SourceError, match="has no sheet 'prices', only notes, sales"):
+        read(tmp_path / "sales.xlsx", Reading(sheet="prices"))
+
+
+def test_parquet_cells_become_plain_text(tmp_path):
+    frame = pd.DataFrame(
+        {"price": [250000.0, None], "date": pd.to_datetime(["2024-03-15", None]), "rooms": pd.array([3, None], "Int64")}
+    )
+    frame.to_parquet(tmp_path / "sales.parquet")
+    assert rows_of(read(tmp_path / "sales.parquet", Reading())) == [["250000", "2024-03-15", "3"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("sales.xlsx", b"no zip", "can't be read as excel"),
+        ("sales.parquet", b"PAR1", "can't be read as parquet"),
+        ("sales.csv.gz", gzip.compress(b"price\n" * 99)[:20], "can't be read as csv"),
+        ("sales.csv", b"", "is empty"),
+        ("sales.csv", b"a,b,a\n", "names the column a more than once"),
+        ("sales.xls", b"", "doesn't tell the format"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, message):
+    with pytest.raises(SourceError, match=rf"{name}: .*{message}|{name}: {message}"):
+        read_text(tmp_path, content, name)
+
+
+def test_an_unknown_encoding_is_an_error(tmp_path):
+    (tmp_path / "sales.csv").write_text("price\n1\n")
+    with pytest.raises(SourceError, match="unknown encoding: klingon"):
+        read(tmp_path / "sales.csv", Reading(encoding="klingon"))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1.0, "1"),
+        (0.1, "0.1"),
+        (1e-7, "1e-07"),
+        (float("inf"), "inf"),
+        (float("nan"), None),
+        (pd.NaT, None),
+        (date(2024, 3, 1), "2024-03-01"),
+        (b"abc", "abc"),
+        ("", None),
+    ],
+)
+def test_a_typed_cell_has_one_text(value, expected):
+    assert text(value) == expected
+
+
+CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+
+
+@given(st.lists(st.tuples(CELL, CELL), max_size=8))
+def test_any_text_survives_a_csv_file(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("csv") / "sales.csv"
+    pd.DataFrame([("x", *row) for row in rows], columns=["mark", "a", "b"]).to_csv(
+        path, index=False, quoting=csv.QUOTE_ALL
+    )
+    sheet = read(path, Reading(encoding="utf-8"))
+    assert rows_of(sheet) == [["x", a or None, b or None] for a, b in rows]

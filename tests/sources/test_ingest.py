@@ -1,0 +1,115 @@
+"""The stage `ingest` brings a source's rows into the lake, each with its file and line."""
+
+from pathlib import Path
+
+import pytest
+
+from homei import lake
+from homei.sources import ingest
+from homei.sources.files import SourceError
+
+HEADER = "date,price,area,type,town"
+
+
+def write(name, *lines):
+    path = Path("data") / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_rows_of_all_files_come_in_order_under_their_new_names(source_of):
+    write("b.csv", HEADER, "2024-01-02,1,50,flat,East")
+    write("a.csv", HEADER + ",more", "2024-01-01,2,60,flat,West,x", "", "2024-01-03,3,70,house,West,y")
+    ingest.run("sales", source_of({"files": ["b.csv", "*.csv"]}))
+    raw = lake.read(lake.RAW_SALES)
+    assert raw["transaction_id"].tolist() == ["a:2", "a:4", "b:2"]
+    assert raw["price"].tolist() == ["2", "3", "1"]
+    assert list(zip(raw["source_file"], raw["source_line"], strict=True)) == [("a.csv", 2), ("a.csv", 4), ("b.csv", 2)]
+
+
+def test_ids_stay_apart_where_files_share_a_stem(source_of):
+    for name in ("x.csv", "x.txt", "old/x.csv"):
+        write(name, HEADER, "2024-01-02,1,50,flat,East")
+    ingest.run("sales", source_of({"files": ["**/x.*"]}))
+    assert lake.read(lake.RAW_SALES)["transaction_id"].tolist() == ["old/x:2", "x.csv:2", "x.txt:2"]
+
+
+def test_a_source_with_ids_keeps_them_as_they_came(source_of):
+    write("sales.csv", HEADER + ",id", "2024-01-02,1,50,flat,East,007")
+    source = source_of()
+    columns = {**source.sales.columns, "transaction_id": {"column": "id"}}
+    ingest.run("sales", source_of({"columns": {key: dict(value) for key, value in columns.items()}}))
+    assert lake.read(lake.RAW_SALES)["transaction_id"].tolist() == ["007"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "remedy"),
+    [
+        ({"fetch": {"url": "http://x", "datasets": {"sales.csv": "d_1"}}}, "`homei fetch town` brings it"),
+        ({"simulated": ["town"]}, "`homei simulate` makes it"),
+        ({}, "mend source.sales.files or source.folder in params/source/town.yaml"),
+    ],
+)
+def test_a_missing_file_is_an_error_with_its_remedy(source_of, parts, remedy):
+    with pytest.raises(SourceError, match=rf"data/sales\.csv: no such file; .*{remedy}"):
+        ingest.run("sales", source_of(**parts))
+
+
+def test_what_programs_leave_while_at_work_is_no_data(source_of):
+    write("~$sales.csv", "lock")
+    write("sales.csv.part", "half")
+    with pytest.raises(SourceError, match="no such file"):
+        ingest.run("sales", source_of({"files": ["*"]}))
+
+
+def test_a_missing_optional_lookup_warns_and_leaves_nulls(source_of, capsys):
+    write("sales.csv", HEADER, "2024-01-02,1,50,flat,East")
+    source = source_of()
+    columns = {key: dict(value) for key, value in source.sales.columns.items()}
+    lookup = {"file": "where.csv", "key": "town", "template": "{town}"}
+    sales = {"columns": {**columns, "latitude": {"lookup": "lat"}}, "lookup": lookup}
+    ingest.run("sales", source_of(sales))
+    assert lake.read(lake.RAW_SALES)["latitude"].tolist() == [None]
+    assert capsys.readouterr().err == "homei: data/where.csv: no such file, so nothing is known from it\n"
+    with pytest.raises(SourceError, match=r"data/where\.csv: no such file"):
+        ingest.run("sales", source_of({**sales, "lookup": {**lookup, "required": True}}))
+
+
+def test_places_of_all_kinds_come_with_their_kind(source_of, capsys):
+    write("parks.csv", "id;Y;X", "1;1.5;2.5")
+    write("stations.csv", "n,lat,lon", "Main,1,2", "West,3,")
+    places = [
+        {"kind": "station", "file": "stations.csv", "name": "n", "latitude": "lat", "longitude": "lon"},
+        {"kind": "park", "file": "parks.csv", "name": "id", "latitude": "Y", "longitude": "X", "delimiter": ";"},
+        {"kind": "mall", "file": "malls.csv", "name": "n", "latitude": "lat", "longitude": "lon"},
+    ]
+    ingest.run("places", source_of(places=places))
+    raw = lake.read(lake.RAW_PLACES)
+    assert raw[["kind", "name", "latitude", "longitude"]].to_numpy().tolist() == [
+        ["station", "Main", "1", "2"],
+        ["station", "West", "3", None],
+        ["park", "1", "1.5", "2.5"],
+    ]
+    assert raw["source_line"].tolist() == [2, 3, 2]
+    assert "malls.csv: no such file" in capsys.readouterr().err
+
+
+def test_a_source_without_places_leaves_an_empty_table(source_of):
+    ingest.run("places", source_of())
+    raw = lake.read(lake.RAW_PLACES)
+    assert raw.empty
+    assert list(raw) == [*ingest.PLACE_COLUMNS, *ingest.ORIGIN_COLUMNS]
+
+
+def test_an_extra_column_may_not_take_a_name_that_is_taken(source_of):
+    write("sales.csv", HEADER)
+    with pytest.raises(SourceError, match="the extra column price takes a name"):
+        ingest.run("sales", source_of({"numeric": {"price": "price"}}))
+
+
+def test_a_second_run_leaves_the_same_bytes(source_of):
+    write("sales.csv", HEADER, "2024-01-02,1,50,flat,East")
+    ingest.run("sales", source_of())
+    before = lake.digest(lake.RAW_SALES)
+    ingest.run("sales", source_of())
+    assert lake.digest(lake.RAW_SALES) == before
