@@ -66,8 +66,7 @@ def read(table: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
 def write(frame: pd.DataFrame, table: Path) -> None:
     """`frame` as a table of one file, in the given order, without its index."""
     with replacing(table) as folder:
-        stored = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
-        pq.write_table(stored, folder / "part-00000.parquet", compression="zstd")
+        _store(pa.Table.from_pandas(frame, preserve_index=False), folder / "part-00000.parquet")
 
 
 def read_spark(spark: SparkSession, table: Path) -> DataFrame:
@@ -82,11 +81,17 @@ def write_spark(frame: DataFrame, table: Path, key: Sequence[str], files: int = 
     with replacing(table) as folder:
         written = folder / "written"
         ordered = frame.repartition(files, *key).sortWithinPartitions(*key)
-        ordered.write.option("compression", "zstd").parquet(str(written.resolve()))
-        # Spark's names carry a random id, and markers and checksums come along.
+        ordered.write.option("compression", "none").parquet(str(written.resolve()))
+        # Spark's names carry a random id, markers and checksums come along, and Parquet's Java writer lists the
+        # encodings of a column in the order of object addresses: the rows are stored anew.
         for number, part in enumerate(sorted(written.glob("part-*.parquet"))):
-            part.rename(folder / f"part-{number:05d}.parquet")
+            _store(pq.read_table(part), folder / f"part-{number:05d}.parquet")
         shutil.rmtree(written)
+
+
+def _store(rows: pa.Table, file: Path) -> None:
+    """The one way in which rows become bytes."""
+    pq.write_table(rows.replace_schema_metadata(), file, compression="zstd")
 
 
 def write_text(text: str, path: Path) -> None:

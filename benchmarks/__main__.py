@@ -1,0 +1,6 @@
+"""All benchmarks, one after the other: `make bench`."""
+
+from benchmarks import serve, stages
+
+stages.main()
+serve.main()

@@ -1,0 +1,72 @@
+"""A load of POST requests over keep-alive connections, told as JSON: requests per second, p50 and p95 in milliseconds.
+
+`python benchmarks/http_load.py URL BODIES CONNECTIONS SECONDS`: with wrk where it is installed, else with asyncio.
+BODIES is a file of one JSON body a line, taken in turn.
+"""
+
+import asyncio
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SCRIPT = """
+local bodies, turn = {}, 0
+for line in io.lines("%s") do bodies[#bodies + 1] = line end
+local headers = {["content-type"] = "application/json"}
+function request()
+  turn = turn %% #bodies + 1
+  return wrk.format("POST", nil, headers, bodies[turn])
+end
+function done(summary, latency)
+  local failed = summary.errors.status + summary.errors.read + summary.errors.connect + summary.errors.timeout
+  local rate, p50, p95 = summary.requests / summary.duration * 1e6, latency:percentile(50), latency:percentile(95)
+  io.write(string.format('{"rate": %%f, "p50": %%f, "p95": %%f, "failed": %%d}\\n', rate, p50 / 1e3, p95 / 1e3, failed))
+end
+"""
+
+
+def load(url: str, bodies: Path, connections: int, seconds: int) -> dict[str, float]:
+    if shutil.which("wrk") is None:
+        return asyncio.run(load_by_asyncio(url, bodies.read_bytes().splitlines(), connections, seconds))
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(SCRIPT % bodies)
+        script.flush()
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", script.name, url]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(told.splitlines()[-1])
+
+
+async def load_by_asyncio(url: str, bodies: list[bytes], connections: int, seconds: int) -> dict[str, float]:
+    parts = urlsplit(url)
+    lines = (f"POST {parts.path} HTTP/1.1", "Host: x", "Content-Type: application/json", "Content-Length: %d", "\r\n")
+    head = "\r\n".join(lines).encode()
+    times: list[float] = []
+    failed = 0
+    end = time.perf_counter() + seconds
+
+    async def ask_until_the_end() -> None:
+        nonlocal failed
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        while (started := time.perf_counter()) < end:
+            body = bodies[len(times) % len(bodies)]
+            writer.write(head % len(body) + body)
+            answer = (await reader.readuntil(b"\r\n\r\n")).lower()
+            await reader.readexactly(int(answer.partition(b"content-length:")[2].split(b"\r\n")[0]))
+            failed += b" 200 " not in answer[:20]
+            times.append(time.perf_counter() - started)
+        writer.close()
+
+    await asyncio.gather(*(ask_until_the_end() for _ in range(connections)))
+    cuts = statistics.quantiles(times, n=20)
+    return {"rate": len(times) / seconds, "p50": cuts[9] * 1e3, "p95": cuts[18] * 1e3, "failed": failed}
+
+
+if __name__ == "__main__":
+    url, bodies, connections, seconds = sys.argv[1:]
+    json.dump(load(url, Path(bodies), int(connections), int(seconds)), sys.stdout)

@@ -1,0 +1,64 @@
+"""Stage `features`: valid sales in; the model's table and the market's tables out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+from pyspark.sql import DataFrame
+
+from homei import lake
+from homei.config import CANONICAL, Features, Source, Spark
+from homei.features.columns import feature_columns, month_of
+from homei.features.index import market_cells, market_index
+from homei.features.market import market_history, with_history, with_keys, with_market
+from homei.features.places import project_places, with_places
+from homei.features.previous import previous_sales, with_previous
+from homei.features.session import session
+
+
+class Tables(NamedTuple):
+    """What the stage builds; frames of Spark unless small."""
+
+    ready: DataFrame
+    index: pd.DataFrame
+    history: DataFrame
+    previous: DataFrame
+    places: pd.DataFrame
+
+
+def run(source: Source, spark: Spark, features: Features) -> None:
+    """Writes the model's sales, and the market index, market history, previous sales and places behind them."""
+    engine = session(spark)
+    sales, places = lake.read_spark(engine, lake.VALID_SALES), lake.read(lake.VALID_PLACES)
+    tables = build(sales, places, source, features)
+    lake.write(tables.index, lake.MARKET_INDEX)
+    lake.write(tables.places, lake.PLACES)
+    lake.write_spark(tables.history, lake.MARKET_HISTORY, key=["level", "place", "property_type", "month"])
+    lake.write_spark(tables.previous, lake.PREVIOUS_SALES, key=["property_id", "month"])
+    lake.write_spark(tables.ready, lake.READY, key=["month", "transaction_id"])
+
+
+def build(valid: DataFrame, valid_places: pd.DataFrame, source: Source, features: Features) -> Tables:
+    """All tables from valid sales and places, as they were known at the source's `as_of`."""
+    last_month = month_of(source.as_of) + 1  # the month in which the next valuation is asked for
+    keyed = valid.transform(with_keys(source, features)).cache()
+    index = market_index(market_cells(keyed).toPandas(), last_month, features.index_months)
+    sales = keyed.transform(with_market(index))
+    history = market_history(sales, features, last_month).cache()
+    previous = previous_sales(sales).cache()
+    places = project_places(valid_places, source.coordinates)
+    ready = (
+        sales.transform(with_history(history, features))
+        .transform(with_previous(previous))
+        .transform(with_places(places, source, features))
+        .select(*ready_columns(source, features))
+    )
+    return Tables(ready, index, history, previous, places)
+
+
+def ready_columns(source: Source, features: Features) -> list[str]:
+    """The columns of the model's table: the sale's own with its month after its date, extras, features."""
+    after_date = CANONICAL.index("sale_date") + 1
+    own = [*CANONICAL[:after_date], "month", *CANONICAL[after_date:]]
+    return [*own, *source.sales.numeric, *source.sales.categorical, *feature_columns(source, features)]

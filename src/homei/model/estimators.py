@@ -1,0 +1,201 @@
+"""The kinds of model behind one small protocol: LightGBM, and scikit-learn's as pipelines over the same matrix."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from homei.model.preprocess import Encoder
+
+MOST_CODES = 254  # that scikit-learn's histograms can tell apart
+SAMPLE = 2_000  # rows on which importances are measured by permutation
+
+Parameters = Mapping[str, int | float | str | bool]
+
+
+class Estimator(Protocol):
+    """What fits and predicts; `file` is the name under which it is kept."""
+
+    file: str
+
+    def fit(self, matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None) -> None: ...
+
+    def predict(self, matrix: np.ndarray) -> np.ndarray: ...
+
+    def importances(self, matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Each input's share, all together 1, of what the model explains."""
+        ...
+
+    def save(self, path: Path) -> None: ...
+
+
+class LightGBM:
+    """Boosted trees on histograms, without LightGBM's scikit-learn wrapper, which makes a single row slow."""
+
+    file = "model.txt"
+
+    def __init__(self, parameters: Parameters, encoder: Encoder | None, seed: int, threads: int) -> None:
+        own = dict(parameters)
+        self._rounds = int(own.pop("n_estimators", 100))
+        steady = {"deterministic": True, "force_row_wise": True, "seed": seed, "num_threads": threads, "verbosity": -1}
+        self._parameters = {"objective": "regression", **own, **steady}
+        self._encoder = encoder
+        self._booster: Any = None
+
+    @classmethod
+    def load(cls, path: Path) -> LightGBM:
+        """The model of a text file, for predictions only."""
+        lightgbm = _lightgbm()
+        loaded = cls({}, None, seed=0, threads=1)
+        loaded._booster = lightgbm.Booster(model_file=str(path))
+        return loaded
+
+    def fit(self, matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None) -> None:
+        lightgbm = _lightgbm()
+        data = lightgbm.Dataset(
+            matrix,
+            target,
+            weight=weight,
+            # LightGBM refuses JSON's special characters in names.
+            feature_name=[re.sub(r"\W", "_", name) for name in self._encoder.names],
+            categorical_feature=self._encoder.categorical,
+            params={"verbosity": -1, "num_threads": self._parameters["num_threads"]},
+        )
+        self._booster = lightgbm.train(self._parameters, data, self._rounds)
+
+    def predict(self, matrix: np.ndarray) -> np.ndarray:
+        return self._booster.predict(matrix, num_threads=1)
+
+    def importances(self, matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
+        return _shares(self._booster.feature_importance("gain"))
+
+    def save(self, path: Path) -> None:
+        path.write_text(self._booster.model_to_string(), encoding="utf-8", newline="\n")
+
+
+class Pipeline:
+    """A scikit-learn pipeline, kept by joblib: loading one runs code, so its file is hashed before."""
+
+    file = "model.joblib"
+
+    def __init__(self, pipeline: Any, seed: int) -> None:
+        self._pipeline = pipeline
+        self._seed = seed
+
+    @classmethod
+    def load(cls, path: Path) -> Pipeline:
+        """The model of a joblib file."""
+        import joblib
+
+        return cls(joblib.load(path), seed=0)
+
+    def fit(self, matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None) -> None:
+        last = self._pipeline.steps[-1][0]
+        self._pipeline.fit(matrix, target, **{f"{last}__sample_weight": weight})
+
+    def predict(self, matrix: np.ndarray) -> np.ndarray:
+        if not hasattr(self._pipeline[-1], "coef_"):
+            return self._pipeline.predict(matrix)
+        # A product by BLAS depends in its last bits on how many rows there are; a sum along each row doesn't.
+        prepared = np.ascontiguousarray(self._pipeline[:-1].transform(matrix))
+        return (prepared * self._pipeline[-1].coef_).sum(axis=1) + self._pipeline[-1].intercept_
+
+    def importances(self, matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """By how much the squared error grows when an input's values are shuffled among a sample of the rows."""
+        random = np.random.default_rng(self._seed)
+        drawn = random.permutation(len(matrix))[:SAMPLE]
+        rows, truth = matrix[drawn], target[drawn]
+        growth = []
+        for place in range(matrix.shape[1]):
+            shuffled = rows.copy()
+            shuffled[:, place] = random.permutation(rows[:, place])
+            growth.append(np.mean((self.predict(shuffled) - truth) ** 2))
+        return _shares(np.maximum(np.array(growth) - np.mean((self.predict(rows) - truth) ** 2), 0))
+
+    def save(self, path: Path) -> None:
+        import joblib
+
+        joblib.dump(self._pipeline, path)
+
+
+def create(name: str, parameters: Parameters, encoder: Encoder, seed: int, threads: int) -> Estimator:
+    """A fresh estimator of a kind (a name of `KINDS`) for the encoder's matrix."""
+    if name == "lightgbm":
+        return LightGBM(parameters, encoder, seed, threads)
+    _wait_patiently()
+    return Pipeline(KINDS[name](dict(parameters), encoder, seed), seed)
+
+
+def load(path: Path) -> Estimator:
+    """The estimator that a file holds; its name tells the kind. The caller vouches for its bytes."""
+    return (LightGBM if path.name == LightGBM.file else Pipeline).load(path)
+
+
+def _hist_gradient_boosting(parameters: dict[str, Any], encoder: Encoder, seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.pipeline import make_pipeline
+
+    sizes = zip(encoder.categorical, encoder.categories.values(), strict=True)
+    few = [place for place, values in sizes if len(values) <= MOST_CODES]
+    return make_pipeline(
+        HistGradientBoostingRegressor(**parameters, categorical_features=few, early_stopping=False, random_state=seed)
+    )
+
+
+def _gradient_boosting(parameters: dict[str, Any], encoder: Encoder, seed: int) -> Any:
+    from sklearn.ensemble import GradientBoostingRegressor
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    # Trees can set "unknown" apart when it is a value that nothing else has.
+    unknown = SimpleImputer(strategy="constant", fill_value=-1e6, keep_empty_features=True)
+    return make_pipeline(unknown, GradientBoostingRegressor(**parameters, random_state=seed))
+
+
+def _linear(parameters: dict[str, Any], encoder: Encoder, seed: int) -> Any:
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    codes = make_pipeline(
+        SimpleImputer(strategy="constant", fill_value=-1, keep_empty_features=True),
+        OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+    )
+    first = len(encoder.names) - len(encoder.categories)
+    columns = make_column_transformer((numbers, list(range(first))), (codes, encoder.categorical))
+    return make_pipeline(columns, Ridge(**parameters))
+
+
+KINDS = {
+    "hist_gradient_boosting": _hist_gradient_boosting,
+    "gradient_boosting": _gradient_boosting,
+    "linear": _linear,
+}
+
+
+def _lightgbm() -> Any:
+    _wait_patiently()
+    import lightgbm
+
+    return lightgbm
+
+
+def _wait_patiently() -> None:
+    """Threads that spin while they wait take the cores from each other: on a busy machine a fit of 2 s took 50 s.
+
+    OpenMP reads this once, when the first library that uses it is loaded.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _shares(sizes: np.ndarray) -> np.ndarray:
+    total = sizes.sum()
+    return np.round(sizes / total, 6) if total > 0 else np.zeros(len(sizes))

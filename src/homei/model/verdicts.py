@@ -1,0 +1,127 @@
+"""What the measured numbers amount to: each one against its band, its rival or its promise, in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from homei.config import Bands, Evaluate
+from homei.model.floor import KNOWN_NOISE, TWINS
+from homei.model.ratio import STATISTICS, bootstrap_interval, checked, mdape, percentile_interval, resamples
+
+# How many times the floor's error is close. Twins sold within the quarter, of which a valuation from the months
+# before knows nothing yet: their floor lies lower than any that looks only back can come.
+NEAR_FLOOR = {KNOWN_NOISE: 1.15, TWINS: 1.5}
+COVERAGE_MARGIN = 0.03
+
+Verdict = dict[str, Any]
+Interval = tuple[float, float] | tuple[None, None]
+
+
+def band_verdicts(predicted: npt.ArrayLike, actual: npt.ArrayLike, evaluate: Evaluate, seed: int) -> list[Verdict]:
+    """One verdict for each IAAO band: it holds where the statistic's 95 % interval overlaps the band.
+
+    That is the standard's own rule (§9): a jurisdiction fails only where chance can't account for it. A COD below its
+    band is no failure here: the standard suspects sales chasing, which valuations made before the sale rule out.
+    """
+    valued, price = checked(predicted, actual)
+    found = []
+    for name in Bands.model_fields:
+        low, high = getattr(evaluate.bands, name)
+        value = float(STATISTICS[name](valued, price))
+        interval = bootstrap_interval(name, valued, price, evaluate.bootstrap, seed)
+        found.append(
+            _verdict(name, value, low, high, interval, _overlaps(interval, None if name == "cod" else low, high))
+        )
+    return found
+
+
+def rival_verdict(
+    rival: str, predicted: npt.ArrayLike, rivalled: npt.ArrayLike, actual: npt.ArrayLike, draws: int, seed: int
+) -> Verdict:
+    """By what share the model's MdAPE is below a rival's on the same sales; holds where even chance keeps it below."""
+    valued, price = checked(predicted, actual)
+    other, _ = checked(rivalled, actual)
+    gain = 1 - mdape(valued, price) / mdape(other, price)
+    error = STATISTICS["mdape"]
+    # Paired: both are judged on the same resample, so that an easy one flatters neither.
+    drawn = [
+        1 - error(valued[rows], price[rows]) / error(other[rows], price[rows])
+        for rows in resamples(len(price), draws, seed)
+    ]
+    interval = percentile_interval(np.concatenate(drawn))
+    return _verdict(f"better_than_{rival}", gain, 0.0, None, interval, bool(interval[0] and interval[0] > 0))
+
+
+def coverage_verdict(intervals: Mapping[str, Any]) -> Verdict:
+    """Whether the share of prices inside their intervals is what was promised, give or take COVERAGE_MARGIN."""
+    share, level, n = intervals["coverage"], intervals["level"], intervals["n"]
+    low, high = level - COVERAGE_MARGIN, min(level + COVERAGE_MARGIN, 1.0)
+    return _verdict("coverage", share, low, high, _wilson(share, n), low <= share <= high)
+
+
+def floor_verdict(study: Mapping[str, Any], interval: Interval, floor: Mapping[str, Any]) -> Verdict:
+    """How many times the floor's MdAPE the model's is; holds up to NEAR_FLOOR, and is None without a floor."""
+    limit, least = NEAR_FLOOR[floor["basis"]], floor["mdape"]
+    if not least:
+        return _verdict("noise_floor", None, None, limit, (None, None), None)
+    times = study["mdape"] / least
+    around = (interval[0] / least, interval[1] / least) if interval[0] is not None else (None, None)
+    return _verdict("noise_floor", times, None, limit, around, times <= limit)
+
+
+def _verdict(
+    name: str, value: float | None, low: float | None, high: float | None, interval: Interval, ok: bool | None
+) -> Verdict:
+    value, low, high = (_rounded(number) for number in (value, low, high))
+    ok = None if ok is None else bool(ok)
+    return {
+        "name": name, "value": value, "low": low, "high": high, "interval": [_rounded(end) for end in interval],
+        "ok": ok, "text": _sentence(name, value, ok),
+    }  # fmt: skip
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None or not np.isfinite(number) else round(float(number), 6)
+
+
+def _overlaps(interval: Interval, low: float | None, high: float) -> bool | None:
+    if interval[0] is None:
+        return None
+    return interval[0] <= high and (low is None or interval[1] >= low)
+
+
+def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of a share of n (Wilson 1927)."""
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return float(middle - reach), float(middle + reach)
+
+
+def _sentence(name: str, value: float | None, ok: bool | None) -> str:
+    if value is None:
+        return "There are too few sales to tell."
+    amount, so = f"{abs(value) * 100:.1f} %", bool(ok)
+    direction = "above" if value > 1 else "below"
+    return {
+        "median_ratio": f"The median value is {abs(value - 1) * 100:.1f} % {direction} the price"
+        + (", within the standard's band." if so else ": valuations are off level."),
+        "cod": f"Ratios lie {amount} from their median on average"
+        + (": as uniform as the standard asks." if so else ": less uniform than the standard allows."),
+        "prd": "Cheap and dear homes are valued alike."
+        if so
+        else f"{'Dear' if value > 1 else 'Cheap'} homes are valued low against the others.",
+        "prb": f"As a home's worth doubles, its ratio {'rises' if value > 0 else 'falls'} by {amount}"
+        + (": cheap and dear are treated alike." if so else ": more than the standard allows."),
+        "coverage": f"{amount} of prices lie within their interval"
+        + (", as promised." if so else ", which is not what was promised."),
+        "noise_floor": f"The error is {value:.2f} times what the noise of single sales alone would leave.",
+    }.get(name) or _against(name.removeprefix("better_than_"), value, amount)
+
+
+def _against(rival: str, gain: float, amount: str) -> str:
+    names = {"naive": "the median of like homes sold nearby", "linear": "a linear regression"}
+    return f"The error is {amount} {'lower' if gain > 0 else 'higher'} than that of {names.get(rival, rival)}."

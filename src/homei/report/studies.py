@@ -1,0 +1,77 @@
+"""Ratio studies as tables and pictures: side by side, slice by slice, place by place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from homei.report import charts
+from homei.report.formats import text
+from homei.report.page import Html, cards, figures, table
+
+# What a ratio study measures, in the order of reading: its title, and how it is written.
+MEASURES = {
+    "n": ("Sales", "number"),
+    "mdape": ("Median error", "percent2"),
+    "mape": ("Mean error", "percent2"),
+    "ppe10": ("Within 10\u202f%", "percent"),
+    "r2": ("R²", "ratio"),
+    "median_ratio": ("Median ratio", "ratio"),
+    "cod": ("COD", "percent2"),
+    "prd": ("PRD", "ratio"),
+    "prb": ("PRB", "ratio"),
+}
+HEADINGS = {name: title for name, (title, _) in MEASURES.items()}
+FORMATS = {name: how for name, (_, how) in MEASURES.items()}
+
+
+def headline(metrics: Mapping[str, Any]) -> Html:
+    """The hold-out in four figures."""
+    study, intervals = metrics["out_of_time"], metrics["intervals"]
+    level = text(intervals["level"], "percent0")
+    width = f"{text(intervals['mean_relative_width'], 'percent')} of the value wide on average"
+    items = [
+        ("Median error", study["mdape"], "percent2", f"of {text(study['n'])} sales that the model had not seen"),
+        ("Within 10\u202f% of the price", study["ppe10"], "percent", "of all valuations"),
+        ("Dispersion (COD)", study["cod"], "percent2", "mean distance of the ratios to their median"),
+        (f"Prices inside the {level} interval", intervals["coverage"], "percent", width),
+    ]
+    return cards([{"label": label, "value": text(value, how), "note": note} for label, value, how, note in items])
+
+
+def study_table(studies: Mapping[str, Mapping[str, Any]], title: str) -> Html:
+    """Ratio studies by name, one a row; `title` heads their names."""
+    rows = pd.DataFrame([{title: name, **study} for name, study in studies.items()], columns=[title, *MEASURES])
+    return table(rows.astype(dict.fromkeys(list(MEASURES)[1:], "float64")), FORMATS, HEADINGS)
+
+
+def slice_pictures(slices: pd.DataFrame) -> Html:
+    """The median error of each slice with its interval, a picture for each way to slice but by location."""
+    kinds = slices[slices["slice"] != "location"].groupby("slice", sort=False)
+    return figures(
+        *(
+            charts.bars(part["value"], part["mdape"], f"Median error by {_words(name)}", _intervals(part))
+            for name, part in kinds
+        )
+    )
+
+
+def slice_table(slices: pd.DataFrame, kind: str) -> Html:
+    """The slices of one kind, the least accurate first."""
+    shown = (
+        slices[slices["slice"] == kind].drop(columns="slice").sort_values(["mdape", "value"], ascending=[False, True])
+    )
+    formats = {**FORMATS, "mdape_low": "percent2", "mdape_high": "percent2"}
+    return table(
+        shown, formats, {**HEADINGS, "value": _words(kind).capitalize(), "mdape_low": "from", "mdape_high": "to"}
+    )
+
+
+def _intervals(slices: pd.DataFrame) -> list[tuple[float, float]]:
+    return list(zip(slices["mdape_low"], slices["mdape_high"], strict=True))
+
+
+def _words(name: str) -> str:
+    return {"price_decile": "tenth of worth", "age": "age in years"}.get(name, name.replace("_", " "))

@@ -1,0 +1,53 @@
+"""What a packaged valuation promises: the fields it takes, their ranges, its versions and its limits."""
+
+from __future__ import annotations
+
+import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from homei.config import Range, Section, Serve
+from homei.features.columns import first_day
+
+FILE = "service.json"
+
+
+class Contract(Section):
+    """The contents of service.json, which `homei package` writes beside the model."""
+
+    name: str
+    title: str
+    currency: str
+    as_of: datetime.date
+    model_version: str
+    data_version: str
+    level: float
+    months: tuple[int, int]  # first and last month, counted as year × 12 + month − 1, that can be valued
+    property_types: Annotated[list[str], Field(min_length=1)]
+    ranges: dict[str, Range]
+    numeric: list[str]
+    categorical: list[str]
+    example: dict[str, Any]
+    limits: Serve
+
+    @cached_property
+    def default_date(self) -> datetime.date:
+        """The valuation date where a request names none: the day after the last sale that the model knows."""
+        return self.as_of + datetime.timedelta(days=1)
+
+    @cached_property
+    def dates(self) -> tuple[datetime.date, datetime.date]:
+        """The first and the last day that can be valued."""
+        first, last = self.months
+        return first_day(first), first_day(last + 1) - datetime.timedelta(days=1)
+
+
+def read(folder: Path) -> Contract:
+    """The contract in a Bento's folder; raises FileNotFoundError saying where one comes from."""
+    path = folder / FILE
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not there: this service runs inside a Bento, which `homei package` builds")
+    return Contract.model_validate_json(path.read_bytes())

@@ -1,0 +1,56 @@
+"""`homei serve`: the packaged Bento on a port, after a look at its bytes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from homei import params
+from homei.model import package
+
+
+class LaunchError(RuntimeError):
+    """A service that can't be started; the message says what to do."""
+
+
+def launch(host: str = "127.0.0.1", port: int = 3000) -> None:
+    """Replaces this process by BentoML serving the recorded Bento, which is packaged anew where the store lacks it.
+
+    Raises LaunchError where the port is taken or the Bento isn't the recorded one.
+    """
+    _check_port(host, port)
+    bento = checked_bento()
+    click.echo(f"Serving {bento.parent.name}:{bento.name} at http://{host}:{port} (docs at /docs); Ctrl+C ends it.")
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", host, "--port", str(port)]
+    os.execve(sys.executable, command, environment())
+
+
+def checked_bento() -> Path:
+    """The folder of the Bento that models/bento.json records, every byte of it as recorded."""
+    if not package.bento_folder(package.recorded()["tag"]).is_dir():
+        package.run(**vars(params.pick("source", "features", "package", "serve")))
+    if differences := package.verify_bento():
+        raise LaunchError("\n".join([*differences, "`dvc repro --force package` builds the Bento anew"]))
+    return package.bento_folder(package.recorded()["tag"]).resolve()
+
+
+def environment() -> dict[str, str]:
+    """The environment that BentoML serves in: its home in the project, no telemetry, nothing written into the Bento."""
+    home = {"BENTOML_HOME": str(package.HOME.resolve())}
+    return {**os.environ, **home, "BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise LaunchError(
+                f"can't listen on {host}:{port}: {error.strerror}; give another one with --port"
+            ) from error

@@ -1,0 +1,86 @@
+"""How much a client may send, and how long it may take: checked while the body arrives, before anything reads it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from homei.serve.refusal import Problem, RequestError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+# A client that is still sending can't read its refusal; up to this many times the limit is read and dropped first.
+PATIENCE = 8
+
+
+class BodyLimit:
+    """An ASGI app around `app` that answers 413 to a body of more than `most` bytes and 408 to one that stalls.
+
+    It holds no more than `most` bytes of a body, and hands it on in one piece.
+    """
+
+    def __init__(self, app: App, most: int, seconds: float) -> None:
+        self.app = app
+        self.most = most
+        self.seconds = seconds
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            return await self.app(scope, receive, send)
+        try:
+            async with asyncio.timeout(self.seconds):
+                body = await self._body(dict(scope["headers"]), receive)
+        except TimeoutError:
+            return await _answer(
+                send, RequestError(408, [Problem("body", f"did not arrive within {self.seconds:g} s")])
+            )
+        except RequestError as refused:
+            return await _answer(send, refused)
+        if body is None:
+            return None  # the client has gone
+        return await self.app(scope, _handing_on(body, receive), send)
+
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
+        too_large = RequestError(413, [Problem("body", f"is larger than {self.most} bytes")])
+        declared = headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared[:20]) > self.most and b"expect" in headers:
+            raise too_large  # it asks before it sends
+        chunks, size, more = [], 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            size += len(chunk)
+            if size <= self.most:
+                chunks.append(chunk)
+            else:
+                chunks.clear()
+                more = more and size <= PATIENCE * self.most
+        if size > self.most:
+            raise too_large
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _handing_on(body: bytes, receive: Receive) -> Receive:
+    pending = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def next_message() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return next_message
+
+
+async def _answer(send: Send, refused: RequestError) -> None:
+    body = refused.body
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,43 @@
+"""The BentoML service; it runs inside a Bento, beside the model, the market's history and service.json."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import bentoml
+
+from homei.serve.app import add_docs, create_app
+from homei.serve.contract import read
+from homei.serve.limits import BodyLimit
+from homei.serve.predictor import Predictor
+
+ROOT = Path(__file__).resolve().parents[2]
+SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_content"
+
+# uvicorn would put together an access line for each request, which BentoML's logging then drops.
+logging.getLogger("uvicorn.access").propagate = False
+
+contract = read(ROOT)
+app = create_app(contract)
+add_docs(app, SWAGGER)
+# A stalled upload gets its 408 before BentoML's timeout makes it a 504.
+guarded = BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
+
+
+@bentoml.service(
+    name=contract.name,
+    workers=1,
+    traffic={"timeout": contract.limits.timeout, "max_concurrency": contract.limits.max_concurrency},
+    # A log line and a span a request cost more than the valuation itself; the metrics count all the same.
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
+)
+# BentoML looks into a FastAPI app's routes to decide whether a path is its business; around BodyLimit it can't, so that
+# every path that isn't BentoML's own is answered, and refused, in one way.
+@bentoml.asgi_app(guarded, path="/")
+class ValuationService:
+    """Values properties from what sold before."""
+
+    def __init__(self) -> None:
+        app.state.predictor = Predictor.load(ROOT, contract)

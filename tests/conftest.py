@@ -1,0 +1,146 @@
+"""What all tests may share: the one Spark session, a small city, and a project folder to run stages in."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from homei import lake
+from homei.config import CANONICAL, Contract, Coordinates, Features, PlacesFile, SalesFiles, Source, Spark
+
+NUMBERS = ("price", "square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
+
+
+@pytest.fixture(scope="session")
+def local_spark() -> Spark:
+    """The section that the session of all tests is made from."""
+    return Spark(master="local[2]", master_env=None, driver_memory="1g", shuffle_partitions=2)
+
+
+@pytest.fixture(scope="session")
+def spark(local_spark):
+    """The one Spark session of the test run."""
+    from homei.features.session import session
+
+    engine = session(local_spark)
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="session")
+def source() -> Source:
+    """A town on a plane whose coordinates are metres, with two kinds of places, as of the end of 2021."""
+    places = [
+        PlacesFile(kind=kind, file=f"{kind}.csv", name="name", latitude="latitude", longitude="longitude")
+        for kind in ("station", "park")
+    ]
+    return Source(
+        name="town",
+        title="Town",
+        currency="EUR",
+        as_of=datetime.date(2021, 12, 31),
+        folder="data/external/town",
+        coordinates=Coordinates(system="plane"),
+        sales=SalesFiles(kind="files", files=["sales.csv"], columns={}, categorical={"flat_model": "flat_model"}),
+        places=places,
+        contract=Contract(required=["price", "square_meters", "location", "property_type"]),
+    )
+
+
+@pytest.fixture(scope="session")
+def features() -> Features:
+    return Features(windows=[3, 12], cells={"fine": 500.0, "coarse": 2000.0}, index_months=24, places_radius=1000.0)
+
+
+@pytest.fixture(scope="session")
+def valid_sales():
+    """Makes a table of valid sales from a few rows; what a row leaves out is ordinary."""
+
+    def make(*rows: dict) -> pd.DataFrame:
+        ordinary = dict.fromkeys(CANONICAL) | {
+            "sale_date": datetime.date(2021, 1, 15),
+            "price": 200_000.0,
+            "square_meters": 100.0,
+            "property_type": "flat",
+            "location": "north",
+            "latitude": 250.0,
+            "longitude": 250.0,
+            "flat_model": "plain",
+            "source_file": "sales.csv",
+        }
+        numbered = [
+            ordinary | {"transaction_id": f"t{number:05d}", "source_line": number + 2} | row
+            for number, row in enumerate(rows)
+        ]
+        return pd.DataFrame(numbered).astype(dict.fromkeys(NUMBERS, "f8"))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def town(valid_sales) -> pd.DataFrame:
+    """Two years of sales in random order, some without coordinates, some of a property that is sold again."""
+    random = np.random.default_rng(20260101)
+    size = 400
+    months = random.integers(0, 24, size)
+    properties = [f"p{number}" if number < 90 else None for number in random.integers(0, 100, size)]
+    rows = pd.DataFrame(
+        {
+            "property_id": properties,
+            "sale_date": [
+                datetime.date(2020 + month // 12, month % 12 + 1, day)
+                for month, day in zip(months.tolist(), random.integers(1, 29, size).tolist(), strict=True)
+            ],
+            "price": np.exp(random.normal(12, 0.3, size) + 0.01 * months).round(),
+            "square_meters": random.integers(30, 200, size).astype(float),
+            "property_type": random.choice(["flat", "house"], size),
+            "location": random.choice(["north", "south", "east"], size),
+            "latitude": random.integers(-2000, 2000, size).astype(float),
+            "longitude": random.integers(-2000, 2000, size) * 1.7,
+        }
+    )
+    rows.loc[random.random(size) < 0.05, ["latitude", "longitude"]] = np.nan
+    return valid_sales(*rows.to_dict("records"))
+
+
+@pytest.fixture(scope="session")
+def town_places() -> pd.DataFrame:
+    """Two stations and three parks of the town."""
+    rows = [
+        ("station", "Centre", 0.0, 0.0),
+        ("station", "Harbour", 1500.0, -900.0),
+        ("park", "Green", 300.0, 300.0),
+        ("park", "Lake", -800.0, 1200.0),
+        ("park", "Hill", 100.0, 100.0),
+    ]
+    return pd.DataFrame(rows, columns=["kind", "name", "latitude", "longitude"])
+
+
+@pytest.fixture(scope="session")
+def built_town(spark, local_spark, source, features, town, town_places, tmp_path_factory):
+    """A project folder in whose lake the town's features have been built; not to be written to."""
+    from homei.features.build import run
+
+    folder = tmp_path_factory.mktemp("town")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        lake.write(town, lake.VALID_SALES)
+        lake.write(town_places, lake.VALID_PLACES)
+        run(source, local_spark, features)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty project folder, which is the current one; call it to put valid sales and places into its lake."""
+    monkeypatch.chdir(tmp_path)
+
+    def fill(sales: pd.DataFrame, places: pd.DataFrame):
+        lake.write(sales, lake.VALID_SALES)
+        lake.write(places, lake.VALID_PLACES)
+        return tmp_path
+
+    return fill

@@ -1,0 +1,167 @@
+"""The evaluation on a small city whose noise is known."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from homei import params
+from homei.config import Bands, Cells, Evaluate, Features, Intervals, Split
+from homei.model import evaluate
+from homei.model.ratio import STATISTICS
+
+SIGMA = 0.06
+LAST = 2025 * 12 + 11
+P = SimpleNamespace(
+    seed=3,
+    source=params.section("source", yaml.safe_load(Path("params/source/demo.yaml").read_text(encoding="utf-8"))),
+    features=Features(windows=[3, 12], cells=Cells(fine=500, coarse=2000), index_months=24, places_radius=1000),
+    split=Split(hold_out_months=6, warm_up_months=6),
+    model=SimpleNamespace(name="lightgbm"),
+    intervals=Intervals(level=0.9, folds=2),
+    evaluate=Evaluate(
+        min_slice=30,
+        bootstrap=50,
+        bands=Bands(median_ratio=(0.9, 1.1), cod=(0.05, 0.15), prd=(0.98, 1.03), prb=(-0.05, 0.05)),
+    ),
+)
+
+
+def city(months=24, a_month=100, seed=2):
+    """READY, PREDICTIONS that know everything but the noise, and the truth."""
+    random = np.random.default_rng(seed)
+    month = np.repeat(np.arange(LAST - months + 1, LAST + 1), a_month)
+    n = len(month)
+    size = random.normal(80, 20, n).clip(20)
+    value = 3_000 * size * np.exp(random.normal(0, 0.3, n))
+    sales = pd.DataFrame({
+        "transaction_id": [f"T{number:05d}" for number in range(n)], "property_id": None, "month": month,
+        "price": value * np.exp(random.normal(0, SIGMA, n)), "square_meters": size,
+        "property_type": random.choice(["flat", "house"], n), "location": random.choice(["Hill", "Dale"], n),
+        "year_built": 1960.0 + random.integers(0, 50, n), "latitude": 45 + 0.02 * random.normal(size=n),
+        "longitude": -30 + 0.02 * random.normal(size=n), "market_level": np.where(month == month[0], np.nan, 8.0),
+    })  # fmt: skip
+    sales.loc[::9, ["latitude", "longitude"]] = np.nan
+    reach = np.exp(1.645 * SIGMA)
+    predictions = sales[["transaction_id", "month", "price"]].assign(
+        predicted=value, low=value / reach, high=value * reach, deviation=SIGMA,
+        part=np.where(month > LAST - 6, "hold_out", "rolling_origin"),
+    )  # fmt: skip
+    truth = sales[["transaction_id"]].assign(true_price=value, fault=None)
+    return sales, predictions[month > LAST - 12], truth
+
+
+class ByArea:
+    """A recipe of one number, the median price per m², that remembers what it learnt from."""
+
+    def __init__(self):
+        self.learnt = []
+
+    def linear(self):
+        return self
+
+    def prices(self, learnt, asked):
+        self.learnt.append(learnt)
+        return (learnt["price"] / learnt["square_meters"]).median() * asked["square_meters"].to_numpy()
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return evaluate.assess(*city(), ByArea(), P)
+
+
+def test_metrics_have_the_names_that_others_rely_on(measured):
+    metrics = measured.metrics
+    assert [metrics[name] for name in ("source", "currency", "as_of", "model")] == [
+        "demo",
+        "EUR",
+        "2025-12-31",
+        "lightgbm",
+    ]
+    for name in ("out_of_time", "random_split", "naive", "linear", "noise_floor"):
+        assert {"n", *STATISTICS} <= set(metrics[name]), name
+    assert set(metrics["intervals"]) == {"level", "coverage", "mean_relative_width", "n"}
+    assert [set(verdict) for verdict in metrics["verdicts"]] == [
+        {"name", "value", "low", "high", "interval", "ok", "text"}
+    ] * 8
+
+
+def test_what_knows_all_but_the_noise_reaches_the_floor_and_beats_its_rivals(measured):
+    metrics = measured.metrics
+    assert metrics["noise_floor"]["basis"] == "known noise"
+    assert metrics["out_of_time"]["mdape"] == pytest.approx(metrics["noise_floor"]["mdape"], rel=1e-6)
+    assert metrics["out_of_time"]["mdape"] == pytest.approx(0.6745 * SIGMA, rel=0.15)
+    assert metrics["naive"]["mdape"] > 0.15
+    assert [verdict["name"] for verdict in metrics["verdicts"] if not verdict["ok"]] == []
+
+
+def test_intervals_cover_what_they_promise(measured):
+    intervals = measured.metrics["intervals"]
+    assert intervals["coverage"] == pytest.approx(0.9, abs=0.03)
+    assert intervals["mean_relative_width"] == pytest.approx(2 * np.sinh(1.645 * SIGMA), rel=1e-4)
+
+
+def test_metrics_are_json_of_six_decimals_without_nan(measured):
+    again = json.loads(json.dumps(measured.metrics, allow_nan=False))
+    assert again == measured.metrics
+    assert again == evaluate.rounded(again)
+
+
+def test_the_hold_out_alone_is_measured_but_time_shows_all_predictions(measured):
+    assert measured.metrics["out_of_time"]["n"] == 600
+    months = measured.tables["error_by_month"]
+    assert (months["month"].iloc[0], months["month"].iloc[-1], len(months)) == ("2025-01", "2025-12", 12)
+    assert months["n"].eq(100).all()
+
+
+def test_the_random_split_values_as_many_sales_as_the_hold_out(measured):
+    assert measured.metrics["random_split"]["n"] == 600
+
+
+def test_a_random_split_loses_no_sale_and_repeats():
+    sales, *_ = city()
+    learnt, asked = evaluate.random_split(sales, 0.2, seed=4)
+    assert sorted([*learnt.index, *asked.index]) == list(sales.index)
+    assert len(asked) == round(0.2 * len(sales))
+    assert asked.equals(evaluate.random_split(sales, 0.2, seed=4)[1])
+
+
+def test_linear_learns_from_what_was_known_before_the_hold_out():
+    recipe = ByArea()
+    evaluate.assess(*city(), recipe, P)
+    by_linear, by_random = recipe.learnt
+    assert (by_linear["month"].min(), by_linear["month"].max()) == (LAST - 24 + 1 + P.split.warm_up_months, LAST - 6)
+    assert by_random["month"].max() == LAST, "a random split forgets time"
+
+
+def test_the_map_holds_every_placed_sale_of_well_filled_cells(measured):
+    cells = measured.tables["error_map"]
+    assert list(cells.columns) == ["longitude", "latitude", "n", "median_error", "mdape"]
+    assert cells["n"].min() >= evaluate.FEWEST_IN_CELL
+    assert cells["longitude"].between(-30.1, -29.9).all() and cells["latitude"].between(44.9, 45.1).all()
+
+
+def test_a_city_without_coordinates_has_an_empty_map():
+    sales, predictions, _ = city()
+    sales[["latitude", "longitude"]] = np.nan
+    assert evaluate.error_map(evaluate.valued_sales(sales, predictions), P.source, P.features).empty
+
+
+def test_all_tables_are_saved_beside_the_metrics(measured, tmp_path):
+    measured.save(tmp_path)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == measured.metrics
+    assert sorted(path.stem for path in tmp_path.glob("*.csv")) == sorted(measured.tables)
+    decile = pd.read_csv(tmp_path / "ratio_by_decile.csv")
+    assert list(decile.columns) == ["decile", "n", "median_ratio", "low", "high"]
+    assert decile["decile"].tolist() == list(range(1, 11))
+
+
+def test_the_same_seed_gives_the_same_bytes(measured, tmp_path):
+    for folder in ("first", "second"):
+        evaluate.assess(*city(), ByArea(), P).save(tmp_path / folder)
+    for path in (tmp_path / "first").iterdir():
+        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()

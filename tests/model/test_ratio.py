@@ -1,0 +1,182 @@
+"""Ratio statistics against published worked examples, known distributions and invariants."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homei.model import ratio
+
+# IAAO, Standard on Ratio Studies (2013), table 1-1: appraised value and sale price of 36 homes.
+TABLE_1_1 = np.array([
+    (48000, 138000), (28800, 59250), (78400, 157500), (39840, 74400), (68160, 114900), (94400, 159000),
+    (67200, 111900), (56960, 93000), (87200, 138720), (38240, 59700), (96320, 146400), (67680, 99000),
+    (32960, 47400), (50560, 70500), (61360, 78000), (47360, 60000), (58080, 69000), (47040, 55500),
+    (136000, 154500), (103200, 109500), (59040, 60000), (168000, 168000), (128000, 124500), (132000, 127500),
+    (160000, 150000), (160000, 141000), (200000, 171900), (184000, 157500), (160000, 129600), (157200, 126000),
+    (99200, 77700), (200000, 153000), (64000, 48750), (192000, 144000), (190400, 141000), (65440, 48000),
+]).T  # fmt: skip
+
+# The same standard, table 1-4; its numbers are also the ones that CCAO's assesspy tests against.
+TABLE_1_4 = np.array([
+    (87200, 138720), (38240, 59700), (96320, 146400), (68610, 99000), (32960, 47400), (50560, 70500),
+    (61360, 78000), (47360, 60000), (56580, 69000), (47040, 55500), (136000, 154500), (98000, 109500),
+    (56000, 60000), (159100, 168000), (128000, 124500), (132000, 127500), (160000, 150000),
+]).T  # fmt: skip
+
+# Texas Comptroller, Property Value Study: the single-family sample of table 1 (2001) and tables 5 and 6 (2000).
+TEXAS = np.array([
+    (84449, 84995), (114788, 118898), (89654, 94715), (39479, 41925), (69708, 76117), (99880, 113310),
+    (97576, 110741), (111020, 128048), (64519, 75905), (60437, 70964), (75254, 90720), (76502, 91680),
+    (92088, 113645), (21090, 25988), (22080, 27398), (64842, 81127), (65834, 83113), (193344, 245700),
+    (98885, 127493), (76935, 98327), (82253, 109250), (107543, 148828), (44441, 62370), (94420, 135610),
+    (60264, 86303),
+]).T  # fmt: skip
+
+AMOUNTS = st.lists(
+    st.tuples(st.floats(1e3, 1e7), st.floats(1e3, 1e7)), min_size=3, max_size=30, unique_by=lambda pair: pair[1]
+)
+
+
+def simulated(n=20_000, slope=0.0, noise=0.0, seed=5):
+    """Homes worth 1 to 8 times a base, valued with an inequity of `slope` a doubling and noise on both sides."""
+    random = np.random.default_rng(seed)
+    doublings = random.uniform(0, 3, n)
+    level = 1 + slope * (doublings - np.median(doublings))
+    price = 2e5 * 2**doublings / (1 + level)
+    return price * level * np.exp(random.normal(0, noise, n)), price * np.exp(random.normal(0, noise, n))
+
+
+def test_table_1_1_of_the_standard_is_reproduced():
+    valued, price = TABLE_1_1
+    assert (valued.sum(), price.sum()) == (3_627_040, 3_964_620)
+    assert ratio.median_ratio(valued, price) == pytest.approx(0.864, abs=5e-4)
+    assert ratio.cod(valued, price) == pytest.approx(0.298, abs=5e-4)
+    assert ratio.prd(valued, price) == pytest.approx(0.98, abs=5e-3)
+    assert ratio.prb(valued, price) == pytest.approx(0.232, abs=5e-4)
+
+
+def test_table_1_4_of_the_standard_is_reproduced():
+    valued, price = TABLE_1_4
+    assert ratio.cod(valued, price) == pytest.approx(0.145, abs=5e-4)
+    assert ratio.prd(valued, price) == pytest.approx(0.98, abs=5e-3)
+    assert ratio.prb(valued, price) == pytest.approx(0.135, abs=5e-4)
+
+
+def test_the_texas_comptrollers_sample_is_reproduced():
+    valued, price = TEXAS
+    assert ratio.median_ratio(valued, price) == pytest.approx(0.81, abs=5e-3)
+    assert ratio.cod(valued, price) == pytest.approx(0.08, abs=5e-4)
+    weighted_mean = np.mean(valued / price) / ratio.prd(valued, price)
+    assert weighted_mean == pytest.approx(2_007_285 / 2_443_170, abs=1e-9)
+
+
+@pytest.mark.parametrize("slope", [-0.12, -0.04, 0.0, 0.08])
+def test_prb_recovers_a_built_in_vertical_inequity(slope):
+    assert ratio.prb(*simulated(slope=slope)) == pytest.approx(slope, abs=1e-3)
+
+
+def test_noise_alone_is_no_vertical_inequity():
+    assert ratio.prb(*simulated(noise=0.10)) == pytest.approx(0.0, abs=0.005)
+
+
+def test_regressive_valuations_push_prd_above_one_and_progressive_ones_below():
+    assert ratio.prd(*simulated(slope=-0.1)) > 1.01
+    assert ratio.prd(*simulated(slope=+0.1)) < 0.99
+
+
+def test_cod_of_uniform_ratios_is_half_their_half_width():
+    price = np.full(100_001, 200_000.0)
+    assert ratio.cod(price * np.linspace(0.8, 1.2, 100_001), price) == pytest.approx(0.10, abs=1e-4)
+
+
+def test_mdape_of_lognormal_noise_is_its_quartile():
+    price = np.full(200_000, 1.0)
+    valued = np.exp(np.random.default_rng(1).normal(0, 0.06, 200_000))
+    assert ratio.mdape(valued, price) == pytest.approx(0.6745 * 0.06, abs=3e-4)
+
+
+def test_perfect_valuations_score_perfectly():
+    price = np.array([100.0, 200.0, 400.0])
+    study = ratio.ratio_study(price, price)
+    assert study == {
+        "n": 3, "mdape": 0, "mape": 0, "ppe5": 1, "ppe10": 1, "ppe20": 1, "r2": 1, "median_ratio": 1, "cod": 0,
+        "prd": 1, "prb": 0,
+    }  # fmt: skip
+
+
+def test_an_error_of_exactly_ten_percent_is_within_ten_percent():
+    assert ratio.ppe10([110.0, 90.0, 111.0, 330.0], [100.0, 100.0, 100.0, 300.0]) == 0.75
+
+
+def test_what_a_single_sale_leaves_undefined_is_none():
+    study = ratio.ratio_study([110.0], [100.0])
+    assert (study["n"], study["r2"], study["prb"]) == (1, None, None)
+    assert study["mdape"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "actual", "message"),
+    [
+        ([], [], "no sales"),
+        ([1.0, 2.0], [1.0], "one of each per sale"),
+        ([[1.0]], [[1.0]], "one of each per sale"),
+        ([1.0, 0.0], [1.0, 1.0], "1 valuations are not positive"),
+        ([1.0, 1.0], [1.0, -5.0], r"1 prices are not positive numbers \(such as -5.0\)"),
+        ([1.0, np.nan], [1.0, 1.0], "1 valuations"),
+        ([1.0, 1.0], [np.inf, 1.0], "1 prices"),
+    ],
+)
+@pytest.mark.parametrize("function", [ratio.cod, ratio.prd, ratio.prb, ratio.mdape, ratio.ratio_study])
+def test_what_has_no_ratio_is_refused(function, predicted, actual, message):
+    with pytest.raises(ratio.RatioStudyError, match=message):
+        function(predicted, actual)
+
+
+@given(AMOUNTS, st.floats(0.1, 10))
+def test_another_level_of_valuation_leaves_uniformity_and_equity_as_they_are(pairs, factor):
+    valued, price = np.array(pairs).T
+    for statistic in (ratio.cod, ratio.prd, ratio.prb):
+        assert statistic(valued * factor, price) == pytest.approx(statistic(valued, price), rel=1e-6, abs=1e-6)
+    assert ratio.median_ratio(valued * factor, price) == pytest.approx(factor * ratio.median_ratio(valued, price))
+
+
+@given(AMOUNTS, st.floats(0.1, 10), st.randoms(use_true_random=False))
+def test_neither_the_currency_nor_the_order_of_sales_matters(pairs, rate, random):
+    valued, price = np.array(pairs).T
+    shuffled = random.sample(range(len(price)), len(price))
+    for name, value in ratio.ratio_study(valued, price).items():
+        again = ratio.ratio_study(rate * valued[shuffled], rate * price[shuffled])[name]
+        assert again == pytest.approx(value, rel=1e-6, abs=1e-6), name
+
+
+def test_the_bootstrap_repeats_for_a_seed_and_covers_the_estimate():
+    valued, price = simulated(n=500, noise=0.06)
+    for name in ratio.STATISTICS:
+        interval = ratio.bootstrap_interval(name, valued, price, draws=200, seed=3)
+        assert interval == ratio.bootstrap_interval(name, valued, price, draws=200, seed=3)
+        assert interval[0] <= ratio.STATISTICS[name](valued, price) <= interval[1], name
+
+
+def test_the_bootstrap_interval_of_a_median_has_its_nominal_width():
+    price = np.ones(4_000)
+    valued = np.exp(np.random.default_rng(2).normal(0, 0.06, 4_000))
+    low, high = ratio.bootstrap_interval("median_ratio", valued, price, draws=800, seed=1)
+    assert high - low == pytest.approx(2 * 1.96 * 1.2533 * 0.06 / np.sqrt(4_000), rel=0.25)
+
+
+def test_a_small_block_draws_the_same_resamples(monkeypatch):
+    whole = np.concatenate(list(ratio.resamples(7, 20, seed=9)))
+    monkeypatch.setattr(ratio, "BLOCK", 21)
+    assert (np.concatenate(list(ratio.resamples(7, 20, seed=9))) == whole).all()
+
+
+@settings(max_examples=30)
+@given(AMOUNTS)
+def test_formulas_give_for_many_resamples_what_they_give_for_each(pairs):
+    valued, price = np.array(pairs).T
+    rows = next(ratio.resamples(len(price), 5, seed=1))
+    for name, formula in ratio.STATISTICS.items():
+        together = formula(valued[rows], price[rows])
+        apart = [formula(valued[row], price[row]) for row in rows]
+        np.testing.assert_allclose(together, apart, rtol=1e-9, atol=1e-9, err_msg=name)

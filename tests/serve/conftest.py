@@ -1,0 +1,104 @@
+"""A server on loopback: the real app, intake and predictor over a market and a model that are plain arithmetic."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+
+from homei.serve.app import create_app
+from homei.serve.contract import Contract
+from homei.serve.limits import BodyLimit
+from homei.serve.predictor import Predictor
+
+LAST_MONTH = 2026 * 12  # January 2026
+
+
+class Market:
+    """Prices that rise by one per cent a month."""
+
+    def features(self, columns):
+        return {"market_level": 8.0 + 0.01 * (columns["month"] - LAST_MONTH)}
+
+
+class Model:
+    """A price by area and market; wide where the location is not the harbour."""
+
+    def value(self, columns):
+        price = np.round(np.exp(columns["market_level"]) * columns["square_meters"], 2)
+        deviation = np.where(columns["location"] == "harbour", 0.05, 0.2)
+        return SimpleNamespace(
+            price=price, low=price * (1 - deviation), high=price * (1 + deviation), deviation=deviation
+        )
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract:
+    return Contract.model_validate(
+        {
+            "name": "valuation",
+            "title": "A town",
+            "currency": "EUR",
+            "as_of": "2025-12-31",
+            "model_version": "0123456789ab",
+            "data_version": "ba9876543210",
+            "level": 0.9,
+            "months": [LAST_MONTH - 12, LAST_MONTH],
+            "property_types": ["flat", "house"],
+            "ranges": {"square_meters": [10, 500], "latitude": [44, 46], "longitude": [-31, -29], "plot": [0, 9]},
+            "numeric": ["plot"],
+            "categorical": ["heating"],
+            "example": {"square_meters": 70.5, "property_type": "flat", "location": "harbour"},
+            "limits": {"max_batch": 50, "max_body_bytes": 100_000, "max_concurrency": 8, "timeout": 4},
+        },
+        strict=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def predictor(contract) -> Predictor:
+    return Predictor(contract, Market(), Model())
+
+
+@pytest.fixture(scope="session")
+def server(contract, predictor) -> Iterator[str]:
+    app = create_app(contract)
+    app.state.predictor = predictor
+    with served(BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)) as url:
+        yield url
+
+
+@pytest.fixture
+def client(server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server, timeout=30) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def served(app) -> Iterator[str]:
+    port = find_free_port()
+    running = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    running.should_exit = True
+    thread.join()
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    return find_free_port

@@ -1,0 +1,281 @@
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+
+from homei import lake, params
+from homei.features.columns import month_of, numeric_inputs, statistic_columns
+from homei.model import package
+from homei.model.recipe import Recipe
+from homei.model.train import fit
+from homei.serve import launch
+from homei.serve.contract import read
+from homei.serve.predictor import Predictor
+from homei.serve.schemas import Intake
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PRICE, BATCH = "/api/v1/predict/price", "/api/v1/predict/batch"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project in which all stages before `package` have run, on a market of a few numbers."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copyfile(REPOSITORY / "bentofile.yaml", folder / "bentofile.yaml")
+    lake.write_text(params.compose(["source=demo"], REPOSITORY / "params"), folder / "params.yaml")
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{REPOSITORY / package.TOOLS}{os.pathsep}{os.environ['PATH']}")
+        sections = params.check(params.read())
+        write_market(sections)
+        train_small(sections)
+        package_it()
+        yield folder
+
+
+def package_it():
+    package.run(**vars(params.pick("source", "features", "package", "serve")))
+
+
+def write_market(sections):
+    last = month_of(sections.source.as_of) + 1
+    months = np.arange(last - 30, last + 1)
+    changes = {"market_change_3": 0.03, "market_change_12": 0.12}
+    lake.write(pd.DataFrame({"month": months, "market_level": 8 + 0.01 * np.arange(31), **changes}), lake.MARKET_INDEX)
+    statistics = dict.fromkeys(statistic_columns(sections.features), 1.0)
+    places = [
+        {"level": "location", "place": "harbour", "property_type": kind, "month": month, **statistics}
+        for month in months
+        for kind in ("flat", "house")
+    ]
+    lake.write(pd.DataFrame(places), lake.MARKET_HISTORY)
+    lake.write(pd.DataFrame({"property_id": ["A1"], "month": [last - 20], "u": [0.1]}), lake.PREVIOUS_SALES)
+    place = {"kind": ["station"], "name": ["Quay"], "latitude": [45.0], "longitude": [-30.0], "x": [0.0], "y": [0.0]}
+    lake.write(pd.DataFrame(place), lake.PLACES)
+
+
+def train_small(sections):
+    sales = some_sales(sections, 1500)
+    lake.write(sales, lake.READY)
+    recipe = Recipe.of(sections.seed, sections.source, sections.features, sections.model, sections.train)
+    recipe = recipe.with_parameters(n_estimators=40)
+    few_folds = sections.intervals.model_copy(update={"folds": 2})
+    trained = fit(sales, recipe, sections.source, sections.split, few_folds, lake.digest(lake.READY)[:12])
+    trained.valuation.save(package.MODEL)
+
+
+def some_sales(sections, count):
+    """Sales of thirty months, whose prices follow area, floor and location."""
+    draw = np.random.default_rng(3)
+    inputs = {name: draw.normal(size=count) for name in numeric_inputs(sections.source, sections.features)}
+    floor, area = draw.integers(0, 9, count).astype(float), np.round(draw.uniform(30, 200, count), 1)
+    location = draw.choice(["harbour", "hill"], count)
+    own = {
+        "transaction_id": [f"T{number}" for number in range(count)],
+        "month": month_of(sections.source.as_of) - 29 + np.arange(count) * 30 // count,
+        "square_meters": area,
+        "property_type": draw.choice(["flat", "house"], count),
+        "location": location,
+        "year_built": 1950.0 + draw.integers(0, 70, count),
+        "floor": floor,
+        "bathrooms": np.nan,
+        "bedrooms": draw.integers(1, 6, count).astype(float),
+        "latitude": 45 + draw.normal(size=count) / 50,
+        "longitude": -30 + draw.normal(size=count) / 50,
+        "market_level": 8.0,
+    }
+    noise = draw.normal(scale=0.1, size=count)
+    price = area * np.exp(8 + 0.02 * floor + 0.2 * (location == "harbour") + noise)
+    return pd.DataFrame({**inputs, **own, "price": np.round(price, 2)})
+
+
+@pytest.fixture(scope="module")
+def bento(project):
+    return launch.checked_bento()
+
+
+@pytest.fixture(scope="module")
+def away(bento, tmp_path_factory):
+    """A copy of the Bento where the repository's homei can't be imported, and the environment that sees to that."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    lake.write_text("raise ImportError('this is the repository')\n", folder / "poison" / "homei" / "__init__.py")
+    shutil.copytree(bento, folder / "bento")
+    own = {"PYTHONPATH": str(folder / "poison"), "BENTOML_HOME": str(folder / "home"), "BENTOML_DO_NOT_TRACK": "true"}
+    return folder, os.environ | own
+
+
+@pytest.fixture(scope="module")
+def url(away, free_port):
+    folder, environment = away
+    address = ["--host", "127.0.0.1", "--port", str(port := free_port())]
+    command = [sys.executable, "-m", "bentoml", "serve", str(folder / "bento"), *address]
+    with running(command, f"http://127.0.0.1:{port}", cwd=folder, env=environment) as answering:
+        yield answering
+
+
+@contextlib.contextmanager
+def running(command, url, **how):
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **how)
+    try:
+        for _ in range(400):
+            with contextlib.suppress(httpx.TransportError):
+                assert httpx.get(f"{url}/readyz").status_code == 200
+                break
+            assert process.poll() is None
+            time.sleep(0.3)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def homes(contract, count):
+    draw = np.random.default_rng(7)
+    low, high = contract.ranges["square_meters"]
+    for number in range(count):
+        home = {
+            "square_meters": round(draw.uniform(low, high), 2),
+            "property_type": draw.choice(contract.property_types),
+        }
+        home["location"] = draw.choice(["harbour", "nowhere"])
+        if number % 2:
+            home |= {"latitude": 45 + draw.normal() / 50, "longitude": -30 + draw.normal() / 50, "property_id": "A1"}
+        if number % 3:
+            home |= {
+                "year_built": 1950 + number % 70,
+                "floor": number % 9,
+                "valuation_date": f"2025-{number % 12 + 1:02}-15",
+            }
+        yield home
+
+
+def test_the_bento_answers_without_the_repository(url, away):
+    folder, environment = away
+    imported = subprocess.run([sys.executable, "-c", "import homei"], cwd=folder, env=environment, capture_output=True)
+    assert b"this is the repository" in imported.stderr
+    example = json.loads((folder / "bento" / "src" / "service.json").read_text())["example"]
+    answer = httpx.post(url + PRICE, json=example).json()
+    assert answer["interval"]["low"] < answer["predicted_price"] < answer["interval"]["high"]
+    assert answer["currency"] == "EUR"
+    assert answer["as_of"] == "2025-12-31"
+
+
+def test_single_batch_and_direct_valuations_are_equal_to_the_last_digit(url, bento):
+    contract = read(bento / "src")
+    predictor = Predictor.load(bento / "src", contract)
+    rows = list(homes(contract, 200))
+    body = json.dumps({"properties": rows})
+    direct = predictor.value(Intake(contract).many(body.encode()))
+    headers = {"content-type": "application/json"}
+    assert httpx.post(url + BATCH, content=body, headers=headers, timeout=60).json()["valuations"] == direct
+    with httpx.Client(base_url=url) as client:
+        assert [client.post(PRICE, json=row).json() for row in rows] == direct
+
+
+def test_a_batch_of_ten_thousand_is_answered_and_one_more_is_refused(url):
+    home = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
+    answer = httpx.post(url + BATCH, json={"properties": [home] * 10_000}, timeout=60)
+    assert len(answer.json()["valuations"]) == 10_000
+    assert httpx.post(url + BATCH, json={"properties": [home] * 10_001}, timeout=60).status_code == 422
+
+
+def test_a_body_of_32_megabytes_is_refused(url):
+    response = httpx.post(
+        url + PRICE, content=b" " * (32 << 20), headers={"content-type": "application/json"}, timeout=60
+    )
+    assert response.status_code == 413
+    assert response.json()["detail"][0]["field"] == "body"
+
+
+def test_probes_metrics_and_docs_are_there(url):
+    for probe in ("/healthz", "/livez", "/readyz"):
+        assert httpx.get(url + probe).status_code == 200
+    httpx.post(url + PRICE, json={})
+    counted = httpx.get(url + "/metrics").text
+    assert 'request_total{endpoint="/api/v1/predict/price",http_response_code="422"' in counted
+    page = httpx.get(url + "/", follow_redirects=True).text
+    assert "https://" not in page
+    assert httpx.get(url + "/docs-assets/swagger-ui-bundle.js").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /\xff HTTP/1.1\r\nHost: x",
+        b"GET /%ff%00%0a HTTP/1.1\r\nHost: x",
+        b"POST /api/v1/predict/price HTTP/1.1\r\nHost: \xff\xfe\r\nContent-Length: 0",
+        b"POST /api/v1/predict/price HTTP/1.1\r\nHost: x\r\nContent-Type: \xff\xfe\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /api/v1/predict/price HTTP/1.1\r\nHost: x\r\nContent-Length: -1",
+        b"POST /api/v1/predict/price HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999",
+        b"POST /api/v1/predict/price HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz",
+        b"BREW /api/v1/predict/price HTTP/1.1\r\nHost: x",
+    ],
+)
+def test_no_request_line_or_header_makes_the_service_fail(url, head):
+    with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=30) as connection:
+        connection.sendall(head + b"\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100)[:10] in (b"HTTP/1.1 4", b"")
+    assert httpx.get(url + "/readyz").status_code == 200
+
+
+def test_serving_imports_no_spark(away):
+    folder, environment = away
+    code = "import sys, homei.serve.service; print([name for name in sys.modules if name.startswith('pyspark')])"
+    inside = environment | {"PYTHONPATH": str(folder / "bento" / "src")}
+    found = subprocess.run([sys.executable, "-c", code], cwd=folder, env=inside, capture_output=True, text=True)
+    assert found.stdout == "[]\n", found.stderr
+
+
+def test_packaging_again_leaves_every_byte(project, bento):
+    before = package.RECORD.read_bytes()
+    kept = bento.stat().st_ino
+    package_it()
+    assert bento.stat().st_ino == kept
+    package.RECORD.unlink()
+    package_it()
+    assert package.RECORD.read_bytes() == before
+    assert bento.stat().st_ino != kept
+
+
+def test_a_changed_bento_is_not_served(project, bento):
+    model = bento / "src" / "valuation" / "meta.json"
+    before = model.read_bytes()
+    model.write_bytes(before.replace(b"0", b"1", 1))
+    try:
+        with pytest.raises(launch.LaunchError, match=r"meta\.json: its bytes"):
+            launch.checked_bento()
+    finally:
+        model.write_bytes(before)
+
+
+def test_a_bento_that_the_store_lacks_is_packaged_anew(project, bento):
+    shutil.rmtree(bento)
+    assert launch.checked_bento() == bento
+    assert package.verify_bento() == []
+
+
+def test_a_port_that_is_taken_is_told(project):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(launch.LaunchError, match="--port"):
+            launch.launch("127.0.0.1", taken.getsockname()[1])
+
+
+@pytest.mark.slow
+def test_launch_serves_the_recorded_bento(project, bento, free_port):
+    port = free_port()
+    code = f"from homei.serve.launch import launch; launch('127.0.0.1', {port})"
+    with running([sys.executable, "-c", code], f"http://127.0.0.1:{port}", cwd=project) as url:
+        assert httpx.post(url + PRICE, json={}).status_code == 422
