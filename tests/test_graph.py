@@ -53,7 +53,8 @@ def modules_of(stage: str) -> set[str]:
     """Where a stage's code begins."""
     found = stages.STAGES[stage]
     if isinstance(found, stages.Script):
-        return {found.module}
+        # The Bento carries the service, which `package` names but does not import.
+        return {found.module, "homei.serve.service"} if stage == "package" else {found.module}
     cells = json.loads((PROJECT / found.path).read_text())["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     return imports_of(ast.parse(code)) | {"homei.notebooks"}
