@@ -40,8 +40,8 @@ compose: setup
 repro: compose  ## rebuild all that changed: make repro [source=hdb] [model=linear] [tuning=full]
 	@dvc repro
 
-test: setup  ## run the tests; with CI set, the slow ones too
-	@pytest $(if $(CI),,-m "not slow")
+test: setup  ## run the tests; make test slow=1 runs whole rebuilds too
+	@pytest $(if $(slow),,-m "not slow")
 
 serve: setup  ## answer valuations over HTTP from the packaged Bento
 	@homei serve

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, copy_of_the_project, environment, run
+from newcomer import PROJECT, copy_of_the_project, environment, run
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,43 @@
+"""A newcomer's copy of the project, and how commands run in it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+def copy_of_the_project(folder: Path) -> Path:
+    """What git would hand to a newcomer, committed in a repository of its own."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines():
+        if (PROJECT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, folder / name)
+    run(["git", "init", "-q", "-b", "main"], folder)
+    run(["git", "add", "-A"], folder)
+    run(["git", "-c", "user.name=homei", "-c", "user.email=homei@localhost", "commit", "-qm", "copy"], folder)
+    return folder
+
+
+def run(command: list[str], folder: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs a command in another time zone and under another hash seed than the one that built dvc.lock."""
+    finished = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+    assert not check or finished.returncode == 0, f"{command}:\n{finished.stdout[-3000:]}\n{finished.stderr[-6000:]}"
+    return finished
+
+
+def environment() -> dict[str, str]:
+    scripts = str(Path(sys.executable).parent)
+    strange = {"TZ": "Pacific/Chatham", "PYTHONHASHSEED": "4711", "GIT_AUTHOR_NAME": "homei"}
+    identity = {"GIT_AUTHOR_EMAIL": "homei@localhost", "GIT_COMMITTER_NAME": "homei"}
+    return {
+        **os.environ,
+        **strange,
+        **identity,
+        "GIT_COMMITTER_EMAIL": "homei@localhost",
+        "PATH": f"{scripts}:{os.environ['PATH']}",
+        "DVC_NO_ANALYTICS": "true",
+    }
