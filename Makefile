@@ -28,7 +28,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	  $(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .tools/uv uv; }
 	@[ -x .venv/bin/python ] || $(UV) venv --quiet --python '>=3.11,<3.14' .venv
 	@echo "installing the locked environment into .venv"
-	@$(UV) pip sync --quiet --require-hashes requirements.lock
+	@$(UV) pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@homei java
 	@git rev-parse --git-dir >/dev/null 2>&1 && [ -z "$${CI:-}" ] && pre-commit install >/dev/null || true

@@ -212,7 +212,7 @@ class Split(Section):
 
 
 class Train(Section):
-    threads: Count
+    workers: Count
     half_life_months: Annotated[float, Field(gt=0)]
 
 

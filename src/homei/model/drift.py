@@ -68,8 +68,8 @@ def watch(sales: pd.DataFrame, predictions: pd.DataFrame, source: Source, split:
     """
     known = sales.merge(predictions[["transaction_id", "predicted"]], on="transaction_id", how="left", validate="1:1")
     known = known.assign(
-        price_level=lambda sale: np.log(sale["price"] / sale["square_meters"]) - sale[MARKET_LEVEL],
-        valuation_error=lambda sale: np.log(sale["predicted"] / sale["price"]),
+        price_level=lambda sale: np.round(np.log(sale["price"] / sale["square_meters"]) - sale[MARKET_LEVEL], 9),
+        valuation_error=lambda sale: np.round(np.log(sale["predicted"] / sale["price"]), 9),
     )
     trained, held = before_and_held(known, month_of(source.as_of), split)
     numeric = [*ATTRIBUTES, *source.sales.numeric, *IN_LOGS]

@@ -51,9 +51,9 @@ class Spread:
         return self.model.predict(matrix)
 
 
-def calibrate(parts: Sequence[OutOfTime], encoder: Encoder, level: float, seed: int, threads: int) -> Spread:
+def calibrate(parts: Sequence[OutOfTime], encoder: Encoder, level: float, seed: int) -> Spread:
     """The spread learnt from all `parts` but the last, its reach and scale measured on the last, the most recent."""
-    model = LightGBM(PARAMETERS, encoder, seed, threads)
+    model = LightGBM(PARAMETERS, encoder, seed)
     earlier = np.concatenate([encoder.matrix(part.columns) for part in parts[:-1]])
     sizes = np.abs(np.concatenate([part.residuals for part in parts[:-1]]))
     model.fit(earlier, np.maximum(np.round(sizes, 9), SMALLEST))

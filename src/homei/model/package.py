@@ -21,6 +21,7 @@ from typing import Any
 
 import homei
 from homei import config, lake
+from homei.features.columns import month_of
 from homei.features.lookup import export
 from homei.model.valuation import Valuation
 
@@ -59,7 +60,7 @@ def run(source: config.Source, features: config.Features, package: config.Packag
 
 def describe(model: Valuation, source: config.Source, package: config.Package, serve: config.Serve) -> dict[str, Any]:
     """service.json: what the service takes and promises; `homei.serve.contract` reads it."""
-    last_month = source.as_of.year * 12 + source.as_of.month  # month_of(as_of) + 1
+    last_month = month_of(source.as_of) + 1  # the Bento values homes in the month after
     numbers = ("square_meters", *ATTRIBUTES, *source.sales.numeric)
     degrees = DEGREES if source.coordinates.system == "wgs84" else {}
     return {

@@ -29,7 +29,6 @@ class Recipe:
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     half_life_months: float
-    threads: int
     seed: int
 
     @classmethod
@@ -38,7 +37,7 @@ class Recipe:
         inputs = [name for name in numeric_inputs(source, features) if not any(part in name for part in UNUSED)]
         categorical = tuple(categorical_inputs(source))
         parameters = dict(model.parameters)
-        return cls(model.name, parameters, tuple(inputs), categorical, train.half_life_months, train.threads, seed)
+        return cls(model.name, parameters, tuple(inputs), categorical, train.half_life_months, seed)
 
     def with_parameters(self, **parameters: float | str | bool) -> Recipe:
         return replace(self, parameters={**self.parameters, **parameters})
@@ -51,7 +50,7 @@ class Recipe:
         """The model learnt from `sales` (of the table READY), each weighted by its age."""
         columns = columns_of(sales)
         encoder = Encoder.learn(columns, self.numeric, self.categorical)
-        estimator = create(self.name, self.parameters, encoder, self.seed, self.threads)
+        estimator = create(self.name, self.parameters, encoder, self.seed)
         estimator.fit(encoder.matrix(columns), target(columns), self.weight(columns["month"]))
         return Fitted(encoder, estimator)
 

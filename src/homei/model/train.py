@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def run(
     """Trains by the tuned recipe and writes both models and the predictions."""
     sales = lake.read(lake.READY)
     recipe = Recipe.of(seed, source, features, model, train).with_parameters(**tuned(model))
-    trained = fit(sales, recipe, source, split, intervals, lake.digest(lake.READY)[:12])
+    trained = fit(sales, recipe, source, split, intervals, lake.digest(lake.READY)[:12], train.workers)
     lake.write(trained.predictions, lake.PREDICTIONS)
     return Trained(trained.valuation.save(VALUATION), trained.holdout.save(HOLDOUT), trained.predictions)
 
@@ -65,28 +66,36 @@ def tuned(model: Model, best: Path = BEST) -> dict[str, Any]:
 
 
 def fit(
-    sales: pd.DataFrame, recipe: Recipe, source: Source, split: Split, intervals: Intervals, data_version: str
+    sales: pd.DataFrame,
+    recipe: Recipe,
+    source: Source,
+    split: Split,
+    intervals: Intervals,
+    data_version: str,
+    workers: int = 1,
 ) -> Trained:
-    """Both models and all out-of-time predictions from the table READY.
+    """Both models and all out-of-time predictions from the table READY; `workers` models are learnt at a time.
 
     The intervals of the hold-out's model are calibrated on the folds before it; those of the model in use on the
     hold-out, too.
     """
     before, held = before_and_held(sales, month_of(source.as_of), split)
     steps = [*folds(before, intervals.folds, split.hold_out_months), (before, held)]
-    bar = tqdm(steps, desc="out-of-time models", unit="model", disable=None)
-    fits = [recipe.fit(learnt) for learnt, _ in bar]
-    parts = [out_of_time(fitted, asked) for fitted, (_, asked) in zip(fits, steps, strict=True)]
     everything = pd.concat([before, held])
+    sides = [*(learnt for learnt, _ in steps), everything]
+    with ThreadPoolExecutor(workers) as pool:
+        bar = tqdm(pool.map(recipe.fit, sides), desc="models", total=len(sides), unit="model", disable=None)
+        *fits, final = bar
+    parts = [out_of_time(fitted, asked) for fitted, (_, asked) in zip(fits, steps, strict=True)]
 
     def valuation(fitted: Fitted, known: Sequence[OutOfTime], learnt: pd.DataFrame) -> Valuation:
-        spread = calibrate(known, fitted.encoder, intervals.level, recipe.seed, recipe.threads)
+        spread = calibrate(known, fitted.encoder, intervals.level, recipe.seed)
         return Valuation(fitted, spread, meta(fitted, learnt, source, intervals.level, data_version))
 
     holdout = valuation(fits[-1], parts[:-1], before)
     rolling = [predictions(asked, fitted) for fitted, (_, asked) in zip(fits[:-1], steps[:-1], strict=True)]
     table = pd.concat([*rolling, valued(held, holdout)], ignore_index=True)
-    return Trained(valuation(recipe.fit(everything), parts, everything), holdout, table)
+    return Trained(valuation(final, parts, everything), holdout, table)
 
 
 def folds(before: pd.DataFrame, number: int, months: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:

@@ -1,4 +1,4 @@
-"""Reports without chance in them: random ids and clock readings replaced by stable ones."""
+"""Reports without chance in them: random ids, clock readings and the last bits of numbers replaced by stable ones."""
 
 from __future__ import annotations
 
@@ -19,19 +19,22 @@ _RANDOM = re.compile(
 )
 # A clock gives fractions of a second; a date in the data doesn't, or gives zeros.
 _CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}\.(?=\d*[1-9])\d{3,9}(?:Z|[+-]\d{2}:?\d{2})?")
+# A number among JSON data (not among a script's constants) that shows all its bits: the last ones depend on the CPU.
+_ALL_BITS = re.compile(r"(?<=[\[ ])-?\d+\.\d{13,}(?:e[+-]?\d+)?(?=[,\]}])")
 
 
 def stable_html(text: str) -> str:
     """`text` with each random id replaced by one that tells its order of appearance, and clock readings taken out.
 
     An id keeps its length and shape, so scripts that look it up still find it; the same id gets the same replacement.
+    Numbers in data keep ten significant digits.
     """
     seen: dict[str, str] = {}
 
     def ordinal(match: re.Match[str]) -> str:
         return seen.setdefault(match[0], _numbered(match[0], len(seen)))
 
-    return _CLOCK.sub("", _RANDOM.sub(ordinal, text))
+    return _ALL_BITS.sub(lambda number: f"{float(number[0]):.10g}", _CLOCK.sub("", _RANDOM.sub(ordinal, text)))
 
 
 def _numbered(like: str, number: int) -> str:
