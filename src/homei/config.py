@@ -213,6 +213,7 @@ class Split(Section):
 
 class Train(Section):
     workers: Count
+    left_out: list[str]
     half_life_months: Annotated[float, Field(gt=0)]
 
 

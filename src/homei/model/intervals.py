@@ -1,8 +1,9 @@
 """Honest intervals: how far off earlier out-of-time valuations were, for homes like this one.
 
-A small model of the residuals' size gives each home its spread; a conformal quantile of the latest residuals, in units
-of that spread, gives the reach that a share `level` of the sales stays within (split conformal prediction with
-normalised scores: Lei et al., Distribution-Free Predictive Inference for Regression, 2018, §5.2).
+A small model of the residuals' size gives each home its spread; a conformal quantile of the residuals, in units of that
+spread, gives the reach that a share `level` of the sales stays within (conformal prediction with normalised scores:
+Lei et al., Distribution-Free Predictive Inference for Regression, 2018, §5.2; each period against the others as in
+cross-conformal prediction: Vovk 2015).
 """
 
 from __future__ import annotations
@@ -52,14 +53,21 @@ class Spread:
 
 
 def calibrate(parts: Sequence[OutOfTime], encoder: Encoder, level: float, seed: int) -> Spread:
-    """The spread learnt from all `parts` but the last, its reach and scale measured on the last, the most recent."""
-    model = LightGBM(PARAMETERS, encoder, seed)
-    earlier = np.concatenate([encoder.matrix(part.columns) for part in parts[:-1]])
-    sizes = np.abs(np.concatenate([part.residuals for part in parts[:-1]]))
-    model.fit(earlier, np.maximum(np.round(sizes, 9), SMALLEST))
-    latest = parts[-1]
-    scores = np.abs(latest.residuals) / model.predict(encoder.matrix(latest.columns))
-    return Spread(model, round(conformal_quantile(scores, level), 9), round(float(np.sqrt(np.mean(scores**2))), 9))
+    """The spread learnt from all `parts`, two or more periods, and the reach and scale measured on them.
+
+    Each period is measured by a spread learnt from the others. The reach is the largest of theirs, so that the promise
+    would have been kept in every one of them: periods differ, and the one to come is none of them.
+    """
+    matrices = [encoder.matrix(part.columns) for part in parts]
+    sizes = [np.abs(part.residuals) for part in parts]
+    scores = []
+    for left_out, (matrix, size) in enumerate(zip(matrices, sizes, strict=True)):
+        others = [number for number in range(len(parts)) if number != left_out]
+        model = _learn([matrices[number] for number in others], [sizes[number] for number in others], encoder, seed)
+        scores.append(size / model.predict(matrix))
+    reach = max(conformal_quantile(of_period, level) for of_period in scores)
+    scale = float(np.sqrt(np.mean(np.concatenate(scores) ** 2)))
+    return Spread(_learn(matrices, sizes, encoder, seed), round(reach, 9), round(scale, 9))
 
 
 def conformal_quantile(scores: np.ndarray, level: float) -> float:
@@ -69,3 +77,9 @@ def conformal_quantile(scores: np.ndarray, level: float) -> float:
     """
     rank = min(math.ceil((len(scores) + 1) * level), len(scores))
     return float(np.sort(scores)[rank - 1])
+
+
+def _learn(matrices: Sequence[np.ndarray], sizes: Sequence[np.ndarray], encoder: Encoder, seed: int) -> LightGBM:
+    model = LightGBM(PARAMETERS, encoder, seed)
+    model.fit(np.concatenate(matrices), np.maximum(np.round(np.concatenate(sizes), 9), SMALLEST))
+    return model

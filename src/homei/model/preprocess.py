@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Columns = Mapping[str, np.ndarray]
 
-DERIVED = ("age", "log_area")
+DERIVED = ("age", "log_area", "month", "season")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,11 @@ class Encoder:
 
     @property
     def names(self) -> list[str]:
-        """The matrix's columns: numeric, derived (age in years at the valuation, log of the area), categorical."""
+        """The matrix's columns: numeric, derived, categorical.
+
+        Derived are the age in years at the valuation, the log of the area, the month as `features.columns.month_of`
+        numbers it (trees value a later month like the last one they know) and the month of the year.
+        """
         return [*self.numeric, *DERIVED, *self.categories]
 
     @property
@@ -55,6 +59,8 @@ class Encoder:
         first = len(self.numeric)
         filled[:, first] = columns["month"] // 12 - columns["year_built"]
         filled[:, first + 1] = np.log(columns["square_meters"])
+        filled[:, first + 2] = columns["month"]
+        filled[:, first + 3] = columns["month"] % 12
         for place, (name, codes) in enumerate(self._codes.items(), start=first + len(DERIVED)):
             filled[:, place] = [codes.get(value, np.nan) for value in columns[name].tolist()]
         return filled

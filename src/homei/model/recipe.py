@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
@@ -14,11 +15,6 @@ from homei.model.preprocess import Encoder, columns_of, target
 from homei.model.split import hold_out
 from homei.model.valuation import Fitted
 
-# Left out, as the error on HDB's rolling origins showed. What is the same for all sales of a month names that month,
-# and trees learn its luck by heart: without the market's changes 3.23 % instead of 3.35 %. The spread and count of a
-# place's few sales are noise to a value: 3.20 % without, 3.21 % with them.
-UNUSED = ("market_change_", "_spread_", "_count_")
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -26,7 +22,8 @@ class Recipe:
 
     name: str
     parameters: Parameters
-    numeric: tuple[str, ...]
+    known: tuple[str, ...]  # all numeric features
+    numeric: tuple[str, ...]  # those of them that are inputs
     categorical: tuple[str, ...]
     half_life_months: float
     seed: int
@@ -34,17 +31,21 @@ class Recipe:
     @classmethod
     def of(cls, seed: int, source: Source, features: Features, model: Model, train: Train) -> Recipe:
         """The recipe that the sections of params.yaml describe, with the model's own parameters."""
-        inputs = [name for name in numeric_inputs(source, features) if not any(part in name for part in UNUSED)]
+        known = tuple(numeric_inputs(source, features))
+        numeric = [name for name in known if not any(fnmatchcase(name, left_out) for left_out in train.left_out)]
         categorical = tuple(categorical_inputs(source))
         parameters = dict(model.parameters)
-        return cls(model.name, parameters, tuple(inputs), categorical, train.half_life_months, seed)
+        return cls(model.name, parameters, known, tuple(numeric), categorical, train.half_life_months, seed)
 
     def with_parameters(self, **parameters: float | str | bool) -> Recipe:
         return replace(self, parameters={**self.parameters, **parameters})
 
     def linear(self) -> Recipe:
-        """A ridge regression on the same inputs: what a model must beat to be worth its opacity."""
-        return replace(self, name="linear", parameters={"alpha": 1.0})
+        """A ridge regression on all features: what a model must beat to be worth its opacity.
+
+        Without the local history it could not tell one street from the next: 5.7 % instead of 5.3 % on the demo city.
+        """
+        return replace(self, name="linear", numeric=self.known, parameters={"alpha": 1.0})
 
     def fit(self, sales: pd.DataFrame) -> Fitted:
         """The model learnt from `sales` (of the table READY), each weighted by its age."""
