@@ -136,7 +136,7 @@ def _draw_bars(axes: Axes, rows: np.ndarray, values: np.ndarray, how: str, brigh
     axes.barh(rows, np.nan_to_num(values), height=0.6, color=colours, alpha=0.85, linewidth=0)
     axes.xaxis.set_major_locator(FixedLocator([]))
     axes.axvline(0, color=GRID, linewidth=1)
-    axes.margins(x=0.16)
+    axes.margins(x=0.28 if (values < 0).any() else 0.16)  # room for the numbers, which a negative bar has on its left
     for row, value in zip(rows, values, strict=True):
         left = np.isfinite(value) and value < 0
         axes.annotate(
