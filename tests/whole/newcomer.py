@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from homei.model import package
+
 PROJECT = Path(__file__).parents[2]
 
 
@@ -30,7 +32,8 @@ def run(command: list[str], folder: Path, check: bool = True) -> subprocess.Comp
 
 
 def environment() -> dict[str, str]:
-    scripts = str(Path(sys.executable).parent)
+    """This environment, as `make` would give it: its scripts, and the uv that `make setup` may have brought."""
+    scripts = f"{Path(sys.executable).parent}:{PROJECT / package.TOOLS}"
     strange = {"TZ": "Pacific/Chatham", "PYTHONHASHSEED": "4711", "GIT_AUTHOR_NAME": "homei"}
     identity = {"GIT_AUTHOR_EMAIL": "homei@localhost", "GIT_COMMITTER_NAME": "homei"}
     return {
