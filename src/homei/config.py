@@ -211,9 +211,15 @@ class Split(Section):
     warm_up_months: Count
 
 
+class Incomplete(Section):
+    share: Share
+    weight: Share
+
+
 class Train(Section):
     workers: Count
     left_out: list[str]
+    incomplete: Incomplete
     half_life_months: Annotated[float, Field(gt=0)]
 
 

@@ -1,10 +1,16 @@
 """A newcomer's copy of the project, and how commands run in it."""
 
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import httpx
 
 from homei.model import package
 
@@ -44,3 +50,26 @@ def environment() -> dict[str, str]:
         "PATH": f"{scripts}:{os.environ['PATH']}",
         "DVC_NO_ANALYTICS": "true",
     }
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """The address of the folder's own service, started as `make serve` does."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["homei", "serve", "--port", str(port)]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(400):
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+                    break
+            assert process.poll() is None, "homei serve ended"
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()

@@ -68,3 +68,17 @@ def numeric_inputs(source: Source, features: Features) -> list[str]:
 def categorical_inputs(source: Source) -> list[str]:
     """The categorical inputs of a model."""
     return ["property_type", "location", *source.sales.categorical]
+
+
+def optional_columns(source: Source, features: Features) -> list[list[str]]:
+    """What is unknown together: for each attribute that a home may be valued without, the columns that go with it."""
+    cells = [column for column in history_columns(features) if not column.startswith("location_")]
+    return [
+        ["latitude", "longitude", *cells, *place_columns(source)],
+        ["location", *(column for column in history_columns(features) if column.startswith("location_"))],
+        ["year_built"],
+        ["floor"],
+        ["bedrooms", "bathrooms"],
+        list(PREVIOUS_COLUMNS),
+        *([name] for name in (*source.sales.numeric, *source.sales.categorical)),
+    ]

@@ -2,8 +2,9 @@
 
 A plain mean moves when cheap districts happen to sell more. Here each month's window of sales is fitted by stratum
 effects (location × type) plus month effects, and the windows are joined by a mean splice on their common months:
-a rolling-window time dummy index (Eurostat, Handbook on Residential Property Prices Indices, 2013, ch. 5; the splice:
-Diewert & Fox, Substitution Bias in Multilateral Methods for CPI Construction, 2022).
+a rolling-window time dummy index (Hill, Scholz, Shimizu & Steurer, Rolling-Time-Dummy House Price Indexes, Journal of
+Official Statistics 2022; the splice: Diewert & Fox, Substitution Bias in Multilateral Methods for CPI Construction,
+Journal of Business & Economic Statistics 2022).
 """
 
 from __future__ import annotations

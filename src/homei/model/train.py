@@ -86,7 +86,7 @@ def fit(
     with ThreadPoolExecutor(workers) as pool:
         bar = tqdm(pool.map(recipe.fit, sides), desc="models", total=len(sides), unit="model", disable=None)
         *fits, final = bar
-    parts = [out_of_time(fitted, asked) for fitted, (_, asked) in zip(fits, steps, strict=True)]
+    parts = [out_of_time(fitted, recipe.with_gaps(asked)) for fitted, (_, asked) in zip(fits, steps, strict=True)]
 
     def valuation(fitted: Fitted, known: Sequence[OutOfTime], learnt: pd.DataFrame) -> Valuation:
         spread = calibrate(known, fitted.encoder, intervals.level, recipe.seed)

@@ -40,7 +40,7 @@ MEANINGS = {
     "floor": "Storey, the ground floor being 0 or 1 as the register counts.",
     "latitude": "Latitude in degrees (WGS84), or y in metres where the source has a plane; needs longitude.",
     "longitude": "Longitude in degrees (WGS84), or x in metres where the source has a plane; needs latitude.",
-    "property_id": "The property's identifier in the register: its previous sale is taken into account.",
+    "property_id": "The property's identifier in the register, for models whose inputs include its previous sale.",
     "valuation_date": "The day to value for, within the months that the package carries.",
 }
 NUMBERS = ("bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
