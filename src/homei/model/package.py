@@ -186,7 +186,8 @@ def _build(parts: Path, tag: str, as_of: str) -> None:
 
 def _build_environment(home: Path) -> dict[str, str]:
     # BentoML looks for a uv even where nothing is left to lock, and would install one.
-    path = os.pathsep.join([str(TOOLS.resolve()), os.environ.get("PATH", "")])
+    # A queued experiment runs in a copy of the project without its tools: they lie beside this environment.
+    path = os.pathsep.join([str(TOOLS.resolve()), str(Path(sys.prefix).parent / TOOLS), os.environ.get("PATH", "")])
     if shutil.which("uv", path=path) is None:
         raise PackageError(f"there is no uv, neither in {TOOLS} nor on the PATH: `make setup` brings one")
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
