@@ -22,6 +22,7 @@ def bare_machine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
     return tmp_path
 
 
@@ -39,6 +40,12 @@ def test_an_old_java_does_not_count(bare_machine, monkeypatch):
 def test_the_projects_own_jre_is_found_without_any_environment(bare_machine):
     home = a_java(bare_machine / ".tools/jre/jdk-17-jre", "17.0.9")
     assert java.find().resolve() == home.resolve()
+
+
+def test_a_queued_experiment_s_copy_finds_the_jre_of_the_project_whose_environment_it_uses(bare_machine, monkeypatch):
+    home = a_java(bare_machine / "project/.tools/jre/jdk-17-jre", "17.0.9")
+    monkeypatch.setattr(sys, "prefix", str(bare_machine / "project/.venv"))
+    assert java.find() == home
 
 
 def test_where_there_is_none_a_jre_is_installed_into_the_project_and_said(bare_machine, monkeypatch, capsys):

@@ -22,7 +22,9 @@ def find() -> Path | None:
     homes = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
     if on_path := shutil.which("java"):
         homes.append(Path(on_path).resolve().parent.parent)
-    homes += sorted(PROJECT_JRE.glob("*"))
+    # A queued experiment runs in a copy of the project without its tools: they lie beside this environment.
+    for project in (Path(), Path(sys.prefix).parent):
+        homes += sorted((project / PROJECT_JRE).glob("*"))
     return next((home for home in homes if _version(home) >= OLDEST), None)
 
 

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import httpx
 
-from homei.model import package
-
 PROJECT = Path(__file__).parents[2]
 
 
@@ -31,15 +29,14 @@ def copy_of_the_project(folder: Path) -> Path:
 
 
 def run(command: list[str], folder: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Runs a command in another time zone and under another hash seed than the one that built dvc.lock."""
+    """Runs a command in the folder; what it printed is shown where it fails."""
     finished = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
     assert not check or finished.returncode == 0, f"{command}:\n{finished.stdout[-3000:]}\n{finished.stderr[-6000:]}"
     return finished
 
 
 def environment() -> dict[str, str]:
-    """This environment, as `make` would give it: its scripts, and the uv that `make setup` may have brought."""
-    scripts = f"{Path(sys.executable).parent}:{PROJECT / package.TOOLS}"
+    """This environment, as `make` would give it, but in another time zone and under another hash seed."""
     strange = {"TZ": "Pacific/Chatham", "PYTHONHASHSEED": "4711", "GIT_AUTHOR_NAME": "homei"}
     identity = {"GIT_AUTHOR_EMAIL": "homei@localhost", "GIT_COMMITTER_NAME": "homei"}
     return {
@@ -47,7 +44,7 @@ def environment() -> dict[str, str]:
         **strange,
         **identity,
         "GIT_COMMITTER_EMAIL": "homei@localhost",
-        "PATH": f"{scripts}:{os.environ['PATH']}",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "DVC_NO_ANALYTICS": "true",
     }
 
