@@ -33,6 +33,7 @@ class Column(Section):
     lookup: str | None = None  # a column of the table's lookup file
     unit: Literal["square_meters", "square_feet"] = "square_meters"
     format: str | None = None  # of a date, as strptime reads it
+    serial: bool = False  # whether a date may come as the number of days that Excel counts
     band: str | None = None  # what separates the ends of a band such as "07 TO 09", whose middle counts
     decimal: Literal[".", ","] = "."
     thousands: Literal["", ",", ".", " ", "'"] = ""
@@ -54,12 +55,18 @@ class Column(Section):
 
 
 class Reading(Section):
-    """How a file is read: `auto` goes by its name, with or without .gz; `sheet` is Excel's, the first by default."""
+    """How a file is read: `auto` goes by its name, with or without .gz.
+
+    In CSV and Excel, titles may stand above the columns' names and totals below the rows.
+    """
 
     format: Literal["auto", "csv", "excel", "jsonl", "parquet"] = "auto"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     encoding: str = "utf-8-sig"
-    sheet: str | None = None
+    sheet: str | None = None  # of a workbook, the first by default; a pattern such as "20*" names several
+    header: Count | None = None  # the line that names the columns, by default the first that isn't empty
+    header_lines: Count = 1  # over how many lines the names go: "Sale" above "Date" and "Price" is part of both
+    footer: Annotated[str, Field(min_length=1)] | None = None  # what begins the line where the rows end: "Total"
 
 
 class LookupFile(Reading):

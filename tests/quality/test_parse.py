@@ -81,6 +81,26 @@ def test_a_date_is_read_by_its_format_or_as_iso(cell, format, expected):
     assert date(cell, column(format=format)) == expected
 
 
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("45366", datetime.date(2024, 3, 15)),
+        ("45366.75", datetime.date(2024, 3, 15)),
+        ("61", datetime.date(1900, 3, 1)),
+        ("15.03.2024", datetime.date(2024, 3, 15)),
+        ("2024-03-15", datetime.date(2024, 3, 15)),
+        ("-1", None),
+        ("45366 ", None),
+    ],
+)
+def test_a_date_may_be_a_number_of_days_where_the_column_says_so(cell, expected):
+    assert date(cell, column(format="%d.%m.%Y", serial=True)) == expected
+
+
+def test_a_number_is_no_date_unless_the_column_says_so():
+    assert date("45366", column(format="%d.%m.%Y")) is None
+
+
 def test_columns_are_typed_and_remember_what_could_not_be_read(raw_of, source_of):
     raw = raw_of({}, {"price": " n/a ", "floor": "top", "sale_date": "May", "location": "  East "}, {"rooms": "many"})
     parsed = parse(raw, source_of().sales)

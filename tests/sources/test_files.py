@@ -2,6 +2,8 @@
 
 import csv
 import gzip
+import io
+import zipfile
 from datetime import date, datetime
 
 import openpyxl
@@ -11,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homei.config import Reading
-from homei.sources.files import SourceError, read, text
+from homei.sources.files import read, sheets
+from homei.sources.rows import SourceError, UnreadableError, text
 
 NOON = datetime.fromisoformat("2024-03-15T12:00:00")
 
@@ -112,6 +115,74 @@ def test_excel_cells_become_plain_text_with_their_row_number(tmp_path):
         read(tmp_path / "sales.xlsx", Reading(sheet="prices"))
 
 
+def test_names_stand_where_the_source_says_between_titles_and_totals(tmp_path):
+    content = "Partner Ltd;;\nReport of May;;\n\ntown;price;\na;1;\nb;2;\n\ntotal;3;\nprinted by;me;\n"
+    sheet = read_text(tmp_path, content, delimiter=";", header=4, footer="Total")
+    assert list(sheet.cells) == ["town", "price", ""]
+    assert rows_of(sheet) == [["a", "1", None], ["b", "2", None]]
+    assert sheet.lines.tolist() == [5, 6]
+
+
+def test_names_under_a_merged_cell_carry_its_text(tmp_path):
+    book = openpyxl.Workbook()
+    page = book.active
+    for row in (
+        ["Partner Ltd"],
+        [],
+        ["Id", "Home", None, None, "Sale", None, "Remarks"],
+        [None, "Town", "Area", "Rooms", "Date", "Price", None],
+        ["x1", "a", 70.5, 3, 45366, 250000, "as agreed"],
+    ):
+        page.append(row)
+    for merged in ("A3:A4", "B3:D3", "E3:F3", "G3:G4"):
+        page.merge_cells(merged)
+    book.save(tmp_path / "sales.xlsx")
+    sheet = read(tmp_path / "sales.xlsx", Reading(header=3, header_lines=2))
+    assert list(sheet.cells) == ["Id", "Home Town", "Home Area", "Home Rooms", "Sale Date", "Sale Price", "Remarks"]
+    assert rows_of(sheet) == [["x1", "a", "70.5", "3", "45366", "250000", "as agreed"]]
+    assert sheet.lines.tolist() == [5]
+
+
+def test_several_sheets_are_parts_of_one_workbook(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "notes"
+    for year in ("2023", "2024"):
+        page = book.create_sheet(year)
+        page.append(["price", f"of {year}"])
+        page.append([int(year), None])
+    book.save(tmp_path / "sales.xlsx")
+    found = sheets(tmp_path / "sales.xlsx", Reading(sheet="20*"))
+    assert [(sheet.part, sheet.name) for sheet in found] == [("#2023", "sales.xlsx#2023"), ("#2024", "sales.xlsx#2024")]
+    assert [rows_of(sheet) for sheet in found] == [[["2023", None]], [["2024", None]]]
+    with pytest.raises(SourceError, match="has several parts, #2023, #2024: name one"):
+        read(tmp_path / "sales.xlsx", Reading(sheet="20*"))
+    with pytest.raises(SourceError, match=r"has no sheet '19\*', only notes, 2023, 2024"):
+        sheets(tmp_path / "sales.xlsx", Reading(sheet="19*"))
+
+
+def test_a_zip_holds_files_of_any_format(tmp_path):
+    book = io.BytesIO()
+    pd.DataFrame({"price": [1]}).to_excel(book, index=False)
+    table = io.BytesIO()
+    pd.DataFrame({"price": [2]}).to_parquet(table)
+    with zipfile.ZipFile(tmp_path / "sales.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("b/sales.csv", "price\n3\n")
+        packed.writestr("a.xlsx", book.getvalue())
+        packed.writestr("b/sales.parquet", table.getvalue())
+        packed.writestr("b/sales.csv.gz", gzip.compress(b"price\n4\n"))
+        packed.writestr("c.jsonl", '{"price": 5}')
+        packed.writestr("__MACOSX/b/._sales.csv", "litter")
+        packed.writestr("b/.DS_Store", "litter")
+    found = {sheet.part: rows_of(sheet) for sheet in sheets(tmp_path / "sales.zip", Reading())}
+    assert found == {
+        "/a.xlsx": [["1"]],
+        "/b/sales.csv": [["3"]],
+        "/b/sales.csv.gz": [["4"]],
+        "/b/sales.parquet": [["2"]],
+        "/c.jsonl": [["5"]],
+    }
+
+
 def test_parquet_cells_become_plain_text(tmp_path):
     frame = pd.DataFrame(
         {"price": [250000.0, None], "date": pd.to_datetime(["2024-03-15", None]), "rooms": pd.array([3, None], "Int64")}
@@ -127,6 +198,7 @@ def test_parquet_cells_become_plain_text(tmp_path):
         ("sales.parquet", b"PAR1", "can't be read as parquet"),
         ("sales.csv.gz", gzip.compress(b"price\n" * 99)[:20], "can't be read as csv"),
         ("sales.csv", b"", "is empty"),
+        ("sales.zip", b"PK", "can't be read as zip"),
         ("sales.csv", b"a,b,a\n", "names the column a more than once"),
         ("sales.xls", b"", "doesn't tell the format"),
     ],
@@ -134,6 +206,25 @@ def test_parquet_cells_become_plain_text(tmp_path):
 def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, message):
     with pytest.raises(SourceError, match=rf"{name}: .*{message}|{name}: {message}"):
         read_text(tmp_path, content, name)
+
+
+@pytest.mark.parametrize("name", ["sales.csv.gz", "sales.xlsx", "sales.parquet", "sales.zip"])
+def test_a_file_that_is_cut_off_anywhere_is_unreadable(tmp_path, name):
+    frame, path = pd.DataFrame({"price": range(500)}), tmp_path / name
+    if name.endswith("xlsx"):
+        frame.to_excel(path, index=False)
+    elif name.endswith("parquet"):
+        frame.to_parquet(path)
+    elif name.endswith("zip"):
+        frame.to_csv(path, index=False, compression={"method": "zip", "archive_name": "sales.csv"})
+    else:
+        frame.to_csv(path, index=False)
+    whole = path.read_bytes()
+    assert len(read(path, Reading()).cells) == 500
+    for share in (0.1, 0.5, 0.9, 0.99):
+        path.write_bytes(whole[: int(len(whole) * share)])
+        with pytest.raises(UnreadableError, match=name):
+            read(path, Reading())
 
 
 def test_an_unknown_encoding_is_an_error(tmp_path):

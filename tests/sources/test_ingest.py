@@ -1,12 +1,15 @@
 """The stage `ingest` brings a source's rows into the lake, each with its file and line."""
 
+import gzip
+import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from homei import lake
 from homei.sources import ingest
-from homei.sources.files import SourceError
+from homei.sources.rows import SourceError
 
 HEADER = "date,price,area,type,town"
 
@@ -60,6 +63,51 @@ def test_what_programs_leave_while_at_work_is_no_data(source_of):
     write("sales.csv.part", "half")
     with pytest.raises(SourceError, match="no such file"):
         ingest.run("sales", source_of({"files": ["*"]}))
+
+
+@pytest.mark.parametrize("lock", ["~$b.xlsx", ".~lock.b.xlsx#"])
+def test_a_file_that_is_open_elsewhere_is_left_for_the_next_run(source_of, capsys, lock):
+    write("a.csv", HEADER, "2024-01-02,1,50,flat,East")
+    write(lock, "someone")
+    pd.DataFrame([["2024-01-03", 2, 60, "flat", "West"]], columns=HEADER.split(",")).to_excel(
+        "data/b.xlsx", index=False
+    )
+    source = source_of({"files": ["*"]})
+    ingest.run("sales", source)
+    raw = lake.read(lake.RAW_SALES)
+    assert raw["price"].tolist() == ["1", None]
+    assert raw.loc[1, ["source_file", "source_line", "source_fault"]].tolist() == [
+        "b.xlsx",
+        0,
+        "file: data/b.xlsx: is open in another program",
+    ]
+    assert "data/b.xlsx: is open in another program; the file is left for the next run" in capsys.readouterr().err
+    (Path("data") / lock).unlink()
+    ingest.run("sales", source)
+    assert lake.read(lake.RAW_SALES)["price"].tolist() == ["1", "2"]
+
+
+def test_a_file_that_is_half_written_does_not_stop_the_others_but_nothing_else_would(source_of):
+    whole = gzip.compress("\n".join([HEADER, *["2024-01-02,1,50,flat,East"] * 300]).encode())
+    (Path("data") / "a.csv.gz").write_bytes(whole[:-20])
+    with pytest.raises(SourceError, match=r"data/a\.csv\.gz: can't be read as csv"):
+        ingest.run("sales", source_of({"files": ["*"]}))
+    write("b.csv", HEADER, "2024-01-02,2,50,flat,East")
+    ingest.run("sales", source_of({"files": ["*"]}))
+    assert lake.read(lake.RAW_SALES)["price"].tolist() == [None, "2"]
+    (Path("data") / "a.csv.gz").write_bytes(whole)
+    ingest.run("sales", source_of({"files": ["*"]}))
+    assert lake.read(lake.RAW_SALES)["price"].tolist() == [*["1"] * 300, "2"]
+
+
+def test_rows_of_a_zip_tell_which_of_its_files_they_come_from(source_of):
+    with zipfile.ZipFile("data/deeds.zip", "w") as packed:
+        packed.writestr("may.csv", f"{HEADER}\n2024-05-02,1,50,flat,East\n")
+        packed.writestr("june.csv", f"{HEADER}\n2024-06-02,2,50,flat,East\n")
+    ingest.run("sales", source_of({"files": ["*.zip"]}))
+    raw = lake.read(lake.RAW_SALES)
+    assert raw["transaction_id"].tolist() == ["deeds/june.csv:2", "deeds/may.csv:2"]
+    assert raw["source_file"].tolist() == ["deeds.zip/june.csv", "deeds.zip/may.csv"]
 
 
 def test_a_missing_optional_lookup_warns_and_leaves_nulls(source_of, capsys):

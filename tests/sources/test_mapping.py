@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 
 from homei.config import Column, LookupFile
-from homei.sources.files import Sheet, SourceError
+from homei.sources.files import Sheet
 from homei.sources.mapping import lookup_of, mapped
+from homei.sources.rows import SourceError, Typed
 
 
 def sheet(**columns):
     cells = pd.DataFrame(columns, dtype=object)
-    return Sheet("sales.csv", cells, np.arange(len(cells)) + 2, np.full(len(cells), None, dtype=object))
+    return Sheet("sales.csv", "", cells, np.arange(len(cells)) + 2, np.full(len(cells), None, dtype=object))
 
 
 def column(**origin):
@@ -70,3 +71,10 @@ def test_a_template_that_makes_no_sense_is_an_error():
     for template in ("{block", "fixed", "{}"):
         with pytest.raises(SourceError, match="template"):
             mapped(sheet(block=["1"]), {"location": column(template=template)})
+
+
+def test_a_number_among_texts_takes_the_notation_of_its_column():
+    rows = sheet(area=[Typed("84.5"), "84,5", Typed("84"), None], price=[Typed("1.5"), "1.5", None, "2"])
+    table = mapped(rows, {"square_meters": column(column="area", decimal=","), "price": column(column="price")})
+    assert table["square_meters"].tolist() == ["84,5", "84,5", "84", None]
+    assert table["price"].tolist() == ["1.5", "1.5", None, "2"]

@@ -16,6 +16,9 @@ from homei.config import CANONICAL, Column, SalesFiles
 
 TEXTS = ("transaction_id", "property_id", "property_type", "location")
 SQUARE_METERS_PER_SQUARE_FOOT = 0.09290304
+# Day 60 is a 29 February 1900 that never was; from the day after on, days are counted from here.
+EXCEL_EPOCH = datetime.date(1899, 12, 30)
+_SERIAL = re.compile(r"[0-9]{2,6}(\.[0-9]+)?")  # the decimals are the time of day
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?")
 # What stands between thousands where a typographer, or a country's Excel, has set them.
 _SPACES = str.maketrans({"\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2019": "'"})
@@ -57,8 +60,11 @@ def number(cell: str, column: Column) -> float | None:
 def date(cell: str, column: Column) -> datetime.date | None:
     """A cell as a date by the column's format, or by ISO 8601; None where it is no date.
 
-    Typed cells of Excel and Parquet come as ISO dates whatever the format says.
+    Typed cells of Excel and Parquet come as ISO dates whatever the format says; what Excel was never told to be a date
+    comes as a number of days, which a column may allow.
     """
+    if column.serial and _SERIAL.fullmatch(cell):
+        return EXCEL_EPOCH + datetime.timedelta(days=int(cell.partition(".")[0]))
     if column.format is not None:
         try:
             return datetime.datetime.strptime(cell, column.format).date()  # noqa: DTZ007

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 from homei import lake
-from homei.config import Column, LookupFile, PlacesFile, Source
+from homei.config import Column, LookupFile, PlacesFile, Reading, Source
 from homei.sources import files
-from homei.sources.files import Sheet, SourceError
+from homei.sources.files import Sheet
 from homei.sources.mapping import Lookup, declared_columns, lookup_of, mapped
+from homei.sources.rows import SourceError, UnreadableError
 
 PLACE_COLUMNS = ("kind", "name", "latitude", "longitude")
 ORIGIN_COLUMNS = ("source_file", "source_line", "source_fault")
@@ -32,17 +33,29 @@ def run(table: str, source: Source) -> None:
 
 
 def sales_from_files(source: Source) -> pd.DataFrame:
-    """The sales of all of a source's files, in order of the files' names and lines."""
+    """The sales of all of a source's files, in order of the files' names and lines.
+
+    A file that is open in another program or half written is left for the next run: in its place stands one row that
+    says so, on line 0. Raises SourceError where nothing else could be read.
+    """
     folder, declared = Path(source.folder), declared_columns(source.sales)
     names = [path.relative_to(folder).as_posix() for path in matching(source, source.sales.files)]
     lookup = _lookup(source)
-    tables = []
+    tables, left = [], []
     for name, stem in zip(names, _stems(names), strict=True):
-        sheet = files.read(folder / name, source.sales)
-        table = _with_origin(mapped(sheet, declared, lookup), sheet, name)
-        if "transaction_id" not in declared:
-            table.insert(0, "transaction_id", [f"{stem}:{line}" for line in sheet.lines])
-        tables.append(table)
+        try:
+            sheets = _closed(folder / name, source.sales)
+        except UnreadableError as error:
+            left.append(error)
+            tables.append(_left(declared, name, str(error)))
+            continue
+        for sheet in sheets:
+            table = _with_origin(mapped(sheet, declared, lookup), sheet, name + sheet.part)
+            if "transaction_id" not in declared:
+                table.insert(0, "transaction_id", [f"{stem}{sheet.part}:{line}" for line in sheet.lines])
+            tables.append(table)
+    if len(left) == len(names):
+        raise SourceError("\n".join(map(str, left)))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -61,11 +74,25 @@ def matching(source: Source, patterns: Sequence[str]) -> list[Path]:
     """A source's files that match any of the patterns, by name; raises SourceError for a pattern without any."""
     folder, found = Path(source.folder), set()
     for pattern in patterns:
-        hits = {path for path in folder.glob(pattern) if path.is_file() and not _is_scratch(path)}
+        hits = {path for path in folder.glob(pattern) if path.is_file() and not files.is_unfinished(path)}
         if not hits:
             raise SourceError(f"{folder / pattern}: no such file; {_remedy(source)}")
         found |= hits
     return sorted(found)
+
+
+def _closed(path: Path, reading: Reading) -> list[Sheet]:
+    if files.is_open(path):
+        raise UnreadableError(f"{path}: is open in another program")
+    return files.sheets(path, reading)
+
+
+def _left(declared: Mapping[str, Column], name: str, why: str) -> pd.DataFrame:
+    """One row in place of a file's."""
+    print(f"homei: {why}; the file is left for the next run", file=sys.stderr)  # noqa: T201
+    columns = [*declared] if "transaction_id" in declared else ["transaction_id", *declared]
+    empty = pd.DataFrame([[None] * len(columns)], columns=columns, dtype=object)
+    return empty.assign(source_file=name, source_line=0, source_fault=f"file: {why}")
 
 
 def _lookup(source: Source) -> Lookup | None:
@@ -104,11 +131,6 @@ def _stems(names: Sequence[str]) -> list[str]:
     """What files are called in made-up transaction ids: their names without the suffix, unless that repeats."""
     stems = [PurePosixPath(name).with_suffix("").as_posix() for name in names]
     return [stem if stems.count(stem) == 1 else name for name, stem in zip(names, stems, strict=True)]
-
-
-def _is_scratch(path: Path) -> bool:
-    """Whether a program left the file while at work: hidden ones, Excel's locks, unfinished downloads."""
-    return path.name.startswith((".", "~$")) or path.suffix == ".part"
 
 
 def _remedy(source: Source) -> str:

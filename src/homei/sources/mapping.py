@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from homei.config import CANONICAL, Column, LookupFile, SalesFiles
-from homei.sources.files import Sheet, SourceError
+from homei.sources.files import Sheet
+from homei.sources.rows import SourceError, Typed
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,17 @@ def filled(cells: pd.DataFrame, template: str) -> pd.Series:
 
 def _column(cells: pd.DataFrame, column: Column, found: pd.DataFrame | None) -> pd.Series:
     if column.column is not None:
-        return cells[column.column]
+        return cells[column.column] if column.decimal == "." else cells[column.column].map(_with_comma)
     if column.template is not None:
         return filled(cells, column.template)
     if column.constant is not None:
         return pd.Series(column.constant, index=cells.index, dtype=object)
     return pd.Series([None] * len(cells), index=cells.index) if found is None else found[column.lookup]
+
+
+def _with_comma(cell: str | None) -> str | None:
+    """A cell in the notation of its column, where workbooks mix numbers with texts that look like them."""
+    return cell.replace(".", ",") if isinstance(cell, Typed) else cell
 
 
 def _looked_up(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | None) -> pd.DataFrame | None:

@@ -1,0 +1,128 @@
+"""One reader for each format: the columns' names and the rows of an open file."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from typing import IO, Any
+
+from homei.config import Reading
+from homei.sources.rows import Line, Row, SourceError, names, table
+
+# What Python puts in place of a byte that the encoding can't read, so that one bad row doesn't stop the others.
+_UNREADABLE = re.compile("[\udc80-\udcff]")
+
+# A part of a file (its only one is nameless), the names of its columns, and its rows.
+Part = tuple[str, list[str], list[Row]]
+Reader = Callable[[IO[bytes], str, Reading], list[Part]]
+
+
+def read_csv(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
+    """The rows of a CSV file; a row's line is where it begins."""
+    header, lines = table(_numbered(csv.reader(_text(file, reading), delimiter=reading.delimiter), name), reading, name)
+    return [("", header, [_csv_row(line, cells, header, reading.encoding) for line, cells in lines])]
+
+
+def read_excel(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
+    """The rows of a workbook's first sheet, or of each that `reading.sheet` names; lines are Excel's row numbers."""
+    import openpyxl
+
+    book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    if reading.sheet is None:
+        return [("", *_sheet(book.worksheets[0], name, reading))]
+    titles = [title for title in book.sheetnames if title == reading.sheet or fnmatchcase(title, reading.sheet)]
+    if not titles:
+        raise SourceError(f"{name}: has no sheet {reading.sheet!r}, only {', '.join(book.sheetnames)}")
+    if titles == [reading.sheet]:
+        return [("", *_sheet(book[reading.sheet], name, reading))]
+    return [(f"#{title}", *_sheet(book[title], f"{name}#{title}", reading)) for title in titles]
+
+
+def read_jsonl(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
+    """The objects of a JSON lines file; the columns are the keys of them all."""
+    lines = [(line, content) for line, content in enumerate(_text(file, reading), 1) if content.strip()]
+    objects = [_json_object(content) for _, content in lines]
+    header = names(list(dict.fromkeys(key for values in objects for key in values or ())), name)
+    unreadable = f"row: bytes that are not {reading.encoding}"
+    rows = [
+        Row(line, [None] * len(header), "row: not a JSON object")
+        if values is None
+        else Row(line, [values.get(key) for key in header], unreadable if _UNREADABLE.search(content) else None)
+        for (line, content), values in zip(lines, objects, strict=True)
+    ]
+    return [("", header, rows)]
+
+
+def read_parquet(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
+    """The rows of a Parquet file; a row's line is its position, the header counted as line 1."""
+    import pyarrow.parquet as pq
+
+    found = pq.ParquetFile(file).read()
+    header = names(found.column_names, name)
+    rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
+    return [("", header, [Row(line, cells) for line, cells in enumerate(rows, 2)])]
+
+
+READERS: dict[str, Reader] = {
+    "csv": read_csv,
+    "excel": read_excel,
+    "jsonl": read_jsonl,
+    "parquet": read_parquet,
+}
+
+
+def _text(file: IO[bytes], reading: Reading) -> IO[str]:
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    # The csv module wants the ends of lines as they are.
+    plain = gzip.GzipFile(fileobj=file) if packed else file
+    return io.TextIOWrapper(plain, encoding=reading.encoding, errors="surrogateescape", newline="")
+
+
+def _numbered(reader: Any, name: str) -> Iterator[Line]:
+    """The rows that aren't blank lines, each with the line where it begins."""
+    begins = 1
+    try:
+        for cells in reader:
+            if cells:
+                yield begins, cells
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise SourceError(f"{name}, line {begins}: {error}; is a quotation mark left open?") from error
+
+
+def _csv_row(line: int, cells: list[str], header: list[str], encoding: str) -> Row:
+    width = len(header)
+    # Exports often end each row with a delimiter too many; that loses nothing.
+    while len(cells) > width and cells[-1] == "":
+        cells.pop()
+    if len(cells) != width:
+        fault = f"row: {len(cells)} cells where the header has {width}"
+    elif _UNREADABLE.search("".join(cells)):
+        fault = f"row: bytes that are not {encoding}"
+    else:
+        return Row(line, cells)
+    return Row(line, (cells + [""] * width)[:width], fault)
+
+
+def _sheet(sheet: Any, name: str, reading: Reading) -> tuple[list[str], list[Row]]:
+    # Programs other than Excel often note the sheet's size wrong.
+    sheet.reset_dimensions()
+    rows = enumerate(sheet.iter_rows(values_only=True), 1)
+    filled = ((line, cells) for line, cells in rows if any(cell is not None for cell in cells))
+    header, lines = table(filled, reading, name)
+    width = len(header)
+    return header, [Row(line, [*cells, *[None] * width][:width]) for line, cells in lines]
+
+
+def _json_object(content: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return {name.strip(): cell for name, cell in value.items()} if isinstance(value, dict) else None
