@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 PROJECT = Path(__file__).parents[2]
+MAKES_OWN = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
 
 
 def copy_of_the_project(folder: Path) -> Path:
@@ -36,11 +37,15 @@ def run(command: list[str], folder: Path, check: bool = True) -> subprocess.Comp
 
 
 def environment() -> dict[str, str]:
-    """This environment, as `make` would give it, but in another time zone and under another hash seed."""
+    """This environment, as `make` would give it, but in another time zone and under another hash seed.
+
+    Without what a `make test` tells the makes below it, which would speak of levels and folders.
+    """
+    outer = {name: value for name, value in os.environ.items() if name not in MAKES_OWN}
     strange = {"TZ": "Pacific/Chatham", "PYTHONHASHSEED": "4711", "GIT_AUTHOR_NAME": "homei"}
     identity = {"GIT_AUTHOR_EMAIL": "homei@localhost", "GIT_COMMITTER_NAME": "homei"}
     return {
-        **os.environ,
+        **outer,
         **strange,
         **identity,
         "GIT_COMMITTER_EMAIL": "homei@localhost",
