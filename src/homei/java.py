@@ -9,8 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from homei import tools
+
 OLDEST = 17
-PROJECT_JRE = Path(".tools/jre")
 
 
 class NoJavaError(RuntimeError):
@@ -22,9 +23,7 @@ def find() -> Path | None:
     homes = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
     if on_path := shutil.which("java"):
         homes.append(Path(on_path).resolve().parent.parent)
-    # A queued experiment runs in a copy of the project without its tools: they lie beside this environment.
-    for project in (Path(), Path(sys.prefix).parent):
-        homes += sorted((project / PROJECT_JRE).glob("*"))
+    homes += [home for place in tools.places(tools.JRE) for home in sorted(place.glob("*"))]
     return next((home for home in homes if _version(home) >= OLDEST), None)
 
 
@@ -32,12 +31,12 @@ def ensure() -> Path:
     """The home of a Java to use, installed into the project where the machine has none; raises NoJavaError."""
     if found := find():
         return found
-    print(f"no Java {OLDEST}+ found: installing a JRE into {PROJECT_JRE}", file=sys.stderr)  # noqa: T201
+    print(f"no Java {OLDEST}+ found: installing a JRE into {tools.JRE}", file=sys.stderr)  # noqa: T201
     import jdk
 
-    PROJECT_JRE.mkdir(parents=True, exist_ok=True)
+    tools.JRE.mkdir(parents=True, exist_ok=True)
     try:
-        return Path(jdk.install(str(OLDEST), jre=True, path=str(PROJECT_JRE)))
+        return Path(jdk.install(str(OLDEST), jre=True, path=str(tools.JRE)))
     except Exception as error:  # install-jdk passes on whatever the network, the archive or the disk raise
         raise NoJavaError(
             f"no Java {OLDEST}+ on PATH or in JAVA_HOME, and a JRE could not be installed ({error}): "

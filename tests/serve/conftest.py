@@ -1,16 +1,16 @@
 """A server on loopback: the real app, intake and predictor over a market and a model that are plain arithmetic."""
 
 import contextlib
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import httpx
 import numpy as np
 import pytest
 import uvicorn
+from newcomer import free_port
 
 from homei.serve.app import create_app
 from homei.serve.contract import Contract
@@ -82,7 +82,7 @@ def client(server) -> Iterator[httpx.Client]:
 
 @contextlib.contextmanager
 def served(app) -> Iterator[str]:
-    port = find_free_port()
+    port = free_port()
     running = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
@@ -91,14 +91,3 @@ def served(app) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     running.should_exit = True
     thread.join()
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def free_port() -> Callable[[], int]:
-    return find_free_port

@@ -13,8 +13,9 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from newcomer import free_port
 
-from homei import lake, params
+from homei import lake, params, tools
 from homei.features.columns import month_of, numeric_inputs, statistic_columns
 from homei.model import package
 from homei.model.recipe import Recipe
@@ -35,7 +36,7 @@ def project(tmp_path_factory):
     shutil.copyfile(REPOSITORY / "bentofile.yaml", folder / "bentofile.yaml")
     lake.write_text(params.compose(["source=demo"], REPOSITORY / "params"), folder / "params.yaml")
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{REPOSITORY / package.TOOLS}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv("PATH", f"{REPOSITORY / tools.UV}{os.pathsep}{os.environ['PATH']}")
         sections = params.check(params.read())
         write_market(sections)
         train_small(sections)
@@ -115,7 +116,7 @@ def away(bento, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def url(away, free_port):
+def url(away):
     folder, environment = away
     address = ["--host", "127.0.0.1", "--port", str(port := free_port())]
     command = [sys.executable, "-m", "bentoml", "serve", str(folder / "bento"), *address]
@@ -274,7 +275,7 @@ def test_a_port_that_is_taken_is_told(project):
 
 
 @pytest.mark.slow
-def test_launch_serves_the_recorded_bento(project, bento, free_port):
+def test_launch_serves_the_recorded_bento(project, bento):
     port = free_port()
     code = f"from homei.serve.launch import launch; launch('127.0.0.1', {port})"
     with running([sys.executable, "-c", code], f"http://127.0.0.1:{port}", cwd=project) as url:

@@ -8,8 +8,10 @@ import pandas as pd
 
 from homei.features.columns import first_day
 
-ASKED = ("square_meters", "property_type", "location", "bedrooms", "bathrooms", "year_built", "floor")
-ASKED = (*ASKED, "latitude", "longitude", "property_id")
+ASKED = (
+    "square_meters", "property_type", "location", "bedrooms", "bathrooms", "year_built", "floor", "latitude",
+    "longitude", "property_id",
+)  # fmt: skip
 
 
 def as_requests(sales: pd.DataFrame, extras: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -42,12 +42,13 @@ def environment() -> dict[str, str]:
     Without what a `make test` tells the makes below it, which would speak of levels and folders.
     """
     outer = {name: value for name, value in os.environ.items() if name not in MAKES_OWN}
-    strange = {"TZ": "Pacific/Chatham", "PYTHONHASHSEED": "4711", "GIT_AUTHOR_NAME": "homei"}
-    identity = {"GIT_AUTHOR_EMAIL": "homei@localhost", "GIT_COMMITTER_NAME": "homei"}
     return {
         **outer,
-        **strange,
-        **identity,
+        "TZ": "Pacific/Chatham",
+        "PYTHONHASHSEED": "4711",
+        "GIT_AUTHOR_NAME": "homei",
+        "GIT_AUTHOR_EMAIL": "homei@localhost",
+        "GIT_COMMITTER_NAME": "homei",
         "GIT_COMMITTER_EMAIL": "homei@localhost",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "DVC_NO_ANALYTICS": "true",

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import homei
-from homei import config, lake
+from homei import config, lake, tools
 from homei.features.columns import month_of
 from homei.features.lookup import export
 from homei.model.valuation import Valuation
@@ -29,7 +29,6 @@ MODEL = Path("models/valuation")
 RECORD = Path("models/bento.json")
 HOME = Path("models/bentos")  # BENTOML_HOME, which by default would be in the user's own folder
 BENTOFILE = Path("bentofile.yaml")
-TOOLS = Path(".tools/uv/bin")
 
 SERVICE = "homei.serve.service"
 REQUIREMENTS = "homei/serve/requirements.lock"
@@ -186,10 +185,9 @@ def _build(parts: Path, tag: str, as_of: str) -> None:
 
 def _build_environment(home: Path) -> dict[str, str]:
     # BentoML looks for a uv even where nothing is left to lock, and would install one.
-    # A queued experiment runs in a copy of the project without its tools: they lie beside this environment.
-    path = os.pathsep.join([str(TOOLS.resolve()), str(Path(sys.prefix).parent / TOOLS), os.environ.get("PATH", "")])
+    path = os.pathsep.join([*map(str, tools.places(tools.UV)), os.environ.get("PATH", "")])
     if shutil.which("uv", path=path) is None:
-        raise PackageError(f"there is no uv, neither in {TOOLS} nor on the PATH: `make setup` brings one")
+        raise PackageError(f"there is no uv, neither in {tools.UV} nor on the PATH: `make setup` brings one")
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     own = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1", "PATH": path}
     return kept | own

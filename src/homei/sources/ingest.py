@@ -41,21 +41,21 @@ def sales_from_files(source: Source) -> pd.DataFrame:
     folder, declared = Path(source.folder), declared_columns(source.sales)
     names = [path.relative_to(folder).as_posix() for path in matching(source, source.sales.files)]
     lookup = _lookup(source)
-    tables, left = [], []
+    tables, unread = [], []
     for name, stem in zip(names, _stems(names), strict=True):
         try:
-            sheets = _closed(folder / name, source.sales)
+            sheets = _sheets_unless_open(folder / name, source.sales)
         except UnreadableError as error:
-            left.append(error)
-            tables.append(_left(declared, name, str(error)))
+            unread.append(error)
+            tables.append(_row_in_place_of(declared, name, str(error)))
             continue
         for sheet in sheets:
             table = _with_origin(mapped(sheet, declared, lookup), sheet, name + sheet.part)
             if "transaction_id" not in declared:
                 table.insert(0, "transaction_id", [f"{stem}{sheet.part}:{line}" for line in sheet.lines])
             tables.append(table)
-    if len(left) == len(names):
-        raise SourceError("\n".join(map(str, left)))
+    if len(unread) == len(names):
+        raise SourceError("\n".join(map(str, unread)))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -81,14 +81,14 @@ def matching(source: Source, patterns: Sequence[str]) -> list[Path]:
     return sorted(found)
 
 
-def _closed(path: Path, reading: Reading) -> list[Sheet]:
+def _sheets_unless_open(path: Path, reading: Reading) -> list[Sheet]:
     if files.is_open(path):
         raise UnreadableError(f"{path}: is open in another program")
     return files.sheets(path, reading)
 
 
-def _left(declared: Mapping[str, Column], name: str, why: str) -> pd.DataFrame:
-    """One row in place of a file's."""
+def _row_in_place_of(declared: Mapping[str, Column], name: str, why: str) -> pd.DataFrame:
+    """The row that stands for a file which is left for the next run."""
     print(f"homei: {why}; the file is left for the next run", file=sys.stderr)  # noqa: T201
     columns = [*declared] if "transaction_id" in declared else ["transaction_id", *declared]
     empty = pd.DataFrame([[None] * len(columns)], columns=columns, dtype=object)
