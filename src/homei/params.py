@@ -9,12 +9,15 @@ import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from homei.config import SECTIONS
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 FILE = Path("params.yaml")
 GROUPS = Path("params")
@@ -29,15 +32,12 @@ def compose(overrides: Sequence[str] = (), groups: Path = GROUPS) -> str:
 
     Raises ParamsError where Hydra can't compose, or where the result is not what the sections allow.
     """
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        with initialize_config_dir(str(groups.resolve()), version_base=None):
-            composed = hydra_compose("config", list(overrides))
+        composed = _composed(overrides, groups)
         OmegaConf.resolve(composed)
     except (HydraException, OmegaConfBaseException) as error:
         raise ParamsError(_explain_composition(str(error), overrides, groups)) from error
@@ -107,12 +107,30 @@ def _explain(name: str, problem: Mapping[str, Any]) -> str:
     return f"{place} = {value!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
+def _composed(overrides: Sequence[str], groups: Path) -> DictConfig:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+
+    with initialize_config_dir(str(groups.resolve()), version_base=None):
+        return hydra_compose("config", list(overrides))
+
+
 def _explain_composition(message: str, overrides: Sequence[str], groups: Path) -> str:
     for override in overrides:
         key, _, value = override.partition("=")
         choices = sorted(path.stem for path in (groups / key).glob("*.yaml"))
         if choices and value not in choices:
             return f"{key} = {value!r}: did you mean {_nearest(value, choices)}? (one of {', '.join(choices)})"
+    chosen = [override for override in overrides if (groups / override.partition("=")[0]).is_dir()]
+    for override in overrides:
+        key, _, value = override.partition("=")
+        known = _composed(chosen, groups)
+        for name in key.split("."):
+            if not isinstance(known, Mapping):
+                break
+            if name not in known:
+                return f"{key} = {value!r}: there is no such key; did you mean {_nearest(name, known)}?"
+            known = known[name]
     return message
 
 
