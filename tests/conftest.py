@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from homei import lake
-from homei.config import CANONICAL, Contract, Coordinates, Features, PlacesFile, SalesFiles, Source, Spark
+from homei.config import Features, Spark
+from homei.source import CANONICAL, Contract, Coordinates, PlacesFile, Source
 
 NUMBERS = ("price", "square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
 
@@ -44,7 +45,7 @@ def source() -> Source:
         as_of=datetime.date(2021, 12, 31),
         folder="data/external/town",
         coordinates=Coordinates(system="plane"),
-        sales=SalesFiles(kind="files", files=["sales.csv"], columns={}, categorical={"flat_model": "flat_model"}),
+        sales=Files(kind="files", files=["sales.csv"], columns={}, categorical={"flat_model": "flat_model"}),
         places=places,
         contract=Contract(required=["price", "square_meters", "location", "property_type"]),
     )

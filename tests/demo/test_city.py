@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from homei.config import Coordinates
+from homei.source import Coordinates
 from homei.demo.city import PLACES, RADIUS, build_city, degrees
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homei.config import Coordinates
+from homei.source import Coordinates
 from homei.features import keys
 from homei.features.lookup import _cell_keys
 from homei.features.market import with_keys

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homei.config import Column
+from homei.source import Column
 from homei.quality.parse import date, number, parse
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homei.config import Reading
+from homei.source import Reading
 from homei.sources.files import read, sheets
 from homei.sources.rows import SourceError, UnreadableError, text
 

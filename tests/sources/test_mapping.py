@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from homei.config import Column, LookupFile
+from homei.source import Column, LookupFile
 from homei.sources.files import Sheet
 from homei.sources.mapping import lookup_of, mapped
 from homei.sources.rows import SourceError, Typed

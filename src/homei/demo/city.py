@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from homei.config import Coordinates
+from homei.source import Coordinates
 
 RADIUS = 10_500.0  # metres from the middle to the outermost district's middle: a city some 24 km across
 METRES_PER_DEGREE = 111_320.0

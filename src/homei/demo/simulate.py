@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from homei import lake
-from homei.config import Coordinates, PlacesFile, Simulate, Source
+from homei.config import Simulate
+from homei.source import Coordinates, PlacesFile, Source
 from homei.demo.city import City, build_city, degrees
 from homei.demo.faults import plant
 from homei.demo.homes import build_homes

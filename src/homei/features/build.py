@@ -8,7 +8,8 @@ import pandas as pd
 from pyspark.sql import DataFrame
 
 from homei import lake
-from homei.config import CANONICAL, Features, Source, Spark
+from homei.config import Features, Spark
+from homei.source import CANONICAL, Source
 from homei.features.columns import feature_columns, month_of
 from homei.features.index import market_cells, market_index
 from homei.features.market import market_history, with_history, with_keys, with_market
@@ -61,4 +62,4 @@ def ready_columns(source: Source, features: Features) -> list[str]:
     """The columns of the model's table: the sale's own with its month after its date, extras, features."""
     after_date = CANONICAL.index("sale_date") + 1
     own = [*CANONICAL[:after_date], "month", *CANONICAL[after_date:]]
-    return [*own, *source.sales.numeric, *source.sales.categorical, *feature_columns(source, features)]
+    return [*own, *source.numeric, *source.categorical, *feature_columns(source, features)]

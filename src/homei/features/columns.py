@@ -6,7 +6,8 @@ import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from homei.config import Features, Source
+    from homei.config import Features
+    from homei.source import Source
 
 LEVELS = ("location", "fine", "coarse")
 STATISTICS = ("level", "spread", "count")
@@ -62,12 +63,12 @@ def numeric_inputs(source: Source, features: Features) -> list[str]:
     The market's level is not among them: the target is measured against it, and trees could not follow it anyway.
     """
     attributes = ["square_meters", "bedrooms", "bathrooms", "floor", "latitude", "longitude"]
-    return [*attributes, *source.sales.numeric, *feature_columns(source, features)[1:]]
+    return [*attributes, *source.numeric, *feature_columns(source, features)[1:]]
 
 
 def categorical_inputs(source: Source) -> list[str]:
     """The categorical inputs of a model."""
-    return ["property_type", "location", *source.sales.categorical]
+    return ["property_type", "location", *source.categorical]
 
 
 def optional_columns(source: Source, features: Features) -> list[list[str]]:
@@ -80,5 +81,5 @@ def optional_columns(source: Source, features: Features) -> list[list[str]]:
         ["floor"],
         ["bedrooms", "bathrooms"],
         list(PREVIOUS_COLUMNS),
-        *([name] for name in (*source.sales.numeric, *source.sales.categorical)),
+        *([name] for name in (*source.numeric, *source.categorical)),
     ]

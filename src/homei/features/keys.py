@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from homei.config import Coordinates
+    from homei.source import Coordinates
 
 METRES_PER_DEGREE = 111_320.0  # of latitude; of longitude at the equator
 CELL = "%d:%d"  # how a cell's two whole numbers are written as one key

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from homei import lake
-from homei.config import Coordinates, Features, Source
+from homei.config import Features
+from homei.source import Coordinates, Source
 from homei.features import keys
 from homei.features.columns import (
     LEVELS,

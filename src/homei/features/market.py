@@ -13,7 +13,8 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from homei.config import Features, Source
+from homei.config import Features
+from homei.source import Source
 from homei.features import keys
 from homei.features.columns import LEVELS, MARKET_LEVEL, change_columns, statistic_columns
 from homei.features.index import MICRO

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from homei.config import Coordinates, Features, Source
+from homei.config import Features
+from homei.source import Coordinates, Source
 from homei.features import keys
 from homei.features.columns import nearby_columns
 from homei.features.session import numbers

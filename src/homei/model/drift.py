@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from homei.config import Drift, Source, Split
+from homei.config import Drift, Split
+from homei.source import Source
 from homei.features.columns import MARKET_LEVEL, first_day, month_of
 from homei.model import shift
 from homei.model.ratio import ratio_study
@@ -72,8 +73,8 @@ def watch(sales: pd.DataFrame, predictions: pd.DataFrame, source: Source, split:
         valuation_error=lambda sale: np.round(np.log(sale["predicted"] / sale["price"]), 9),
     )
     trained, held = before_and_held(known, month_of(source.as_of), split)
-    numeric = [*ATTRIBUTES, *source.sales.numeric, *IN_LOGS]
-    categorical = ["property_type", "location", *source.sales.categorical]
+    numeric = [*ATTRIBUTES, *source.numeric, *IN_LOGS]
+    categorical = ["property_type", "location", *source.categorical]
     told = [name for name in [*numeric, *categorical] if trained[name].notna().any() and held[name].notna().any()]
     return Watched(
         trained, held, [name for name in numeric if name in told], [name for name in categorical if name in told]

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from homei import lake
-from homei.config import Evaluate, Features, Source
+from homei.config import Evaluate, Features
+from homei.source import Source
 from homei.features import keys
 from homei.features.columns import first_day, month_of
 from homei.model import baselines, verdicts

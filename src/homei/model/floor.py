@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from homei import lake
-from homei.config import Source
+from homei.source import Source
 from homei.model.ratio import STATISTICS, ratio_study
 
 KNOWN_NOISE, TWINS = "known noise", "twins"

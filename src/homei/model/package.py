@@ -60,7 +60,7 @@ def run(source: config.Source, features: config.Features, package: config.Packag
 def describe(model: Valuation, source: config.Source, package: config.Package, serve: config.Serve) -> dict[str, Any]:
     """service.json: what the service takes and promises; `homei.serve.contract` reads it."""
     last_month = month_of(source.as_of) + 1  # the Bento values homes in the month after
-    numbers = ("square_meters", *ATTRIBUTES, *source.sales.numeric)
+    numbers = ("square_meters", *ATTRIBUTES, *source.numeric)
     degrees = DEGREES if source.coordinates.system == "wgs84" else {}
     return {
         "name": package.name,
@@ -73,8 +73,8 @@ def describe(model: Valuation, source: config.Source, package: config.Package, s
         "months": [last_month - package.months, last_month],
         "property_types": model.meta["categories"]["property_type"],
         "ranges": {name: limits for name, limits in (degrees | source.contract.ranges).items() if name in numbers},
-        "numeric": list(source.sales.numeric),
-        "categorical": list(source.sales.categorical),
+        "numeric": list(source.numeric),
+        "categorical": list(source.categorical),
         "example": _example(source),
         "limits": serve.model_dump(),
     }
@@ -151,8 +151,8 @@ def _example(source: config.Source) -> dict[str, Any]:
         "property_type",
         "location",
         *ATTRIBUTES,
-        *source.sales.numeric,
-        *source.sales.categorical,
+        *source.numeric,
+        *source.categorical,
     ]
     last = lake.read(lake.READY, names).tail(1).to_json(orient="records", double_precision=6)
     # A whole number reads better as one: 3 bedrooms, not 3.0.

@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 import numpy as np
 import pandas as pd
 
-from homei.config import Features, Incomplete, Model, Source, Split, Train
+from homei.config import Features, Incomplete, Model, Split, Train
+from homei.source import Source
 from homei.features.columns import MARKET_LEVEL, categorical_inputs, numeric_inputs, optional_columns
 from homei.model.estimators import Parameters, create
 from homei.model.incomplete import incomplete

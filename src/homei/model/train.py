@@ -13,7 +13,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from homei import lake
-from homei.config import Features, Intervals, Model, Source, Split, Train
+from homei.config import Features, Intervals, Model, Split, Train
+from homei.source import Source
 from homei.features.columns import month_of
 from homei.model.intervals import OutOfTime, calibrate
 from homei.model.preprocess import columns_of, target

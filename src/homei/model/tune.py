@@ -13,7 +13,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from homei import lake
-from homei.config import Features, Model, SearchRange, Source, Split, Train, Tuning
+from homei.config import Features, Model, SearchRange, Split, Train, Tuning
+from homei.source import Source
 from homei.features.columns import month_of
 from homei.model.preprocess import Columns, columns_of
 from homei.model.ratio import mdape

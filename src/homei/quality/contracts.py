@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from homei.config import CANONICAL, Source
+from homei.source import CANONICAL, Source
 from homei.quality.parse import TEXTS, Parsed
 
 # Without these there is nothing to value, and no table that could hold the sale.
@@ -36,7 +36,7 @@ def contract(source: Source) -> pa.DataFrameSchema:
     _check_names("contract.required", required, _mapped(source))
     _check_names("contract.ranges", source.contract.ranges, [*numbers, RATIO])
     columns = {}
-    for name in [*CANONICAL, *source.sales.numeric, *source.sales.categorical, RATIO]:
+    for name in [*CANONICAL, *source.numeric, *source.categorical, RATIO]:
         checks, dtype = _range_checks(source, name), float if name in {*numbers, RATIO} else object
         if name == "sale_date":
             checks, dtype = _date_checks(source), "datetime64[s]"
@@ -94,12 +94,12 @@ def duplicates(raw: pd.DataFrame, source: Source, rejected: set[int]) -> pd.Data
 
 
 def _numbers(source: Source) -> list[str]:
-    return [name for name in (*CANONICAL, *source.sales.numeric) if name not in {*TEXTS, "sale_date"}]
+    return [name for name in (*CANONICAL, *source.numeric) if name not in {*TEXTS, "sale_date"}]
 
 
 def _mapped(source: Source, made_up: bool = True) -> dict[str, None]:
     """The columns that the source has, with the transaction ids that `ingest` makes up where it has none."""
-    names = [*source.sales.columns, *source.sales.numeric, *source.sales.categorical]
+    names = [*source.sales.columns, *source.numeric, *source.categorical]
     return dict.fromkeys(["transaction_id", *names] if made_up else names)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from homei.config import CANONICAL, Column, SalesFiles
+from homei.source import CANONICAL, Column, SalesFiles
 
 TEXTS = ("transaction_id", "property_id", "property_type", "location")
 SQUARE_METERS_PER_SQUARE_FOOT = 0.09290304

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from homei.config import Column, Source
+from homei.source import Column, Source
 from homei.quality.parse import number, read_each
 
 # Where a source declares no range of its own; metres on a plane have none.

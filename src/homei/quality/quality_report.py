@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from homei.config import Source
+from homei.source import Source
 from homei.report.charts import bars
 from homei.report.formats import text
 from homei.report.page import cards, figure, figures, page, table

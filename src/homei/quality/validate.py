@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from homei import lake
-from homei.config import CANONICAL, Source, Validate
+from homei.config import Validate
+from homei.source import CANONICAL, Source
 from homei.quality.contracts import breaches
 from homei.quality.parse import TEXTS, parse
 from homei.quality.places import JudgedPlaces, judge_places
@@ -60,7 +61,7 @@ def judge(raw: pd.DataFrame, source: Source) -> Judged:
     reasons = found.groupby("row")["reason"].agg("; ".join)
     quarantined = raw[rejected].drop(columns="source_fault").assign(reasons=reasons.to_numpy(dtype=object))
     typed = parsed.columns.assign(sale_date=parsed.columns["sale_date"].dt.date).join(raw[ORIGIN])
-    texts = [*TEXTS, *source.sales.categorical, "source_file"]
+    texts = [*TEXTS, *source.categorical, "source_file"]
     valid = typed[~rejected].astype({"sale_date": DATE, **dict.fromkeys(texts, TEXT)})
     return Judged(valid.reset_index(drop=True), quarantined.reset_index(drop=True), found)
 
@@ -110,7 +111,7 @@ def stop_if_too_few(quality: dict[str, Any]) -> None:
 
 
 def _columns(source: Source) -> list[str]:
-    return [*CANONICAL, *source.sales.numeric, *source.sales.categorical]
+    return [*CANONICAL, *source.numeric, *source.categorical]
 
 
 def _share(part: int, whole: int) -> float:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from homei.config import Range, Section, Serve
+from homei.config import Serve
+from homei.section import Range, Section
 from homei.features.columns import first_day
 
 FILE = "service.json"

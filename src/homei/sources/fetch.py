@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from homei.config import Fetch, LookupFile, PlacesFile, Source
+from homei.source import Fetch, LookupFile, PlacesFile, Source
 from homei.sources.checksums import SUMS, is_intact, read_sums, sha256, write_sums
 from homei.sources.download import FetchError, Web, plain
 

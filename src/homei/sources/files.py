@@ -9,12 +9,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Annotated, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
-from homei.config import Reading
+from homei.source import Feed, Reading
 from homei.sources.readers import READERS, Part
 from homei.sources.rows import SourceError, UnreadableError, text
 
@@ -25,6 +26,13 @@ SUFFIXES = {
 # A password that a zip asks for is a RuntimeError.
 _FAILURES = (OSError, ValueError, LookupError, EOFError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error)
 _UNFINISHED = {".part", ".tmp", ".crdownload", ".filepart"}
+
+
+class Files(Reading, Feed):
+    """A feed that comes as files in the source's folder, named by patterns."""
+
+    kind: Literal["files"]
+    files: Annotated[list[str], Field(min_length=1)]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from homei import lake
-from homei.config import Column, LookupFile, PlacesFile, Reading, Source
+from homei.source import Column, LookupFile, PlacesFile, Reading, Source
 from homei.sources import files
 from homei.sources.files import Sheet
 from homei.sources.mapping import Lookup, declared_columns, lookup_of, mapped

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from homei.config import CANONICAL, Column, LookupFile, SalesFiles
+from homei.source import Column, LookupFile
 from homei.sources.files import Sheet
 from homei.sources.rows import SourceError, Typed
 
@@ -20,18 +20,6 @@ class Lookup:
 
     declared: LookupFile
     rows: pd.DataFrame | None
-
-
-def declared_columns(sales: SalesFiles) -> dict[str, Column]:
-    """All that a source maps: the canonical columns, then its numeric and its categorical extras.
-
-    Raises SourceError where an extra takes a name that is already taken.
-    """
-    groups = (sales.columns, sales.numeric, sales.categorical)
-    names = [*CANONICAL, *sales.numeric, *sales.categorical]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SourceError(f"source.sales: the extra column {', '.join(twice)} takes a name that is taken already")
-    return {name: column for group in groups for name, column in group.items()}
 
 
 def lookup_of(declared: LookupFile, sheet: Sheet | None) -> Lookup:
@@ -84,7 +72,7 @@ def _looked_up(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | No
     """The lookup file's row for each row of the sheet; None where the file is not there."""
     wanted = {name: column.lookup for name, column in declared.items() if column.lookup is not None}
     if lookup is None:
-        raise SourceError(f"{', '.join(wanted)}: wants a lookup, but source.sales.lookup names no file")
+        raise SourceError(f"{', '.join(wanted)}: wants a lookup, but lookup names no file")
     if lookup.rows is None:
         return None
     for name, column in wanted.items():

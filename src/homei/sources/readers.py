@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import IO, Any
 
-from homei.config import Reading
+from homei.source import Reading
 from homei.sources.rows import Line, Row, SourceError, names, table
 
 # What Python puts in place of a byte that the encoding can't read, so that one bad row doesn't stop the others.

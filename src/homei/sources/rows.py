@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from homei.config import Reading
+from homei.source import Reading
 
 Line = tuple[int, Sequence[Any]]  # its number, from 1, and its cells
 
