@@ -11,6 +11,7 @@ import pytest
 from homei import lake
 from homei.config import Features, Spark
 from homei.source import CANONICAL, Contract, Coordinates, PlacesFile, Source
+from homei.sources.files import Files
 
 NUMBERS = ("price", "square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 import homei
 from homei import params, stages
+from homei.source import ROOMS, Source
 
 EXAMPLES = """
 \b
@@ -47,16 +49,33 @@ def compose(overrides: tuple[str, ...], check: bool) -> None:
 
 
 @cli.command()
-@click.argument("source")
+@click.argument("source", required=False)
 @click.option("--from", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Copy from here.")
-def fetch(source: str, folder: Path | None) -> None:
-    """Bring the files of SOURCE (a name in params/source/) into its folder under data/external/."""
+@click.option("--again", is_flag=True, help="Read feeds from their start, not only what is new.")
+def fetch(source: str | None, folder: Path | None, again: bool) -> None:
+    """Bring what SOURCE lives from into its folder under data/external/.
+
+    SOURCE is a name in params/source/, by default the one in params.yaml. Its files are downloaded, or copied with
+    --from; its feeds (APIs, databases, web pages, indicators) are read up to source.as_of, only what is new since the
+    last time.
+    """
     import yaml
 
-    from homei.sources.fetch import fetch as fetch_files
+    from homei.sources.fetch import fetch as fetch_all
 
-    values = yaml.safe_load(params.compose([f"source={source}"]))
-    fetch_files(params.section("source", values["source"]), folder)
+    values = params.read() if source is None else yaml.safe_load(params.compose([f"source={source}"]))
+    declared = params.section("source", values["source"])
+    with _outside(declared):
+        fetch_all(declared, folder, again)
+
+
+def _outside(source: Source) -> contextlib.AbstractContextManager[None]:
+    """The servers and databases that a simulated city's feeds are read from; others have their own."""
+    if source.name not in source.simulated:
+        return contextlib.nullcontext()
+    from homei.demo.outside import running
+
+    return running(Path(source.folder) / "world")
 
 
 @cli.command()
@@ -91,7 +110,7 @@ def java() -> None:
 
 
 def _stage_command(name: str) -> click.Command:
-    arguments = [click.Argument(["table"], type=click.Choice(["sales", "places"]))] if name == "ingest" else []
+    arguments = [click.Argument(["room"], type=click.Choice([*ROOMS]))] if name == "ingest" else []
     return click.Command(
         name,
         params=list(arguments),
@@ -101,7 +120,8 @@ def _stage_command(name: str) -> click.Command:
 
 
 for _name in stages.STAGES:
-    cli.add_command(_stage_command(_name))
+    if _name not in cli.commands:
+        cli.add_command(_stage_command(_name))
 
 
 def _run_the_code_of_this_folder() -> None:

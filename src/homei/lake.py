@@ -21,9 +21,23 @@ import pyarrow.parquet as pq
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-RAW_SALES = Path("data/raw/sales")
-RAW_PLACES = Path("data/raw/places")
-VALID_SALES = Path("data/processed/valid/sales")
+# By table of the source: what came, as it came.
+RAW = {
+    "sales": Path("data/raw/transactions/sales"),
+    "listings": Path("data/raw/properties/listings"),
+    "customers": Path("data/raw/customers/customers"),
+    "leads": Path("data/raw/customers/leads"),
+    "indicators": Path("data/raw/external/indicators"),
+    "places": Path("data/raw/external/places"),
+}
+HISTORICAL = Path("data/archive/historical")
+# By table of the source: what keeps its contract.
+VALID = {name: Path("data/processed/valid", name) for name in ("sales", "listings", "customers", "leads", "indicators")}
+VALID_SALES = VALID["sales"]
+VALID_LISTINGS = VALID["listings"]
+VALID_CUSTOMERS = VALID["customers"]
+VALID_LEADS = VALID["leads"]
+VALID_INDICATORS = VALID["indicators"]
 VALID_PLACES = Path("data/processed/valid/places")
 QUARANTINE = Path("data/processed/quarantine")
 READY = Path("data/processed/ml_ready/sales")
@@ -67,6 +81,19 @@ def write(frame: pd.DataFrame, table: Path) -> None:
     """`frame` as a table of one file, in the given order, without its index."""
     with replacing(table) as folder:
         _store(pa.Table.from_pandas(frame, preserve_index=False), folder / "part-00000.parquet")
+
+
+def read_arrow(file: Path) -> pa.Table:
+    """The rows of one Parquet file as they are stored; raises MissingTableError naming it."""
+    return pq.read_table(_there(file))
+
+
+def write_arrow(rows: pa.Table, file: Path) -> None:
+    """One Parquet file, swapped in whole."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    side = file.with_name(f".{file.name}.writing")
+    _store(rows, side)
+    side.replace(file)
 
 
 def read_spark(spark: SparkSession, table: Path) -> DataFrame:

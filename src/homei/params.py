@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import pkgutil
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from homei.config import SECTIONS
+from homei.source import KINDS, AnyFeed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -66,7 +68,7 @@ def section(name: str, value: Any) -> Any:
         # Through JSON: there a strict reading takes a list for a tuple and a text for a date, as YAML gives them.
         return TypeAdapter(SECTIONS[name]).validate_json(json.dumps(value, default=str))
     except ValidationError as error:
-        raise ParamsError("\n".join(_explain(name, problem) for problem in error.errors())) from error
+        raise ParamsError("\n".join(_explain(name, problem, value) for problem in error.errors())) from error
 
 
 def read(path: Path = FILE) -> dict[str, Any]:
@@ -94,13 +96,21 @@ def _enter_project() -> None:
             return
 
 
-def _explain(name: str, problem: Mapping[str, Any]) -> str:
-    keys = [str(key) for key in problem["loc"]]
-    place, value = ".".join([name, *keys]), problem["input"]
+def _explain(name: str, problem: Mapping[str, Any], given: Any) -> str:
+    keys, value = _keys_as_given(problem["loc"], given), problem["input"]
+    place = ".".join([name, *keys])
     if problem["type"] == "extra_forbidden":
-        return f"{place}: there is no such key; did you mean {_nearest(keys[-1], _fields(SECTIONS[name], keys[:-1]))}?"
+        fields = _fields(SECTIONS[name], [str(key) for key in problem["loc"][:-1]])
+        return f"{place}: there is no such key; did you mean {_nearest(keys[-1], fields)}?"
     if problem["type"] == "missing":
         return f"{place}: this key is missing"
+    if problem["type"] == "union_tag_not_found":
+        return f"{place}.kind: this key is missing (one of {', '.join(KINDS)})"
+    if problem["type"] == "union_tag_invalid":
+        kind = problem["ctx"]["tag"]
+        return f"{place}.kind = {kind!r}: did you mean {_nearest(kind, KINDS)}? (one of {', '.join(KINDS)})"
+    if problem["type"] == "value_error" and not keys:
+        return f"{name}.{problem['ctx']['error']}"
     if problem["type"] == "literal_error":
         choices = [choice.strip("' ") for choice in problem["ctx"]["expected"].replace(" or ", ", ").split(",")]
         return f"{place} = {value!r}: did you mean {_nearest(str(value), choices)}? (one of {', '.join(choices)})"
@@ -134,10 +144,27 @@ def _explain_composition(message: str, overrides: Sequence[str], groups: Path) -
     return message
 
 
+def _keys_as_given(place: Sequence[str | int], given: Any) -> list[str]:
+    """The keys of a place as YAML has them: without the kind of a feed, nor the number of one that stands alone."""
+    keys, here = [], given
+    for before, key in zip([None, *place], place, strict=False):
+        if isinstance(key, int) and isinstance(here, Mapping):
+            continue
+        if isinstance(before, int) and isinstance(here, Mapping) and here.get("kind") == key:
+            continue
+        keys.append(str(key))
+        inside = key in here if isinstance(here, Mapping) else isinstance(here, list) and isinstance(key, int)
+        here = here[key] if inside else None
+    return keys
+
+
 def _fields(annotation: Any, keys: Sequence[str]) -> list[str]:
-    """The field names of the model that `keys` lead to, through dictionaries, lists and unions."""
+    """The field names of the model that `keys` lead to, through dictionaries, lists, unions and kinds of feeds."""
     kind = annotation
     for key in [*keys, None]:
+        if kind is AnyFeed:
+            kind = pkgutil.resolve_name(KINDS[key])
+            continue
         while not (isinstance(kind, type) and issubclass(kind, BaseModel)):
             kind = next((part for part in reversed(typing.get_args(kind)) if part is not type(None)), None)
             if kind is None:

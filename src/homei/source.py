@@ -25,7 +25,7 @@ CANONICAL = (
 
 # The tables of a source, each with its columns as homei calls them; the first one is the record's own id.
 TABLES: dict[str, tuple[str, ...]] = {
-    "sales": (*CANONICAL, "address"),
+    "sales": (*CANONICAL, "address", "seller", "buyer", "seller_family", "buyer_family"),
     "listings": (
         "listing_id", "property_id", "listed_on", "closed_on", "price", "square_meters", "property_type", "location",
         "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude", "address",
@@ -35,9 +35,19 @@ TABLES: dict[str, tuple[str, ...]] = {
     "indicators": ("series", "month", "value"),
 }  # fmt: skip
 
+# What each room of the lake's data/raw/ holds.
+ROOMS = {
+    "transactions": ("sales",),
+    "properties": ("listings",),
+    "customers": ("customers", "leads"),
+    "external": ("indicators", "places"),
+}
+
 # The kinds of feeds, each with the class in its module that says what is declared for it.
 KINDS = {
     "files": "homei.sources.files:Files",
+    "indicators": "homei.sources.indicators:Indicators",
+    "sql": "homei.sources.sql:Sql",
 }
 
 
@@ -109,6 +119,13 @@ class Feed(Section):
     categorical: dict[str, Column] = {}
     lookup: LookupFile | None = None
     personal: list[str] = []  # columns of the feed that tell who someone is: only their keyed hash is kept
+    family_names: list[str] = []  # those of which the last word's hash is kept too, as `<column>_family`
+
+    @model_validator(mode="after")
+    def _family_names_are_personal(self) -> Feed:
+        if clear := sorted(set(self.family_names) - set(self.personal)):
+            raise ValueError(f"family_names: {', '.join(clear)} must be listed under personal too")
+        return self
 
     def declared(self) -> dict[str, Column]:
         """All that the feed maps: the canonical columns, then its numeric and its categorical extras."""
@@ -227,6 +244,11 @@ class Source(Section):
             for feed in feeds:
                 _check_columns(table, feed)
         return self
+
+    def living(self) -> Iterator[tuple[str, LivingFeed]]:
+        """The feeds that live elsewhere, each after its table."""
+        for table in TABLES:
+            yield from ((table, feed) for feed in getattr(self, table) if isinstance(feed, LivingFeed))
 
     @property
     def place_kinds(self) -> list[str]:

@@ -36,6 +36,7 @@ class Notebook:
 
 STAGES: dict[str, Script | Notebook] = {
     "simulate": Script("homei.demo.simulate", "simulate the demo city"),
+    "fetch": Script("homei.sources.fetch", "read what is new from the source's feeds"),
     "ingest": Script("homei.sources.ingest", "bring the source's rows into the lake"),
     "validate": Script("homei.quality.validate", "set bad rows aside, with their reasons"),
     "features": Script("homei.features.build", "build leak-free features in Spark"),

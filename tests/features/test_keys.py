@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homei.source import Coordinates
 from homei.features import keys
 from homei.features.lookup import _cell_keys
 from homei.features.market import with_keys
+from homei.source import Coordinates
 
 SINGAPORE = Coordinates(system="wgs84", origin=(1.35, 103.82))
 LATITUDES, LONGITUDES = st.floats(-85, 85), st.floats(-180, 180)

@@ -15,9 +15,10 @@ EXTRAS = {"rooms": "numeric", "energy": "categorical"}
 def source_of():
     """Builds a checked source whose columns are called as homei calls them, all of them unless `only` says which."""
 
-    def build(ranges=None, required=(), only=None, columns=None, **parts):
+    def build(ranges=None, required=(), only=None, columns=None, given=None, **parts):
         names = [name for name in ROW if only is None or name in only]
         sales = {"kind": "files", "files": ["sales.csv"], "columns": {}, "numeric": {}, "categorical": {}}
+        sales |= given or {}
         for name in names:
             sales[EXTRAS.get(name, "columns")][name] = {"column": name, **(columns or {}).get(name, {})}
         source = {
@@ -37,7 +38,7 @@ def raw_of():
     def build(*changes, drop=()):
         rows = [{**ROW, "transaction_id": f"T{number}", **change} for number, change in enumerate(changes, 1)]
         raw = pd.DataFrame(rows, columns=[*ROW], dtype=object).drop(columns=list(drop))
-        faults = [None] * len(raw)
-        return raw.assign(source_file="sales.csv", source_line=range(2, len(raw) + 2), source_fault=faults)
+        origin = {"source_feed": "main", "source_file": "sales.csv", "source_line": range(2, len(raw) + 2)}
+        return raw.assign(**origin, source_fault=[None] * len(raw))
 
     return build

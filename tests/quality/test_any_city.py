@@ -10,6 +10,7 @@ import yaml
 
 from homei import lake, params
 from homei.quality import validate
+from homei.source import ROOMS
 from homei.sources import ingest
 
 MAPPING = """
@@ -76,8 +77,8 @@ def test_one_mapping_reads_it_from_any_kind_of_file(name, tmp_path, monkeypatch)
     Path(source.folder).mkdir(parents=True)
     WRITERS[name](Path(source.folder) / name)
 
-    ingest.run("sales", source)
-    ingest.run("places", source)
+    for room in ROOMS:
+        ingest.run(room, source)
     validate.run(source, params.section("validate", {"max_rejected_share": 0.5}))
 
     sales = lake.read(lake.VALID_SALES)

@@ -9,7 +9,7 @@ CORE = ["transaction_id", "sale_date", "price", "square_meters", "property_type"
 
 
 def reasons_of(raw, source):
-    found = breaches(raw, parse(raw, source.sales), source)
+    found = breaches(raw, parse(raw, source), source)
     return found.groupby("row")["reason"].agg(list).to_dict()
 
 
@@ -86,7 +86,7 @@ def test_a_row_gets_all_its_reasons_in_the_order_of_columns(raw_of, source_of):
 def test_a_row_that_could_not_be_read_has_that_reason_alone(raw_of, source_of):
     raw = raw_of({"price": None})
     raw["source_fault"] = ["row: 3 cells where the header has 13"]
-    found = breaches(raw, parse(raw, source_of().sales), source_of())
+    found = breaches(raw, parse(raw, source_of()), source_of())
     assert found.to_numpy().tolist() == [[0, "row: can't be read", "row: 3 cells where the header has 13"]]
 
 

@@ -9,6 +9,7 @@ import yaml
 from homei import lake, params
 from homei.demo import simulate
 from homei.quality import validate
+from homei.source import ROOMS
 from homei.sources import ingest
 
 PROJECT = Path(__file__).parents[2]
@@ -38,8 +39,8 @@ def demo(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("project"))
         simulate.run(seed=7, simulate=size, source=source)
-        ingest.run("sales", source)
-        ingest.run("places", source)
+        for room in ROOMS:
+            ingest.run(room, source)
         validate.run(source, params.section("validate", {"max_rejected_share": 0.2}))
         truth = lake.read(Path(source.folder) / source.truth)
         quarantine, valid = lake.read(lake.QUARANTINE), lake.read(lake.VALID_SALES)

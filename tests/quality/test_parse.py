@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homei.source import Column
 from homei.quality.parse import date, number, parse
+from homei.source import Column
 
 
 def column(**how):
@@ -103,7 +103,7 @@ def test_a_number_is_no_date_unless_the_column_says_so():
 
 def test_columns_are_typed_and_remember_what_could_not_be_read(raw_of, source_of):
     raw = raw_of({}, {"price": " n/a ", "floor": "top", "sale_date": "May", "location": "  East "}, {"rooms": "many"})
-    parsed = parse(raw, source_of().sales)
+    parsed = parse(raw, source_of())
     assert parsed.columns["price"].dtype == float
     assert parsed.columns["price"].isna().tolist() == [False, True, False]
     assert parsed.columns["location"].tolist() == ["East"] * 3
@@ -116,14 +116,13 @@ def test_columns_are_typed_and_remember_what_could_not_be_read(raw_of, source_of
 
 
 def test_a_source_says_what_stands_for_unknown(raw_of, source_of):
-    sales = source_of().sales.model_copy(update={"missing": ["-"]})
-    parsed = parse(raw_of({"floor": "-"}, {"floor": "NA"}), sales)
+    parsed = parse(raw_of({"floor": "-"}, {"floor": "NA"}), source_of(given={"missing": ["-"]}))
     assert parsed.unreadable["floor"].tolist() == [False, True]
 
 
 def test_columns_that_the_source_does_not_have_are_there_and_empty(raw_of, source_of):
-    sales = source_of(only={"sale_date", "price", "square_meters", "property_type", "location"}).sales
-    parsed = parse(raw_of({}, drop=["floor", "property_id", "rooms", "energy"]), sales)
+    source = source_of(only={"sale_date", "price", "square_meters", "property_type", "location"})
+    parsed = parse(raw_of({}, drop=["floor", "property_id", "rooms", "energy"]), source)
     assert parsed.columns["floor"].isna().all()
     assert parsed.columns["property_id"].tolist() == [None]
 

@@ -70,15 +70,16 @@ def source(tmp_path, monkeypatch):
 
 
 def test_its_rows_arrive_and_what_is_no_number_is_named(source):
-    ingest.run("sales", source)
-    raw = lake.read(lake.RAW_SALES)
+    ingest.run("transactions", source)
+    raw = lake.read(lake.RAW["sales"])
     assert list(zip(raw["source_file"], raw["source_line"], strict=True)) == [
         ("report.xlsx#Verkäufe 2023", 6),
         ("report.xlsx#Verkäufe 2023", 7),
         ("report.xlsx#Verkäufe 2024", 6),
         ("report.xlsx#Verkäufe 2024", 7),
     ]
-    ingest.run("places", source)
+    for room in ("properties", "customers", "external"):
+        ingest.run(room, source)
     validate.run(source, params.section("validate", {"max_rejected_share": 0.5}))
     valid = lake.read(lake.VALID_SALES).sort_values("sale_date")
     assert valid["sale_date"].dt.strftime("%Y-%m-%d").tolist() == ["2023-05-02", "2023-06-17", "2024-03-15"]

@@ -8,6 +8,7 @@ import yaml
 
 from homei import lake, params
 from homei.quality import validate
+from homei.source import ROOMS
 from homei.sources import ingest
 from homei.sources.fetch import fetch
 
@@ -20,8 +21,8 @@ def test_the_register_of_resales_comes_in_whole(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source = params.section("source", yaml.safe_load(YAML.read_text()))
     assert len(fetch(source, Path(DATA))) == 8
-    ingest.run("sales", source)
-    ingest.run("places", source)
+    for room in ROOMS:
+        ingest.run(room, source)
     validate.run(source, params.section("validate", {"max_rejected_share": 0.2}))
 
     quality = lake.read_json(validate.REPORTS / "quality.json")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from homei import lake, params
 from homei.quality import validate
 from homei.quality.validate import QualityError, judge, run
+from homei.sources import ingest
 
 PLACES = [{"kind": "park", "file": "parks.csv", "name": "n", "latitude": "y", "longitude": "x"}]
 
@@ -26,8 +27,10 @@ def validated(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run_stage(raw, source, places=(), limit=0.5):
-        lake.write(raw, lake.RAW_SALES)
-        lake.write(places_of(*places), lake.RAW_PLACES)
+        lake.write(raw, lake.RAW["sales"])
+        for table in ("listings", "customers", "leads", "indicators"):
+            lake.write(ingest.records(source, table), lake.RAW[table])
+        lake.write(places_of(*places), lake.RAW["places"])
         run(source, params.section("validate", {"max_rejected_share": limit}))
 
     return run_stage

@@ -275,5 +275,5 @@ def test_copying_lists_all_that_is_needed_and_missing(source_of, shelf):
 
 
 def test_a_source_without_addresses_asks_for_a_folder(source_of):
-    with pytest.raises(FetchError, match="source town has no addresses to download from: use --from DIR"):
+    with pytest.raises(FetchError, match="source town has no addresses to read from: use --from DIR"):
         fetch(source_of())

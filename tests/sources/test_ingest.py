@@ -8,9 +8,13 @@ import pandas as pd
 import pytest
 
 from homei import lake
+from homei.params import ParamsError
 from homei.sources import ingest
 from homei.sources.rows import SourceError
 
+COLUMNS = {
+    "sale_date": "date", "price": "price", "square_meters": "area", "property_type": "type", "location": "town",
+}  # fmt: skip
 HEADER = "date,price,area,type,town"
 
 
@@ -23,8 +27,8 @@ def write(name, *lines):
 def test_rows_of_all_files_come_in_order_under_their_new_names(source_of):
     write("b.csv", HEADER, "2024-01-02,1,50,flat,East")
     write("a.csv", HEADER + ",more", "2024-01-01,2,60,flat,West,x", "", "2024-01-03,3,70,house,West,y")
-    ingest.run("sales", source_of({"files": ["b.csv", "*.csv"]}))
-    raw = lake.read(lake.RAW_SALES)
+    ingest.run("transactions", source_of({"files": ["b.csv", "*.csv"]}))
+    raw = lake.read(lake.RAW["sales"])
     assert raw["transaction_id"].tolist() == ["a:2", "a:4", "b:2"]
     assert raw["price"].tolist() == ["2", "3", "1"]
     assert list(zip(raw["source_file"], raw["source_line"], strict=True)) == [("a.csv", 2), ("a.csv", 4), ("b.csv", 2)]
@@ -33,16 +37,14 @@ def test_rows_of_all_files_come_in_order_under_their_new_names(source_of):
 def test_ids_stay_apart_where_files_share_a_stem(source_of):
     for name in ("x.csv", "x.txt", "old/x.csv"):
         write(name, HEADER, "2024-01-02,1,50,flat,East")
-    ingest.run("sales", source_of({"files": ["**/x.*"]}))
-    assert lake.read(lake.RAW_SALES)["transaction_id"].tolist() == ["old/x:2", "x.csv:2", "x.txt:2"]
+    ingest.run("transactions", source_of({"files": ["**/x.*"]}))
+    assert lake.read(lake.RAW["sales"])["transaction_id"].tolist() == ["old/x:2", "x.csv:2", "x.txt:2"]
 
 
 def test_a_source_with_ids_keeps_them_as_they_came(source_of):
     write("sales.csv", HEADER + ",id", "2024-01-02,1,50,flat,East,007")
-    source = source_of()
-    columns = {**source.sales.columns, "transaction_id": {"column": "id"}}
-    ingest.run("sales", source_of({"columns": {key: dict(value) for key, value in columns.items()}}))
-    assert lake.read(lake.RAW_SALES)["transaction_id"].tolist() == ["007"]
+    ingest.run("transactions", source_of({"columns": {**COLUMNS, "transaction_id": "id"}}))
+    assert lake.read(lake.RAW["sales"])["transaction_id"].tolist() == ["007"]
 
 
 @pytest.mark.parametrize(
@@ -50,19 +52,19 @@ def test_a_source_with_ids_keeps_them_as_they_came(source_of):
     [
         ({"fetch": {"url": "http://x", "datasets": {"sales.csv": "d_1"}}}, "`homei fetch town` brings it"),
         ({"simulated": ["town"]}, "`homei simulate` makes it"),
-        ({}, "mend source.sales.files or source.folder in params/source/town.yaml"),
+        ({}, "mend its name or source.folder in params/source/town.yaml"),
     ],
 )
 def test_a_missing_file_is_an_error_with_its_remedy(source_of, parts, remedy):
     with pytest.raises(SourceError, match=rf"data/sales\.csv: no such file; .*{remedy}"):
-        ingest.run("sales", source_of(**parts))
+        ingest.run("transactions", source_of(**parts))
 
 
 def test_what_programs_leave_while_at_work_is_no_data(source_of):
     write("~$sales.csv", "lock")
     write("sales.csv.part", "half")
     with pytest.raises(SourceError, match="no such file"):
-        ingest.run("sales", source_of({"files": ["*"]}))
+        ingest.run("transactions", source_of({"files": ["*"]}))
 
 
 @pytest.mark.parametrize("lock", ["~$b.xlsx", ".~lock.b.xlsx#"])
@@ -73,8 +75,8 @@ def test_a_file_that_is_open_elsewhere_is_left_for_the_next_run(source_of, capsy
         "data/b.xlsx", index=False
     )
     source = source_of({"files": ["*"]})
-    ingest.run("sales", source)
-    raw = lake.read(lake.RAW_SALES)
+    ingest.run("transactions", source)
+    raw = lake.read(lake.RAW["sales"])
     assert raw["price"].tolist() == ["1", None]
     assert raw.loc[1, ["source_file", "source_line", "source_fault"]].tolist() == [
         "b.xlsx",
@@ -83,44 +85,42 @@ def test_a_file_that_is_open_elsewhere_is_left_for_the_next_run(source_of, capsy
     ]
     assert "data/b.xlsx: is open in another program; the file is left for the next run" in capsys.readouterr().err
     (Path("data") / lock).unlink()
-    ingest.run("sales", source)
-    assert lake.read(lake.RAW_SALES)["price"].tolist() == ["1", "2"]
+    ingest.run("transactions", source)
+    assert lake.read(lake.RAW["sales"])["price"].tolist() == ["1", "2"]
 
 
 def test_a_file_that_is_half_written_does_not_stop_the_others_but_nothing_else_would(source_of):
     whole = gzip.compress("\n".join([HEADER, *["2024-01-02,1,50,flat,East"] * 300]).encode())
     (Path("data") / "a.csv.gz").write_bytes(whole[:-20])
     with pytest.raises(SourceError, match=r"data/a\.csv\.gz: can't be read as csv"):
-        ingest.run("sales", source_of({"files": ["*"]}))
+        ingest.run("transactions", source_of({"files": ["*"]}))
     write("b.csv", HEADER, "2024-01-02,2,50,flat,East")
-    ingest.run("sales", source_of({"files": ["*"]}))
-    assert lake.read(lake.RAW_SALES)["price"].tolist() == [None, "2"]
+    ingest.run("transactions", source_of({"files": ["*"]}))
+    assert lake.read(lake.RAW["sales"])["price"].tolist() == [None, "2"]
     (Path("data") / "a.csv.gz").write_bytes(whole)
-    ingest.run("sales", source_of({"files": ["*"]}))
-    assert lake.read(lake.RAW_SALES)["price"].tolist() == [*["1"] * 300, "2"]
+    ingest.run("transactions", source_of({"files": ["*"]}))
+    assert lake.read(lake.RAW["sales"])["price"].tolist() == [*["1"] * 300, "2"]
 
 
 def test_rows_of_a_zip_tell_which_of_its_files_they_come_from(source_of):
     with zipfile.ZipFile("data/deeds.zip", "w") as packed:
         packed.writestr("may.csv", f"{HEADER}\n2024-05-02,1,50,flat,East\n")
         packed.writestr("june.csv", f"{HEADER}\n2024-06-02,2,50,flat,East\n")
-    ingest.run("sales", source_of({"files": ["*.zip"]}))
-    raw = lake.read(lake.RAW_SALES)
+    ingest.run("transactions", source_of({"files": ["*.zip"]}))
+    raw = lake.read(lake.RAW["sales"])
     assert raw["transaction_id"].tolist() == ["deeds/june.csv:2", "deeds/may.csv:2"]
     assert raw["source_file"].tolist() == ["deeds.zip/june.csv", "deeds.zip/may.csv"]
 
 
 def test_a_missing_optional_lookup_warns_and_leaves_nulls(source_of, capsys):
     write("sales.csv", HEADER, "2024-01-02,1,50,flat,East")
-    source = source_of()
-    columns = {key: dict(value) for key, value in source.sales.columns.items()}
     lookup = {"file": "where.csv", "key": "town", "template": "{town}"}
-    sales = {"columns": {**columns, "latitude": {"lookup": "lat"}}, "lookup": lookup}
-    ingest.run("sales", source_of(sales))
-    assert lake.read(lake.RAW_SALES)["latitude"].tolist() == [None]
+    sales = {"columns": {**COLUMNS, "latitude": {"lookup": "lat"}}, "lookup": lookup}
+    ingest.run("transactions", source_of(sales))
+    assert lake.read(lake.RAW["sales"])["latitude"].tolist() == [None]
     assert capsys.readouterr().err == "homei: data/where.csv: no such file, so nothing is known from it\n"
     with pytest.raises(SourceError, match=r"data/where\.csv: no such file"):
-        ingest.run("sales", source_of({**sales, "lookup": {**lookup, "required": True}}))
+        ingest.run("transactions", source_of({**sales, "lookup": {**lookup, "required": True}}))
 
 
 def test_places_of_all_kinds_come_with_their_kind(source_of, capsys):
@@ -131,8 +131,8 @@ def test_places_of_all_kinds_come_with_their_kind(source_of, capsys):
         {"kind": "park", "file": "parks.csv", "name": "id", "latitude": "Y", "longitude": "X", "delimiter": ";"},
         {"kind": "mall", "file": "malls.csv", "name": "n", "latitude": "lat", "longitude": "lon"},
     ]
-    ingest.run("places", source_of(places=places))
-    raw = lake.read(lake.RAW_PLACES)
+    ingest.run("external", source_of(places=places))
+    raw = lake.read(lake.RAW["places"])
     assert raw[["kind", "name", "latitude", "longitude"]].to_numpy().tolist() == [
         ["station", "Main", "1", "2"],
         ["station", "West", "3", None],
@@ -143,21 +143,20 @@ def test_places_of_all_kinds_come_with_their_kind(source_of, capsys):
 
 
 def test_a_source_without_places_leaves_an_empty_table(source_of):
-    ingest.run("places", source_of())
-    raw = lake.read(lake.RAW_PLACES)
+    ingest.run("external", source_of())
+    raw = lake.read(lake.RAW["places"])
     assert raw.empty
-    assert list(raw) == [*ingest.PLACE_COLUMNS, *ingest.ORIGIN_COLUMNS]
+    assert list(raw) == [*ingest.PLACE_COLUMNS, "source_file", "source_line", "source_fault"]
 
 
 def test_an_extra_column_may_not_take_a_name_that_is_taken(source_of):
-    write("sales.csv", HEADER)
-    with pytest.raises(SourceError, match="the extra column price takes a name"):
-        ingest.run("sales", source_of({"numeric": {"price": "price"}}))
+    with pytest.raises(ParamsError, match="the extra column price takes a name"):
+        source_of({"numeric": {"price": "price"}})
 
 
 def test_a_second_run_leaves_the_same_bytes(source_of):
     write("sales.csv", HEADER, "2024-01-02,1,50,flat,East")
-    ingest.run("sales", source_of())
-    before = lake.digest(lake.RAW_SALES)
-    ingest.run("sales", source_of())
-    assert lake.digest(lake.RAW_SALES) == before
+    ingest.run("transactions", source_of())
+    before = lake.digest(lake.RAW["sales"])
+    ingest.run("transactions", source_of())
+    assert lake.digest(lake.RAW["sales"]) == before

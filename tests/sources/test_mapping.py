@@ -63,7 +63,7 @@ def test_a_lookup_names_what_its_file_lacks():
     with pytest.raises(SourceError, match=r"places.csv: has no column 'lat' \(for latitude\); the nearest is 'LAT'"):
         lookup = lookup_of(ADDRESSES, sheet(address=["1 A"], LAT=["1"]))
         mapped(sheet(block=["1"], street=["A"]), {"latitude": column(lookup="lat")}, lookup)
-    with pytest.raises(SourceError, match=r"latitude: wants a lookup, but source.sales.lookup names no file"):
+    with pytest.raises(SourceError, match=r"latitude: wants a lookup, but lookup names no file"):
         mapped(sheet(block=["1"]), {"latitude": column(lookup="lat")})
 
 

@@ -10,11 +10,11 @@ import pandas as pd
 
 from homei import lake
 from homei.config import Simulate
-from homei.source import Coordinates, PlacesFile, Source
 from homei.demo.city import City, build_city, degrees
 from homei.demo.faults import plant
 from homei.demo.homes import build_homes
 from homei.demo.market import draw_sales, month_levels, price_sales, shifted_districts
+from homei.source import Coordinates, PlacesFile, Source
 
 
 def run(seed: int, simulate: Simulate, source: Source) -> None:

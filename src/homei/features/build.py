@@ -9,13 +9,13 @@ from pyspark.sql import DataFrame
 
 from homei import lake
 from homei.config import Features, Spark
-from homei.source import CANONICAL, Source
 from homei.features.columns import feature_columns, month_of
 from homei.features.index import market_cells, market_index
 from homei.features.market import market_history, with_history, with_keys, with_market
 from homei.features.places import project_places, with_places
 from homei.features.previous import previous_sales, with_previous
 from homei.features.session import session
+from homei.source import CANONICAL, Source
 
 
 class Tables(NamedTuple):

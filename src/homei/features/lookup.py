@@ -12,7 +12,6 @@ import pandas as pd
 
 from homei import lake
 from homei.config import Features
-from homei.source import Coordinates, Source
 from homei.features import keys
 from homei.features.columns import (
     LEVELS,
@@ -24,6 +23,7 @@ from homei.features.columns import (
     statistic_columns,
 )
 from homei.features.places import Surroundings
+from homei.source import Coordinates, Source
 
 NO_SALE, UNKNOWN = -1, -2  # the last rows of a level's statistics: a place without sales, and no place at all
 

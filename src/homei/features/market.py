@@ -14,11 +14,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from homei.config import Features
-from homei.source import Source
 from homei.features import keys
 from homei.features.columns import LEVELS, MARKET_LEVEL, change_columns, statistic_columns
 from homei.features.index import MICRO
 from homei.features.session import numbers
+from homei.source import Source
 
 Transform = Callable[[DataFrame], DataFrame]
 PLACE = {level: f"{level}_place" for level in LEVELS}  # the columns that hold a sale's place at each level

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from homei.config import Features
-from homei.source import Coordinates, Source
 from homei.features import keys
 from homei.features.columns import nearby_columns
 from homei.features.session import numbers
+from homei.source import Coordinates, Source
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 from homei.config import Drift, Split
-from homei.source import Source
 from homei.features.columns import MARKET_LEVEL, first_day, month_of
 from homei.model import shift
 from homei.model.ratio import ratio_study
 from homei.model.recipe import before_and_held
+from homei.source import Source
 
 REPORTS = Path("reports/drift")
 

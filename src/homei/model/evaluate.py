@@ -13,7 +13,6 @@ import pandas as pd
 
 from homei import lake
 from homei.config import Evaluate, Features
-from homei.source import Source
 from homei.features import keys
 from homei.features.columns import first_day, month_of
 from homei.model import baselines, verdicts
@@ -21,6 +20,7 @@ from homei.model.floor import noise_floor
 from homei.model.ratio import bootstrap_interval, ratio_study
 from homei.model.recipe import Recipe, before_and_held, learnable
 from homei.model.slices import price_decile, slices
+from homei.source import Source
 
 REPORTS = Path("reports/evaluation")
 HOLD_OUT = "hold_out"

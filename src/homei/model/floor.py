@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from homei import lake
-from homei.source import Source
 from homei.model.ratio import STATISTICS, ratio_study
+from homei.source import Source
 
 KNOWN_NOISE, TWINS = "known noise", "twins"
 FEWEST_TWINS = 100  # below this the spread of twins says too little

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from homei.config import Features, Incomplete, Model, Split, Train
-from homei.source import Source
 from homei.features.columns import MARKET_LEVEL, categorical_inputs, numeric_inputs, optional_columns
 from homei.model.estimators import Parameters, create
 from homei.model.incomplete import incomplete
 from homei.model.preprocess import Encoder, columns_of, target
 from homei.model.split import hold_out
 from homei.model.valuation import Fitted
+from homei.source import Source
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from homei import lake
 from homei.config import Features, Intervals, Model, Split, Train
-from homei.source import Source
 from homei.features.columns import month_of
 from homei.model.intervals import OutOfTime, calibrate
 from homei.model.preprocess import columns_of, target
@@ -22,6 +21,7 @@ from homei.model.recipe import Recipe, before_and_held
 from homei.model.split import rolling_origins
 from homei.model.tune import BEST
 from homei.model.valuation import Fitted, Valuation
+from homei.source import Source
 
 VALUATION = Path("models/valuation")
 HOLDOUT = Path("models/holdout")

@@ -14,12 +14,12 @@ from tqdm import tqdm
 
 from homei import lake
 from homei.config import Features, Model, SearchRange, Split, Train, Tuning
-from homei.source import Source
 from homei.features.columns import month_of
 from homei.model.preprocess import Columns, columns_of
 from homei.model.ratio import mdape
 from homei.model.recipe import Recipe, before_and_held
 from homei.model.split import rolling_origins
+from homei.source import Source
 
 if TYPE_CHECKING:
     import optuna

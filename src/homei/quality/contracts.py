@@ -10,11 +10,17 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from homei.source import CANONICAL, Source
-from homei.quality.parse import TEXTS, Parsed
+from homei.quality.parse import DATES, Parsed, types_of
+from homei.source import Feed, Source
 
-# Without these there is nothing to value, and no table that could hold the sale.
-ALWAYS_REQUIRED = ("transaction_id", "sale_date", "price", "square_meters", "property_type", "location")
+# Without these there is nothing to value, and no table that could hold the record.
+ALWAYS_REQUIRED = {
+    "sales": ("transaction_id", "sale_date", "price", "square_meters", "property_type", "location"),
+    "listings": ("listing_id", "listed_on", "property_type", "location"),
+    "customers": ("customer_id",),
+    "leads": ("lead_id", "customer_id", "activity", "happened_on"),
+    "indicators": ("series", "month", "value"),
+}
 # Where a source declares no range; zero itself is out.
 USUAL_LIMITS = {"price": 100_000_000, "square_meters": 1000}
 # A year typed as 0201 would stretch the market's index over eighteen centuries.
@@ -26,37 +32,40 @@ class ContractError(ValueError):
     """A contract that speaks of columns which the source doesn't have."""
 
 
-def contract(source: Source) -> pa.DataFrameSchema:
+def contract(source: Source, table: str = "sales") -> pa.DataFrameSchema:
     """The contract over `facts`: which columns may not be missing, and what their values must be.
 
     The text of each check is the reason that a row which breaks it is given.
     Raises ContractError for a required column that isn't mapped, or a range of a column that is no number.
     """
-    numbers, required = _numbers(source), {*ALWAYS_REQUIRED, *source.contract.required}
-    _check_names("contract.required", required, _mapped(source))
+    numbers = [name for name, dtype in types_of(source, "sales").items() if dtype is np.float64]
     _check_names("contract.ranges", source.contract.ranges, [*numbers, RATIO])
+    required = {*ALWAYS_REQUIRED[table]}
+    if table == "sales":
+        required |= {*source.contract.required}
+        _check_names("contract.required", required, _mapped(source))
     columns = {}
-    for name in [*CANONICAL, *source.numeric, *source.categorical, RATIO]:
-        checks, dtype = _range_checks(source, name), float if name in {*numbers, RATIO} else object
-        if name == "sale_date":
-            checks, dtype = _date_checks(source), "datetime64[s]"
+    for name, dtype in {**types_of(source, table), RATIO: np.float64}.items():
+        checks = _date_checks(source, name) if dtype == "datetime64[s]" else _range_checks(source, name)
         columns[name] = pa.Column(dtype, checks, nullable=name not in required)
     return pa.DataFrameSchema(columns)
 
 
 def facts(parsed: pd.DataFrame) -> pd.DataFrame:
     """The typed columns and what follows from them: the price per square metre where both are positive."""
+    if not {"price", "square_meters"} <= {*parsed.columns}:
+        return parsed.assign(**{RATIO: np.nan})
     both = (parsed["price"] > 0) & (parsed["square_meters"] > 0)
     return parsed.assign(**{RATIO: (parsed["price"] / parsed["square_meters"]).where(both)})
 
 
-def breaches(raw: pd.DataFrame, parsed: Parsed, source: Source) -> pd.DataFrame:
+def breaches(raw: pd.DataFrame, parsed: Parsed, source: Source, table: str = "sales") -> pd.DataFrame:
     """Every reason against every row: `row` (its position), `kind` (to count by) and `reason` (with its details).
 
     Kinds are such as "price: missing", "price: not a number", "price: outside [0, 10]", "duplicate" and
     "row: can't be read", after which the row's cells count for nothing. They come row by row, in the order of columns.
     """
-    schema = contract(source)
+    schema = contract(source, table)
     unread = np.flatnonzero(raw["source_fault"].notna())
     found = pd.concat([_unreadable(parsed), _broken(facts(parsed.columns), schema, parsed)], ignore_index=True)
     place = {name: position for position, name in enumerate(schema.columns)}
@@ -66,21 +75,25 @@ def breaches(raw: pd.DataFrame, parsed: Parsed, source: Source) -> pd.DataFrame:
     reasons = [
         _reasons(unread, "row: can't be read", raw["source_fault"].to_numpy()[unread]),
         found[~found["row"].isin(unread)].drop(columns="place"),
-        duplicates(raw, source, rejected),
+        duplicates(raw, getattr(source, table), rejected),
     ]
     return pd.concat(reasons, ignore_index=True).sort_values("row", kind="stable", ignore_index=True)
 
 
-def duplicates(raw: pd.DataFrame, source: Source, rejected: set[int]) -> pd.DataFrame:
-    """The rows that repeat an earlier one that stands, by transaction id or, without ids, in every mapped column.
+def duplicates(raw: pd.DataFrame, feeds: Sequence[Feed], rejected: set[int]) -> pd.DataFrame:
+    """The rows that repeat an earlier one of their feed that stands, by id or, without ids, in every mapped column.
 
     A row in `rejected` takes no later one with it: of a sale entered wrongly and then rightly, the right one stays.
     """
-    key = ["transaction_id"] if "transaction_id" in source.sales.columns else list(_mapped(source, made_up=False))
-    cells = raw[key].apply(lambda column: column.str.strip())
-    present = cells.notna().any(axis=1).to_numpy()
-    groups = cells.groupby(key, sort=False, dropna=False).ngroup().to_numpy()
-    rows = np.arange(len(raw))
+    rows, groups = np.arange(len(raw)), np.full(len(raw), -1)
+    for feed in feeds:
+        here = (raw["source_feed"] == feed.name).to_numpy()
+        key = [raw.columns[0]] if raw.columns[0] in feed.columns else [*feed.declared()]
+        cells = raw.loc[here, key].apply(lambda column: column.str.strip())
+        known = cells.notna().any(axis=1).to_numpy()
+        numbers = cells.groupby(key, sort=False, dropna=False).ngroup().to_numpy() + groups.max(initial=-1) + 1
+        groups[here] = np.where(known, numbers, -1)
+    present = groups >= 0
     stands = present & ~np.isin(rows, list(rejected))
     first = pd.Series(rows[stands]).groupby(groups[stands]).first().reindex(groups).to_numpy()
     repeated = rows[present & (rows > first)]
@@ -93,14 +106,9 @@ def duplicates(raw: pd.DataFrame, source: Source, rejected: set[int]) -> pd.Data
     return _reasons(repeated, "duplicate", reasons)
 
 
-def _numbers(source: Source) -> list[str]:
-    return [name for name in (*CANONICAL, *source.numeric) if name not in {*TEXTS, "sale_date"}]
-
-
-def _mapped(source: Source, made_up: bool = True) -> dict[str, None]:
-    """The columns that the source has, with the transaction ids that `ingest` makes up where it has none."""
-    names = [*source.sales.columns, *source.numeric, *source.categorical]
-    return dict.fromkeys(["transaction_id", *names] if made_up else names)
+def _mapped(source: Source) -> list[str]:
+    """The columns that sales have, with the transaction ids that `ingest` makes up where they have none."""
+    return ["transaction_id", *dict.fromkeys(name for feed in source.sales for name in feed.declared())]
 
 
 def _check_names(key: str, names: Iterable[str], known: Iterable[str]) -> None:
@@ -120,11 +128,10 @@ def _range_checks(source: Source, name: str) -> list[pa.Check]:
     return []
 
 
-def _date_checks(source: Source) -> list[pa.Check]:
-    last = pd.Timestamp(source.as_of)
+def _date_checks(source: Source, name: str) -> list[pa.Check]:
     return [
-        pa.Check.le(last, error=f"sale_date: after {source.as_of}"),
-        pa.Check.ge(EARLIEST, error=f"sale_date: before {EARLIEST:%Y-%m-%d}"),
+        pa.Check.le(pd.Timestamp(source.as_of), error=f"{name}: after {source.as_of}"),
+        pa.Check.ge(EARLIEST, error=f"{name}: before {EARLIEST:%Y-%m-%d}"),
     ]
 
 
@@ -149,7 +156,7 @@ def _broken(rows: pd.DataFrame, schema: pa.DataFrameSchema, parsed: Parsed) -> p
 def _unreadable(parsed: Parsed) -> pd.DataFrame:
     found = [_reasons([], "", [])]
     for name, broken in parsed.unreadable.items():
-        kind = f"{name}: not a {'date' if name == 'sale_date' else 'number'}"
+        kind = f"{name}: not a {'date' if name in DATES else 'number'}"
         found.append(_reasons(np.flatnonzero(broken), kind, kind))
     return pd.concat(found, ignore_index=True)
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from homei.source import CANONICAL, Column, SalesFiles
+from homei.source import TABLES, Column, Feed, Source
 
-TEXTS = ("transaction_id", "property_id", "property_type", "location")
+DATES = ("sale_date", "listed_on", "closed_on", "registered_on", "happened_on", "month")
+NUMBERS = (
+    "price", "square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude", "budget",
+    "value",
+)  # fmt: skip
 SQUARE_METERS_PER_SQUARE_FOOT = 0.09290304
 # Day 60 is a 29 February 1900 that never was; from the day after on, days are counted from here.
 EXCEL_EPOCH = datetime.date(1899, 12, 30)
@@ -32,19 +36,32 @@ class Parsed:
     unreadable: dict[str, np.ndarray]
 
 
-def parse(raw: pd.DataFrame, sales: SalesFiles) -> Parsed:
-    """The 13 canonical columns and the source's extras, typed: f64, text, and sale_date as datetime64[s].
+def types_of(source: Source, table: str) -> dict[str, Any]:
+    """The columns of a table in their order, the source's extras last, each with the type of its values."""
+    feeds: list[Feed] = getattr(source, table)
+    numeric = dict.fromkeys([*NUMBERS, *(name for feed in feeds for name in feed.numeric)])
+    categorical = (name for feed in feeds for name in feed.categorical)
+    names = dict.fromkeys([*TABLES[table], *(name for name in numeric if name not in NUMBERS), *categorical])
+    return {name: "datetime64[s]" if name in DATES else np.float64 if name in numeric else object for name in names}
 
-    What is absent, empty or one of `sales.missing` becomes NaN, None or NaT, as does what can't be read.
+
+def parse(raw: pd.DataFrame, source: Source, table: str = "sales") -> Parsed:
+    """The table's columns and the source's extras, typed: f64, text, and dates as datetime64[s].
+
+    What is absent, empty or one of the feed's `missing` becomes NaN, None or NaT, as does what can't be read.
     """
-    declared: Mapping[str, Column] = {**sales.columns, **sales.numeric, **sales.categorical}
-    absent = pd.Series(None, index=raw.index, dtype=object)
-    columns, unreadable = {}, {}
-    for name in dict.fromkeys([*CANONICAL, *declared]):
-        read, dtype = _reader(name, declared.get(name), sales)
-        cells, broken = read_each(raw.get(name, absent), read, sales.missing)
-        columns[name] = cells.astype(dtype)
-        unreadable[name] = broken
+    feeds: list[Feed] = getattr(source, table)
+    dtypes = types_of(source, table)
+    columns = {name: pd.Series(None, index=raw.index, dtype=object).astype(dtype) for name, dtype in dtypes.items()}
+    unreadable = {name: np.zeros(len(raw), dtype=bool) for name in dtypes}
+    for feed in feeds:
+        rows = (raw["source_feed"] == feed.name).to_numpy()
+        # Where a feed has no ids, `ingest` has made some up.
+        made_up = {TABLES[table][0]: Column(column="id")}
+        for name, column in {**made_up, **feed.declared()}.items():
+            cells, broken = read_each(raw.loc[rows, name], _reader(dtypes[name], column), feed.missing)
+            columns[name] = _filled_in(columns[name], rows, cells)
+            unreadable[name][rows] = broken
     return Parsed(pd.DataFrame(columns, index=raw.index), unreadable)
 
 
@@ -78,13 +95,18 @@ def date(cell: str, column: Column) -> datetime.date | None:
         return None
 
 
-def _reader(name: str, column: Column | None, sales: SalesFiles) -> tuple[Callable[[str], Any], Any]:
-    column = column or Column(constant="")
-    if name == "sale_date":
-        return lambda cell: date(cell, column), "datetime64[s]"
-    if name in TEXTS or name in sales.categorical:
-        return lambda cell: cell, object
-    return lambda cell: number(cell, column), np.float64
+def _reader(dtype: Any, column: Column) -> Callable[[str], Any]:
+    if dtype == "datetime64[s]":
+        return lambda cell: date(cell, column)
+    return (lambda cell: number(cell, column)) if dtype is np.float64 else lambda cell: cell
+
+
+def _filled_in(column: pd.Series, rows: np.ndarray, cells: pd.Series) -> pd.Series:
+    """The column with the cells of one feed's rows in place."""
+    typed = cells.astype(column.dtype)
+    if rows.all():
+        return typed
+    return column.mask(rows, typed.reindex(column.index))
 
 
 def read_each(cells: pd.Series, read: Callable[[str], Any], missing: Sequence[str]) -> tuple[pd.Series, np.ndarray]:

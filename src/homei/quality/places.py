@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from homei.source import Column, Source
 from homei.quality.parse import number, read_each
+from homei.source import Column, Source
 
 # Where a source declares no range of its own; metres on a plane have none.
 EARTH = {"latitude": (-90.0, 90.0), "longitude": (-180.0, 180.0)}
@@ -45,7 +45,7 @@ def _coordinate(cells: pd.Series, source: Source) -> tuple[np.ndarray, list[str]
     axis = str(cells.name)
     anywhere = EARTH[axis] if source.coordinates.system == "wgs84" else (-np.inf, np.inf)
     low, high = source.contract.ranges.get(axis, anywhere)
-    read, broken = read_each(cells, lambda cell: number(cell, Column(column=axis)), source.sales.missing)
+    read, broken = read_each(cells, lambda cell: number(cell, Column(column=axis)), source.sales[0].missing)
     values = read.astype(float).to_numpy()
     wrong = [broken, np.isnan(values), (values < low) | (values > high)]
     words = [f"{axis}: not a number", f"{axis}: missing", f"{axis}: outside [{low:g}, {high:g}]"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from homei.source import Source
 from homei.report.charts import bars
 from homei.report.formats import text
 from homei.report.page import cards, figure, figures, page, table
+from homei.source import Source
 
 EXAMPLES = 3  # of each reason; all rows are in the quarantine
 SHOWN = ["source_file", "source_line", "sale_date", "price", "square_meters", "property_type", "location", "reasons"]

@@ -11,14 +11,14 @@ import pyarrow as pa
 
 from homei import lake
 from homei.config import Validate
-from homei.source import CANONICAL, Source
 from homei.quality.contracts import breaches
-from homei.quality.parse import TEXTS, parse
+from homei.quality.parse import parse
 from homei.quality.places import JudgedPlaces, judge_places
 from homei.quality.quality_report import quality_page
+from homei.source import CANONICAL, TABLES, Source
 
 REPORTS = Path("reports/quality")
-ORIGIN = ["source_file", "source_line"]
+ORIGIN = ["source_feed", "source_file", "source_line"]
 # An all-null column would otherwise have no type at all.
 TEXT, DATE = pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.date32())
 
@@ -40,30 +40,61 @@ def run(source: Source, validate: Validate) -> None:
 
     Raises QualityError, after writing what was rejected and why, where more than `max_rejected_share` of the sales are.
     """
-    raw = lake.read(lake.RAW_SALES)
-    sales, places = judge(raw, source), judge_places(lake.read(lake.RAW_PLACES), source)
-    quality = summary(raw, sales, places, source, validate)
-    quarantine = pd.concat([sales.quarantined, places.quarantined], ignore_index=True)
+    raw = {table: lake.read(lake.RAW[table]) for table in TABLES}
+    judged = {table: judge(rows, source, table) for table, rows in raw.items()}
+    sales, places = judged["sales"], judge_places(lake.read(lake.RAW["places"]), source)
+    quality = summary(raw["sales"], sales, places, source, validate)
+    quality["tables"] = [counts for table in TABLES for counts in counts_by_feed(table, raw[table], judged[table])]
+    set_aside = [rows.quarantined.assign(source_table=table) for table, rows in judged.items()]
+    quarantine = pd.concat([*set_aside, places.quarantined.assign(source_table="places")], ignore_index=True)
     lake.write(quarantine.astype(dict.fromkeys(quarantine.columns.drop("source_line"), TEXT)), lake.QUARANTINE)
     lake.write_json(quality, REPORTS / "quality.json")
     lake.write_text(quality_page(quality, sales.quarantined, source), REPORTS / "quality.html")
     stop_if_too_few(quality)
-    lake.write(sales.valid, lake.VALID_SALES)
+    for table, target in lake.VALID.items():
+        lake.write(judged[table].valid, target)
     lake.write(places.valid, lake.VALID_PLACES)
 
 
-def judge(raw: pd.DataFrame, source: Source) -> Judged:
-    """Every raw sale once, in raw order: typed among the valid ones, or as it came in quarantine."""
-    parsed = parse(raw, source.sales)
-    found = breaches(raw, parsed, source)
+def judge(raw: pd.DataFrame, source: Source, table: str = "sales") -> Judged:
+    """Every raw record once, in raw order: typed among the valid ones, or as it came in quarantine.
+
+    Valid indicators have months such as "2024-05", and with `known_from` the first month in which they were known.
+    """
+    parsed = parse(raw, source, table)
+    found = breaches(raw, parsed, source, table)
     rejected = np.zeros(len(raw), dtype=bool)
     rejected[found["row"]] = True
     reasons = found.groupby("row")["reason"].agg("; ".join)
     quarantined = raw[rejected].drop(columns="source_fault").assign(reasons=reasons.to_numpy(dtype=object))
-    typed = parsed.columns.assign(sale_date=parsed.columns["sale_date"].dt.date).join(raw[ORIGIN])
-    texts = [*TEXTS, *source.categorical, "source_file"]
-    valid = typed[~rejected].astype({"sale_date": DATE, **dict.fromkeys(texts, TEXT)})
+    typed = parsed.columns[~rejected].join(raw[ORIGIN])
+    if table == "indicators":
+        typed = with_months(typed, source)
+    dates = typed.select_dtypes("datetime").columns
+    texts = typed.select_dtypes(object).columns
+    typed = typed.assign(**{name: typed[name].dt.date for name in dates})
+    valid = typed.astype({**dict.fromkeys(texts, TEXT), **dict.fromkeys(dates, DATE)})
     return Judged(valid.reset_index(drop=True), quarantined.reset_index(drop=True), found)
+
+
+def with_months(indicators: pd.DataFrame, source: Source) -> pd.DataFrame:
+    """Indicators with `month` as text and `known_from`, the month in which the feed's lag lets the value be known."""
+    lags = {feed.name: feed.lag_months for feed in source.indicators}
+    months = indicators["month"].dt.year * 12 + indicators["month"].dt.month - 1
+    known = months + indicators["source_feed"].map(lags).astype(np.int64)
+    texts = {"month": months, "known_from": known}
+    told = {name: [f"{at // 12:04d}-{at % 12 + 1:02d}" for at in values] for name, values in texts.items()}
+    rows = indicators.assign(**{name: pd.Series(told[name], indicators.index, dtype=object) for name in told})
+    return rows[["series", "month", "value", "known_from", *ORIGIN]]
+
+
+def counts_by_feed(table: str, raw: pd.DataFrame, judged: Judged) -> list[dict[str, Any]]:
+    """How many records came from each feed of a table, and how many of them were rejected."""
+    rejected = judged.quarantined["source_feed"].value_counts()
+    return [
+        {"table": table, "feed": feed, "rows": int(rows), "rejected": int(rejected.get(feed, 0))}
+        for feed, rows in raw["source_feed"].value_counts(sort=False).items()
+    ]
 
 
 def summary(

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from homei.config import Serve
-from homei.section import Range, Section
 from homei.features.columns import first_day
+from homei.section import Range, Section
 
 FILE = "service.json"
 

@@ -14,6 +14,7 @@ import httpx
 from tqdm import tqdm
 
 ATTEMPTS = 6  # in a row without a byte of progress
+TIMEOUT = 30.0  # seconds without an answer
 LONGEST_PAUSE = 120.0  # seconds, whatever a server asks for
 Answer = TypeVar("Answer")
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}

@@ -1,4 +1,4 @@
-"""`homei fetch`: a source's files in its folder, downloaded from data.gov.sg or copied from another folder."""
+"""`homei fetch`: a source's living feeds in their landings, and its files downloaded from data.gov.sg or copied."""
 
 from __future__ import annotations
 
@@ -10,32 +10,63 @@ from pathlib import Path
 
 import httpx
 
-from homei.source import Fetch, LookupFile, PlacesFile, Source
+from homei.source import TABLES, Fetch, LookupFile, PlacesFile, Source
 from homei.sources.checksums import SUMS, is_intact, read_sums, sha256, write_sums
-from homei.sources.download import FetchError, Web, plain
+from homei.sources.download import TIMEOUT, FetchError, Web, plain
+from homei.sources.files import Files
+from homei.sources.landing import folder_of, land
+from homei.sources.rows import SourceError
 
 POLLS = 60
 POLL_PAUSE = 5.0  # seconds; without a key, the API allows few requests a minute
-TIMEOUT = 30.0
 
 
-def fetch(source: Source, from_dir: Path | None = None, sleep: Callable[[float], None] = time.sleep) -> list[Path]:
-    """A source's files, in place and noted in SHA256SUMS; those that are there and intact are left alone.
+def fetch(
+    source: Source,
+    from_dir: Path | None = None,
+    again: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Path]:
+    """What a source lives from, in its folder: the landings of its feeds, and its files as SHA256SUMS notes them.
 
-    Without `from_dir` each dataset of `source.fetch` is downloaded; with it, every file that the source names is
-    copied. Raises FetchError naming what is missing or what the server answered.
+    With `from_dir` nothing is asked elsewhere: every file that the source names is copied. Without it, each feed is
+    read from where it was left (or from the start, `again`), and each dataset of `source.fetch` is downloaded that is
+    not there and intact. Raises FetchError naming all that failed, after all else was brought.
     """
     if from_dir is not None:
         return _copy(source, from_dir)
-    if source.fetch is None:
-        raise FetchError(f"source {source.name} has no addresses to download from: use --from DIR")
+    landings, failed = _land_all(source, again)
+    if source.fetch is None and not landings and not failed:
+        raise FetchError(f"source {source.name} has no addresses to read from: use --from DIR")
+    files = [] if source.fetch is None else _download(source, source.fetch, sleep)
+    if failed:
+        raise FetchError("\n".join(failed))
+    return [*landings, *files]
+
+
+def _land_all(source: Source, again: bool) -> tuple[list[Path], list[str]]:
+    """The folders of the feeds that were landed, and what the others failed of."""
+    landings, failed = [], []
+    for table, feed in source.living():
+        try:
+            counts = land(source, table, feed, again)
+        except (SourceError, FetchError) as error:
+            failed.append(f"{table}: {error}")
+            continue
+        told = f"{counts.records:,} records, {counts.new:,} new, {counts.changed:,} changed"
+        print(f"homei: {table} from {feed.name}: {told}", file=sys.stderr)  # noqa: T201
+        landings.append(folder_of(source, table, feed))
+    return landings, failed
+
+
+def _download(source: Source, declared: Fetch, sleep: Callable[[float], None]) -> list[Path]:
     folder, sums, paths = Path(source.folder), read_sums(Path(source.folder)), []
     with httpx.Client(timeout=TIMEOUT, follow_redirects=True, headers={"User-Agent": "homei"}) as client:
         web = Web(client, sleep)
-        for name, dataset in source.fetch.datasets.items():
+        for name, dataset in declared.datasets.items():
             target = _inside(folder, name)
             if not is_intact(folder, name, sums):
-                web.download(_address(web, source.fetch, dataset), target, dataset)
+                web.download(_address(web, declared, dataset), target, dataset)
                 sums = _noted(folder, sums, name)
             paths.append(target)
     _tell_what_else(source)
@@ -84,7 +115,7 @@ def _copy(source: Source, from_dir: Path) -> list[Path]:
 def _names_in(source: Source, folder: Path) -> list[str]:
     """The files of a folder that the source names; raises FetchError listing those that it must have and has not."""
     names, missing = set(), []
-    for pattern in source.sales.files:
+    for pattern in [pattern for feed in _file_feeds(source) for pattern in feed.files]:
         hits = {path.relative_to(folder).as_posix() for path in folder.glob(pattern) if path.is_file()}
         names |= hits
         missing += [] if hits else [pattern]
@@ -99,8 +130,12 @@ def _names_in(source: Source, folder: Path) -> list[str]:
 
 
 def _side_files(source: Source) -> list[LookupFile | PlacesFile]:
-    lookup = source.sales.lookup
-    return [*([lookup] if lookup else []), *source.places]
+    lookups = [feed.lookup for feed in _file_feeds(source) if feed.lookup]
+    return [*lookups, *source.places]
+
+
+def _file_feeds(source: Source) -> list[Files]:
+    return [feed for table in TABLES for feed in getattr(source, table) if isinstance(feed, Files)]
 
 
 def _tell_what_else(source: Source) -> None:

@@ -1,73 +1,67 @@
-"""Stage `ingest`: a source's rows in the lake, as they came but under homei's names, each with its file and line."""
+"""Stage `ingest`: a source's records in the lake, as they came but under homei's names, each with its feed and line."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from homei import lake
-from homei.source import Column, LookupFile, PlacesFile, Reading, Source
+from homei.source import ROOMS, TABLES, Column, Feed, LivingFeed, LookupFile, PlacesFile, Source
 from homei.sources import files
-from homei.sources.files import Sheet
-from homei.sources.mapping import Lookup, declared_columns, lookup_of, mapped
+from homei.sources.files import Files, Sheet
+from homei.sources.landing import landed
+from homei.sources.mapping import Lookup, lookup_of, mapped
+from homei.sources.merging import KEY
+from homei.sources.pseudonyms import pseudonymised
 from homei.sources.rows import SourceError, UnreadableError
 
 PLACE_COLUMNS = ("kind", "name", "latitude", "longitude")
-ORIGIN_COLUMNS = ("source_file", "source_line", "source_fault")
+TEXT = pd.ArrowDtype(pa.string())
 
 
-def run(table: str, source: Source) -> None:
-    """Write the raw sales or places: text columns, then source_file, source_line and source_fault.
+def run(room: str, source: Source) -> None:
+    """Write the raw tables of a room: text columns, then source_feed, source_file, source_line and source_fault.
 
-    source_fault is null, or says why the row could not be read as a row of its file.
-    Raises SourceError where a file or a column is not there.
+    source_fault is null, or says why the row could not be read as a row of its file. A record that was landed has the
+    feed's name for a file, and its place in the landing for a line.
+    Raises SourceError where a file, a landing or a column is not there.
     """
-    if table == "sales":
-        lake.write(KINDS[source.sales.kind](source), lake.RAW_SALES)
-    else:
-        lake.write(places(source), lake.RAW_PLACES)
+    for table in ROOMS[room]:
+        rows = places(source) if table == "places" else records(source, table)
+        texts = rows.columns.drop("source_line")
+        lake.write(rows.astype({**dict.fromkeys(texts, TEXT), "source_line": np.int64}), lake.RAW[table])
 
 
-def sales_from_files(source: Source) -> pd.DataFrame:
-    """The sales of all of a source's files, in order of the files' names and lines.
+def records(source: Source, table: str) -> pd.DataFrame:
+    """All records of a table, feed by feed in the source's order, with all of the table's columns.
 
-    A file that is open in another program or half written is left for the next run: in its place stands one row that
-    says so, on line 0. Raises SourceError where nothing else could be read.
+    Where a feed maps no id, records get one from their file and line. The ids of all feeds but the first are led by
+    the feed's name, so that they stay apart.
     """
-    folder, declared = Path(source.folder), declared_columns(source.sales)
-    names = [path.relative_to(folder).as_posix() for path in matching(source, source.sales.files)]
-    lookup = _lookup(source)
-    tables, unread = [], []
-    for name, stem in zip(names, _stems(names), strict=True):
-        try:
-            sheets = _sheets_unless_open(folder / name, source.sales)
-        except UnreadableError as error:
-            unread.append(error)
-            tables.append(_row_in_place_of(declared, name, str(error)))
-            continue
-        for sheet in sheets:
-            table = _with_origin(mapped(sheet, declared, lookup), sheet, name + sheet.part)
-            if "transaction_id" not in declared:
-                table.insert(0, "transaction_id", [f"{stem}{sheet.part}:{line}" for line in sheet.lines])
-            tables.append(table)
-    if len(unread) == len(names):
-        raise SourceError("\n".join(map(str, unread)))
+    feeds: list[Feed] = getattr(source, table)
+    extras = dict.fromkeys(name for feed in feeds for name in (*feed.numeric, *feed.categorical))
+    columns = [*TABLES[table], *extras, "source_feed", "source_file", "source_line", "source_fault"]
+    tables = [pd.DataFrame({name: pd.Series(dtype=object) for name in columns})]
+    for place, feed in enumerate(feeds):
+        rows = pd.concat(list(_rows_of(source, table, feed)), ignore_index=True).assign(source_feed=feed.name)
+        if place:
+            rows[columns[0]] = f"{feed.name}:" + rows[columns[0]]
+        tables.append(rows.reindex(columns=columns))
     return pd.concat(tables, ignore_index=True)
-
-
-# Where sales may come from, by `source.sales.kind`.
-KINDS: dict[str, Callable[[Source], pd.DataFrame]] = {"files": sales_from_files}
 
 
 def places(source: Source) -> pd.DataFrame:
     """The points of interest of all kinds, in the order in which the source declares them; empty without any."""
     read = ((declared, _read_or_warn(source, declared)) for declared in source.places)
     tables = [_places(declared, sheet) for declared, sheet in read if sheet is not None]
-    return pd.concat([_no_places(), *tables], ignore_index=True)
+    columns = (*PLACE_COLUMNS, "source_file", "source_line", "source_fault")
+    return pd.concat([pd.DataFrame({name: pd.Series(dtype=object) for name in columns}), *tables], ignore_index=True)
 
 
 def matching(source: Source, patterns: Sequence[str]) -> list[Path]:
@@ -81,23 +75,67 @@ def matching(source: Source, patterns: Sequence[str]) -> list[Path]:
     return sorted(found)
 
 
-def _sheets_unless_open(path: Path, reading: Reading) -> list[Sheet]:
+def _rows_of(source: Source, table: str, feed: Feed) -> Iterator[pd.DataFrame]:
+    if isinstance(feed, LivingFeed):
+        return _from_landing(source, table, feed)
+    assert isinstance(feed, Files)
+    return _from_files(source, table, feed)
+
+
+def _from_landing(source: Source, table: str, feed: LivingFeed) -> Iterator[pd.DataFrame]:
+    cells = landed(source, table, feed)
+    lines, none = np.arange(1, len(cells) + 1), np.full(len(cells), None, dtype=object)
+    rows = _mapped(Sheet(feed.name, "", cells, lines, none), feed, _lookup(source, feed), feed.name)
+    yield _with_id(rows, TABLES[table][0], cells[KEY])
+
+
+def _from_files(source: Source, table: str, feed: Files) -> Iterator[pd.DataFrame]:
+    """The records of all files of a feed, in order of the files' names and lines.
+
+    A file that is open in another program or half written is left for the next run: in its place stands one row that
+    says so, on line 0. Raises SourceError where nothing else could be read.
+    """
+    folder = Path(source.folder)
+    names = [path.relative_to(folder).as_posix() for path in matching(source, feed.files)]
+    lookup, unread = _lookup(source, feed), []
+    for name, stem in zip(names, _stems(names), strict=True):
+        try:
+            sheets = _sheets_unless_open(folder / name, feed)
+        except UnreadableError as error:
+            unread.append(error)
+            yield _row_in_place_of(name, str(error))
+            continue
+        for sheet in sheets:
+            rows = _mapped(sheet, feed, lookup, name + sheet.part)
+            yield _with_id(rows, TABLES[table][0], [f"{stem}{sheet.part}:{line}" for line in sheet.lines])
+    if len(unread) == len(names):
+        raise SourceError("\n".join(map(str, unread)))
+
+
+def _sheets_unless_open(path: Path, feed: Files) -> list[Sheet]:
     if files.is_open(path):
         raise UnreadableError(f"{path}: is open in another program")
-    return files.sheets(path, reading)
+    found = files.sheets(path, feed)
+    return [replace(sheet, cells=pseudonymised(sheet.cells, feed)) for sheet in found] if feed.personal else found
 
 
-def _row_in_place_of(declared: Mapping[str, Column], name: str, why: str) -> pd.DataFrame:
+def _mapped(sheet: Sheet, feed: Feed, lookup: Lookup | None, file: str) -> pd.DataFrame:
+    rows = mapped(sheet, feed.declared(), lookup)
+    return rows.assign(source_file=file, source_line=sheet.lines, source_fault=sheet.faults)
+
+
+def _with_id(rows: pd.DataFrame, name: str, made_up: Sequence[str]) -> pd.DataFrame:
+    return rows if name in rows.columns else rows.assign(**{name: made_up})
+
+
+def _row_in_place_of(name: str, why: str) -> pd.DataFrame:
     """The row that stands for a file which is left for the next run."""
     print(f"homei: {why}; the file is left for the next run", file=sys.stderr)  # noqa: T201
-    columns = [*declared] if "transaction_id" in declared else ["transaction_id", *declared]
-    empty = pd.DataFrame([[None] * len(columns)], columns=columns, dtype=object)
-    return empty.assign(source_file=name, source_line=0, source_fault=f"file: {why}")
+    return pd.DataFrame({"source_file": [name], "source_line": [0], "source_fault": [f"file: {why}"]}, dtype=object)
 
 
-def _lookup(source: Source) -> Lookup | None:
-    declared = source.sales.lookup
-    return None if declared is None else lookup_of(declared, _read_or_warn(source, declared))
+def _lookup(source: Source, feed: Feed) -> Lookup | None:
+    return None if feed.lookup is None else lookup_of(feed.lookup, _read_or_warn(source, feed.lookup))
 
 
 def _read_or_warn(source: Source, declared: PlacesFile | LookupFile) -> Sheet | None:
@@ -115,20 +153,12 @@ def _places(declared: PlacesFile, sheet: Sheet) -> pd.DataFrame:
         "kind": Column(constant=declared.kind),
         **{name: Column(column=getattr(declared, name)) for name in ("name", "latitude", "longitude")},
     }
-    return _with_origin(mapped(sheet, columns), sheet, declared.file)
-
-
-def _no_places() -> pd.DataFrame:
-    empty = pd.DataFrame({name: pd.Series(dtype=object) for name in (*PLACE_COLUMNS, *ORIGIN_COLUMNS)})
-    return empty.astype({"source_line": np.int64})
-
-
-def _with_origin(table: pd.DataFrame, sheet: Sheet, file: str) -> pd.DataFrame:
-    return table.assign(source_file=file, source_line=sheet.lines, source_fault=sheet.faults)
+    rows = mapped(sheet, columns)
+    return rows.assign(source_file=declared.file, source_line=sheet.lines, source_fault=sheet.faults)
 
 
 def _stems(names: Sequence[str]) -> list[str]:
-    """What files are called in made-up transaction ids: their names without the suffix, unless that repeats."""
+    """What files are called in made-up ids: their names without the suffix, unless that repeats."""
     stems = [PurePosixPath(name).with_suffix("").as_posix() for name in names]
     return [stem if stems.count(stem) == 1 else name for name, stem in zip(names, stems, strict=True)]
 
@@ -138,4 +168,4 @@ def _remedy(source: Source) -> str:
         return "`homei simulate` makes it"
     if source.fetch:
         return f"`homei fetch {source.name}` brings it"
-    return f"put it there, or mend source.sales.files or source.folder in params/source/{source.name}.yaml"
+    return f"put it there, or mend its name or source.folder in params/source/{source.name}.yaml"

@@ -36,7 +36,7 @@ def mapped(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | None =
 
     Raises SourceError naming the file, every column that it lacks, and the nearest one that it has.
     """
-    _require(sheet, [need for name, column in declared.items() for need in _needs(name, column)])
+    _require(sheet, [need for name, column in declared.items() for need in needs(name, column)])
     found = None
     if any(column.lookup is not None for column in declared.values()):
         found = _looked_up(sheet, declared, lookup)
@@ -77,14 +77,14 @@ def _looked_up(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | No
         return None
     for name, column in wanted.items():
         if column not in lookup.rows.columns:
-            raise SourceError(_lacking(lookup.declared.file, column, name, lookup.rows.columns))
+            raise SourceError(lacking(lookup.declared.file, column, name, lookup.rows.columns))
     _require(sheet, [("lookup", part) for _, part in _pieces(lookup.declared.template) if part is not None])
     found = lookup.rows.reindex(filled(sheet.cells, lookup.declared.template))
     return found.where(found.notna(), None).set_axis(sheet.cells.index)
 
 
-def _needs(name: str, column: Column) -> list[tuple[str, str]]:
-    """The columns of the file that a declared one is made of, each after the name that asks for it."""
+def needs(name: str, column: Column) -> list[tuple[str, str]]:
+    """The columns of a feed that a declared one is made of, each after the name that asks for it."""
     if column.template is not None:
         return [(name, part) for _, part in _pieces(column.template) if part is not None]
     return [(name, column.column)] if column.column is not None else []
@@ -103,11 +103,12 @@ def _pieces(template: str) -> list[tuple[str, str | None]]:
 
 def _require(sheet: Sheet, needed: Iterable[tuple[str, str]]) -> None:
     present = sheet.cells.columns
-    if lacking := [_lacking(sheet.name, column, name, present) for name, column in needed if column not in present]:
-        raise SourceError("\n".join(lacking))
+    if absent := [lacking(sheet.name, column, name, present) for name, column in needed if column not in present]:
+        raise SourceError("\n".join(absent))
 
 
-def _lacking(file: str, column: str, name: str, present: pd.Index) -> str:
+def lacking(file: str, column: str, name: str, present: Iterable[str]) -> str:
+    """What to say where a file or feed lacks a column that `name` asks for: with the nearest one that is `present`."""
     # Letters' case aside: `Price` is nearer to `price` than `prices` is.
     by_case = {str(other).casefold(): str(other) for other in present}
     nearest = difflib.get_close_matches(column.casefold(), by_case, n=1, cutoff=0.0)

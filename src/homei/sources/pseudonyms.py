@@ -1,0 +1,46 @@
+"""Personal data as keyed hashes: the same person is the same hash everywhere, and without the key nobody's name.
+
+A plain hash of a name or a phone number is undone by trying them all; with a key that stays out of the lake
+(RFC 2104's HMAC over SHA-256) it is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import pandas as pd
+
+from homei.source import Feed
+from homei.sources.environment import expanded
+
+KEY = "HOMEI_PSEUDONYM_KEY"
+LENGTH = 32  # hexadecimal digits: 128 bits
+
+
+def pseudonymised(cells: pd.DataFrame, feed: Feed) -> pd.DataFrame:
+    """The feed's cells (text, null where empty) with its personal columns hashed, letters' case and blanks aside.
+
+    A name of `feed.family_names` leaves the hash of its last word as `<column>_family`.
+    Raises SourceError where the key is not in the environment.
+    """
+    personal = [name for name in feed.personal if name in cells.columns]
+    if not personal:
+        return cells
+    key = expanded(f"${KEY}", f"feed {feed.name}: personal").encode()
+    families = {
+        f"{name}_family": cells[name].map(lambda cell: _pseudonym(key, _last_word(cell)))
+        for name in feed.family_names
+        if name in cells.columns
+    }
+    hashed = {name: cells[name].map(lambda cell: _pseudonym(key, cell)) for name in personal}
+    return cells.assign(**hashed, **families)
+
+
+def _pseudonym(key: bytes, cell: str | None) -> str | None:
+    told = " ".join(cell.split()).casefold() if isinstance(cell, str) else ""
+    return hmac.new(key, told.encode(), hashlib.sha256).hexdigest()[:LENGTH] if told else None
+
+
+def _last_word(cell: str | None) -> str | None:
+    return cell.split()[-1] if isinstance(cell, str) and cell.split() else None

@@ -1,0 +1,127 @@
+"""Feeds out of databases: tables or queries behind any address that SQLAlchemy knows, read in chunks, never written."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, MutableMapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+from pydantic import model_validator
+
+from homei.section import Count
+from homei.source import LivingFeed, Span
+from homei.sources.environment import expanded
+from homei.sources.rows import SourceError, text
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Connection, Engine, Select
+
+# What a driver that is not installed is called, and what installs it.
+DRIVERS = {"psycopg": "homei[postgresql]", "pyodbc": "homei[sqlserver]"}
+
+
+class Sql(LivingFeed):
+    """A feed that is a table or a query of a database."""
+
+    kind: Literal["sql"]
+    url: str  # postgresql+psycopg://reader:$CRM_PASSWORD@db.example.com/crm
+    table: str | None = None  # with its schema, if it has one: public.deeds
+    query: str | None = None
+    chunk: Count = 50_000  # rows held at a time
+
+    @model_validator(mode="after")
+    def _reads_one_thing(self) -> Sql:
+        if (self.table is None) == (self.query is None):
+            raise ValueError("needs either a table or a query")
+        return self
+
+    def records(self, span: Span, memory: MutableMapping[str, str]) -> Iterator[pa.Table]:
+        """The rows as Arrow tables of text columns, those of the span only where the feed says what `changed`.
+
+        Raises SourceError where the database can't be reached, or goes away before all rows are read.
+        """
+        from sqlalchemy.exc import SQLAlchemyError
+
+        engine = self._engine()
+        try:
+            with engine.connect() as connection:
+                _only_read(connection)
+                streamed = {"stream_results": True, "max_row_buffer": self.chunk}
+                result = connection.execute(self._select(span), execution_options=streamed)
+                names = list(result.keys())
+                for rows in result.partitions(self.chunk):
+                    yield _table(names, rows)
+        except SQLAlchemyError as error:
+            # The driver's own words, without SQLAlchemy's link and the statement's parameters.
+            told = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+            raise SourceError(f"feed {self.name}: {engine.url!r} can't be read: {told}") from error
+        finally:
+            engine.dispose()
+
+    def _engine(self) -> Engine:
+        from sqlalchemy import create_engine
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            engine = create_engine(expanded(self.url, f"feed {self.name}: url"))
+            file = engine.url.database if engine.dialect.name == "sqlite" else None
+            if file and not Path(file).exists():
+                # SQLite would make a new, empty database of it.
+                raise SourceError(f"feed {self.name}: {file}: there is no such database")
+            return engine
+        except ArgumentError as error:
+            raise SourceError(f"feed {self.name}: url = {self.url!r} is no address of a database") from error
+        except ModuleNotFoundError as error:
+            remedy = DRIVERS.get(error.name or "", error.name)
+            raise SourceError(f"feed {self.name}: {self.url!r} needs a driver: pip install '{remedy}'") from error
+
+    def _select(self, span: Span) -> Select[Any]:
+        from sqlalchemy import column, select, table
+        from sqlalchemy import text as sql
+
+        if self.table is not None:
+            schema, _, name = self.table.rpartition(".")
+            origin = table(name, schema=schema or None)
+        else:
+            origin = sql(f"({str(self.query).strip().rstrip(';')}) AS feed")
+        rows = select(sql("*")).select_from(origin)
+        if self.changed is None:
+            return rows
+        changed = column(self.changed)
+        rows = rows.where(changed < _day(span.until + datetime.timedelta(days=1)))
+        return rows if span.since is None else rows.where(changed >= _day(span.since))
+
+
+def _only_read(connection: Connection) -> None:
+    """Nothing that is sent over this connection can change the database."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    elif connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+
+def _day(moment: datetime.datetime) -> ColumnElement[str]:
+    """A day as a literal that dates, timestamps and ISO texts (with a T or a blank) all compare with rightly.
+
+    A bound parameter would be sent as text, which PostgreSQL doesn't compare with a timestamp.
+    """
+    from sqlalchemy import literal_column
+
+    return literal_column(f"'{moment:%Y-%m-%d}'")
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
+    return pa.table([_texts(cells) for cells in zip(*rows, strict=True)], names=list(names))
+
+
+def _texts(cells: Sequence[Any]) -> pa.Array:
+    """A column's values as text; Arrow does it for whole columns, where all values are of one type that it knows."""
+    try:
+        array = pa.array(cells)
+        if pa.types.is_integer(array.type) or pa.types.is_string(array.type) or pa.types.is_date(array.type):
+            return array.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        pass
+    return pa.array([text(cell) for cell in cells], pa.string())
