@@ -55,7 +55,8 @@ class MissingTableError(FileNotFoundError):
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """A fresh folder beside `target` that takes its place when the block ends well, and vanishes otherwise."""
-    side = target.with_name(f".{target.name}.writing")
+    side, old = (target.with_name(f".{target.name}.{state}") for state in ("writing", "replaced"))
+    restore(target)
     shutil.rmtree(side, ignore_errors=True)
     side.mkdir(parents=True)
     try:
@@ -64,10 +65,19 @@ def replacing(target: Path) -> Iterator[Path]:
         shutil.rmtree(side, ignore_errors=True)
         raise
     if target.is_dir() and not target.is_symlink():
-        shutil.rmtree(target)
+        target.rename(old)
     else:
         target.unlink(missing_ok=True)
     side.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def restore(target: Path) -> None:
+    """Puts a folder back in place where a run was killed between taking the old one away and putting the new one."""
+    old = target.with_name(f".{target.name}.replaced")
+    if old.is_dir() and not target.exists():
+        old.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def read(table: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:

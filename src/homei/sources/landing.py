@@ -181,6 +181,7 @@ def _end_of(day: datetime.date) -> datetime.datetime:
 
 
 def _held(folder: Path) -> pa.Table | None:
+    lake.restore(folder)
     return lake.read_arrow(folder / RECORDS) if (folder / LANDED).exists() else None
 
 

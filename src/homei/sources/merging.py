@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 KEY = "_key"
 
@@ -28,38 +29,48 @@ def merged(held: pa.Table | None, read: pa.Table, changed: str | None) -> tuple[
     held = read.slice(0, 0) if held is None else held
     rows = pa.concat_tables([held, read], promote_options="default")
     rows = rows.select(sorted(rows.column_names))
-    order = pd.DataFrame(
-        {
-            "key": rows[KEY].to_pandas(),
-            "moment": moments(rows[changed]) if changed in rows.column_names else pd.NaT,
-            "content": _digests(rows),
-            "is_read": [False] * held.num_rows + [True] * read.num_rows,
-        }
-    ).drop_duplicates(["key", "content"])
-    order = order.sort_values(["key", "moment"], kind="stable", na_position="first")
-    last = ~order["key"].duplicated(keep="last")
-    current, replaced = order[last], order[~last]
-    known = set(order.loc[~order["is_read"], "key"])
-    fresh = current.loc[current["is_read"], "key"]
+    keys = rows[KEY].to_pandas()
+    several = np.flatnonzero(keys.duplicated(keep=False))
+    last, replaced = _last_versions(rows.take(several), several, changed)
+    current = np.concatenate([np.flatnonzero(~keys.duplicated(keep=False)), last])
+    known = set(keys.iloc[: held.num_rows])
+    fresh = keys.iloc[current[current >= held.num_rows]]
     counts = Counts(len(current), sum(key not in known for key in fresh), sum(key in known for key in fresh))
-    # Keys that are numbers are in the order of numbers: a shorter one is a smaller one.
-    in_order = current.assign(length=current["key"].str.len()).sort_values(["length", "key"])
-    return rows.take(in_order.index.to_numpy()), rows.take(replaced.index.to_numpy()), counts
+    return rows.take(_in_order_of_keys(keys, current)), rows.take(replaced), counts
 
 
 def moments(cells: pa.ChunkedArray) -> pd.Series:
     """When records changed, in UTC: ISO 8601, or the seconds or milliseconds since 1970; NaT where it can't be read."""
+    if pc.all(pc.match_substring_regex(cells, "^[0-9]{4}-")).as_py():
+        return pd.to_datetime(cells.to_pandas(), errors="coerce", utc=True, format="ISO8601")
     told = cells.to_pandas()
     numbers = pd.to_numeric(told, errors="coerce")
-    counted = numbers > 1e8  # a smaller number is a year or a day such as 20240131
-    unit = numbers.where(numbers < 1e11, numbers / 1000)
-    found = pd.to_datetime(told.where(~counted), errors="coerce", utc=True, format="ISO8601")
-    if counted.any():
-        found = found.fillna(pd.to_datetime(unit.where(counted), unit="s", utc=True))
-    return found
+    # A smaller number is a year, or a day such as 20240131.
+    counted = numbers.where(numbers > 1e8)
+    seconds = counted.where(counted < 1e11, counted / 1000)
+    found = pd.to_datetime(told.where(counted.isna()), errors="coerce", utc=True, format="ISO8601")
+    return found.fillna(pd.to_datetime(seconds, unit="s", utc=True))
+
+
+def _last_versions(rows: pa.Table, places: np.ndarray, changed: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Of rows whose keys repeat, at these places: the places of the last versions, and of those that they replaced."""
+    versions = pd.DataFrame({"place": places, "key": rows[KEY].to_pandas(), "content": _digests(rows)})
+    versions["moment"] = moments(rows[changed]) if changed in rows.column_names else pd.NaT
+    versions = versions.drop_duplicates(["key", "content"])
+    versions = versions.sort_values(["key", "moment", "place"], kind="stable", na_position="first")
+    is_last = ~versions["key"].duplicated(keep="last")
+    return versions.loc[is_last, "place"].to_numpy(), versions.loc[~is_last, "place"].to_numpy()
+
+
+def _in_order_of_keys(keys: pd.Series, places: np.ndarray) -> np.ndarray:
+    """Places in the order of their keys: a shorter one is a smaller one, so that numbers are in their own order."""
+    found = keys.iloc[places]
+    return places[np.lexsort([found.to_numpy(dtype=str), found.str.len().to_numpy()])]
 
 
 def _digests(rows: pa.Table) -> np.ndarray:
     """A number for each row that is the same for the same cells; 64 bits tell a key's few versions apart."""
-    cells = rows.to_pandas(types_mapper=pd.ArrowDtype) if rows.num_rows else pd.DataFrame({KEY: []})
+    if not rows.num_rows:
+        return np.array([], dtype=np.uint64)
+    cells = rows.to_pandas(types_mapper=pd.ArrowDtype)
     return pd.util.hash_pandas_object(cells, index=False).to_numpy()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import model_validator
 
 from homei.section import Count
@@ -120,7 +121,9 @@ def _texts(cells: Sequence[Any]) -> pa.Array:
     """A column's values as text; Arrow does it for whole columns, where all values are of one type that it knows."""
     try:
         array = pa.array(cells)
-        if pa.types.is_integer(array.type) or pa.types.is_string(array.type) or pa.types.is_date(array.type):
+        if pa.types.is_floating(array.type):
+            array = pc.if_else(pc.is_nan(array), None, array)
+        if not (pa.types.is_nested(array.type) or pa.types.is_binary(array.type) or pa.types.is_timestamp(array.type)):
             return array.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         pass
