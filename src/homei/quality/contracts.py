@@ -88,7 +88,9 @@ def duplicates(raw: pd.DataFrame, feeds: Sequence[Feed], rejected: set[int]) -> 
     rows, groups = np.arange(len(raw)), np.full(len(raw), -1)
     for feed in feeds:
         here = (raw["source_feed"] == feed.name).to_numpy()
-        key = [raw.columns[0]] if raw.columns[0] in feed.columns else [*feed.declared()]
+        # An indicator has a value a month; everything else has an id, its first column.
+        ids = ["series", "month"] if "series" in raw.columns else [raw.columns[0]]
+        key = ids if feed.columns.keys() >= {*ids} else [*feed.declared()]
         cells = raw.loc[here, key].apply(lambda column: column.str.strip())
         known = cells.notna().any(axis=1).to_numpy()
         numbers = cells.groupby(key, sort=False, dropna=False).ngroup().to_numpy() + groups.max(initial=-1) + 1
