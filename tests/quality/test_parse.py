@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homei.quality.parse import date, number, parse
+from homei.quality.parse import date, number, parse, plain_numbers
 from homei.source import Column
 
 
@@ -136,3 +136,13 @@ def test_every_float_is_read_back_exactly(value):
 def test_thousands_are_read_back_exactly(value, mark):
     decimal = "," if mark == "." else "."
     assert number(f"{value:,}".replace(",", mark), column(thousands=mark, decimal=decimal)) == value
+
+
+@given(
+    st.lists(
+        st.one_of(st.floats(allow_nan=False).map(repr), st.integers(-(10**20), 10**20).map(str), st.text(max_size=5))
+    )
+)
+def test_numbers_read_together_are_those_read_one_by_one(cells):
+    for cell, value in zip(cells, plain_numbers(cells), strict=True):
+        assert value is None or value == number(cell, column())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 import csv
+import itertools
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Annotated, Literal
+from typing import IO, Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from pydantic import Field
 
 from homei.source import Feed, Reading
 from homei.sources.readers import READERS, Part
-from homei.sources.rows import SourceError, UnreadableError, text
+from homei.sources.rows import Row, SourceError, UnreadableError, texts
 
 SUFFIXES = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".xlsx": "excel", ".xlsm": "excel",
@@ -25,6 +26,7 @@ SUFFIXES = {
 }  # fmt: skip
 # A password that a zip asks for is a RuntimeError.
 _FAILURES = (OSError, ValueError, LookupError, EOFError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error)
+BATCH = 5_000  # rows held as lists of cells: more of them keep the garbage collector busy
 _UNFINISHED = {".part", ".tmp", ".crdownload", ".filepart"}
 
 
@@ -112,15 +114,27 @@ def _unzipped(file: IO[bytes], path: Path, reading: Reading) -> Iterator[Part]:
 
 def _as_text(path: Path, part: Part) -> Sheet:
     name, header, rows = part
-    texts = [row._replace(cells=[*map(text, row.cells)]) for row in rows]
-    kept = [row for row in texts if row.fault or any(cell is not None for cell in row.cells)]
-    return Sheet(
-        path.name + name,
-        name,
-        pd.DataFrame([row.cells for row in kept], columns=header, dtype=object),
-        np.array([row.line for row in kept], dtype=np.int64),
-        np.array([row.fault for row in kept], dtype=object),
-    )
+    batches = [_batch(batch, len(header)) for batch in iter(lambda: list(itertools.islice(rows, BATCH)), [])]
+    lines, faults, *columns = map(np.concatenate, zip(_batch([], len(header)), *batches, strict=True))
+    cells = pd.DataFrame(dict(enumerate(columns)), dtype=object).set_axis(header, axis=1)
+    return Sheet(path.name + name, name, cells, lines.astype(np.int64), faults)
+
+
+def _batch(rows: Sequence[Row], width: int) -> list[np.ndarray]:
+    """The lines, faults and columns of text of rows, without the blank ones."""
+    lines, cells, faults = zip(*rows, strict=True) if rows else ((), (), ())
+    columns = [texts(column) for column in (zip(*cells, strict=True) if rows else ((),) * width)]
+    lines, faults = np.array(lines, dtype=np.int64), _objects(faults)
+    kept = faults != np.array(None)
+    for column in columns:
+        kept |= column != np.array(None)
+    return [lines[kept], faults[kept], *(column[kept] for column in columns)]
+
+
+def _objects(values: Sequence[Any]) -> np.ndarray:
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
+    return found
 
 
 def _kind(name: str, reading: Reading) -> str:

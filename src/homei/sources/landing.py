@@ -22,7 +22,7 @@ from homei.source import LivingFeed, Source, Span
 from homei.sources.mapping import lacking, needs
 from homei.sources.merging import KEY, Counts, merged, moments
 from homei.sources.pseudonyms import pseudonymised
-from homei.sources.rows import SourceError, text
+from homei.sources.rows import SourceError, texts
 
 RECORDS, LANDED = "records.parquet", "landed.json"
 ENOUGH = 20  # records of which none has a field: it is gone, and not just empty by chance
@@ -79,7 +79,7 @@ def as_table(batch: pa.Table | list[Mapping[str, Any]]) -> pa.Table:
         return batch
     flat = [dict(_flat(record)) for record in batch]
     names = dict.fromkeys(name for record in flat for name in record)
-    return pa.table({name: pa.array([text(record.get(name)) for record in flat], pa.string()) for name in names})
+    return pa.table({name: pa.array(texts([record.get(name) for record in flat]), pa.string()) for name in names})
 
 
 def _flat(record: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -17,15 +17,15 @@ from homei.sources.rows import Line, Row, SourceError, names, table
 # What Python puts in place of a byte that the encoding can't read, so that one bad row doesn't stop the others.
 _UNREADABLE = re.compile("[\udc80-\udcff]")
 
-# A part of a file (its only one is nameless), the names of its columns, and its rows.
-Part = tuple[str, list[str], list[Row]]
+# A part of a file (its only one is nameless), the names of its columns, and its rows, to be taken while it is open.
+Part = tuple[str, list[str], Iterator[Row]]
 Reader = Callable[[IO[bytes], str, Reading], list[Part]]
 
 
 def read_csv(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
     """The rows of a CSV file; a row's line is where it begins."""
     header, lines = table(_numbered(csv.reader(_text(file, reading), delimiter=reading.delimiter), name), reading, name)
-    return [("", header, [_csv_row(line, cells, header, reading.encoding) for line, cells in lines])]
+    return [("", header, (_csv_row(line, cells, header, reading.encoding) for line, cells in lines))]
 
 
 def read_excel(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
@@ -49,12 +49,12 @@ def read_jsonl(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
     objects = [_json_object(content) for _, content in lines]
     header = names(list(dict.fromkeys(key for values in objects for key in values or ())), name)
     unreadable = f"row: bytes that are not {reading.encoding}"
-    rows = [
+    rows = (
         Row(line, [None] * len(header), "row: not a JSON object")
         if values is None
         else Row(line, [values.get(key) for key in header], unreadable if _UNREADABLE.search(content) else None)
         for (line, content), values in zip(lines, objects, strict=True)
-    ]
+    )
     return [("", header, rows)]
 
 
@@ -65,7 +65,7 @@ def read_parquet(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
     found = pq.ParquetFile(file).read()
     header = names(found.column_names, name)
     rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
-    return [("", header, [Row(line, cells) for line, cells in enumerate(rows, 2)])]
+    return [("", header, (Row(line, cells) for line, cells in enumerate(rows, 2)))]
 
 
 READERS: dict[str, Reader] = {
@@ -103,21 +103,21 @@ def _csv_row(line: int, cells: list[str], header: list[str], encoding: str) -> R
         cells.pop()
     if len(cells) != width:
         fault = f"row: {len(cells)} cells where the header has {width}"
-    elif _UNREADABLE.search("".join(cells)):
+    elif not (joined := "".join(cells)).isascii() and _UNREADABLE.search(joined):
         fault = f"row: bytes that are not {encoding}"
     else:
         return Row(line, cells)
     return Row(line, (cells + [""] * width)[:width], fault)
 
 
-def _sheet(sheet: Any, name: str, reading: Reading) -> tuple[list[str], list[Row]]:
+def _sheet(sheet: Any, name: str, reading: Reading) -> tuple[list[str], Iterator[Row]]:
     # Programs other than Excel often note the sheet's size wrong.
     sheet.reset_dimensions()
     rows = enumerate(sheet.iter_rows(values_only=True), 1)
     filled = ((line, cells) for line, cells in rows if any(cell is not None for cell in cells))
     header, lines = table(filled, reading, name)
     width = len(header)
-    return header, [Row(line, [*cells, *[None] * width][:width]) for line, cells in lines]
+    return header, (Row(line, [*cells, *[None] * width][:width]) for line, cells in lines)
 
 
 def _json_object(content: str) -> dict[str, Any] | None:

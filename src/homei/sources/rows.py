@@ -8,7 +8,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from homei.source import Reading
 
@@ -59,6 +62,17 @@ def text(value: Any) -> str | None:
     return Typed(value)
 
 
+def texts(cells: Sequence[Any]) -> np.ndarray:
+    """A column's cells as `text` makes them, at once where all of them are texts already."""
+    try:
+        array = pa.array(cells, pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+        found = np.empty(len(cells), dtype=object)
+        found[:] = [text(cell) for cell in cells]
+        return found
+    return pc.if_else(pc.equal(array, ""), None, array).to_numpy(zero_copy_only=False)
+
+
 def table(lines: Iterable[Line], reading: Reading, name: str) -> tuple[list[str], Iterator[Line]]:
     """The columns' names and the lines of the rows, between the titles above and the totals below.
 
@@ -68,7 +82,11 @@ def table(lines: Iterable[Line], reading: Reading, name: str) -> tuple[list[str]
     if reading.header is not None:
         lines = itertools.dropwhile(lambda line: line[0] < reading.header, lines)
     above = [cells for _, cells in itertools.islice(lines, reading.header_lines)]
-    return names(_joined(above), name), itertools.takewhile(lambda line: not _is_footer(line[1], reading), lines)
+    header = names(_joined(above), name)
+    if reading.footer is None:
+        return header, lines
+    footer = reading.footer.casefold()
+    return header, itertools.takewhile(lambda line: not _begins_with(line[1], footer), lines)
 
 
 def names(cells: Sequence[Any], name: str) -> list[str]:
@@ -97,8 +115,6 @@ def _joined(above: Sequence[Sequence[Any]]) -> list[str]:
     return [" ".join(filter(None, column)) for column in zip(*rows, strict=True)]
 
 
-def _is_footer(cells: Sequence[Any], reading: Reading) -> bool:
-    if reading.footer is None:
-        return False
+def _begins_with(cells: Sequence[Any], footer: str) -> bool:
     first = next((told for cell in cells if (told := (text(cell) or "").strip())), "")
-    return first.casefold().startswith(reading.footer.casefold())
+    return first.casefold().startswith(footer)

@@ -14,7 +14,7 @@ from pydantic import model_validator
 from homei.section import Count
 from homei.source import LivingFeed, Span
 from homei.sources.environment import expanded
-from homei.sources.rows import SourceError, text
+from homei.sources.rows import SourceError, texts
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine, Select
@@ -114,17 +114,17 @@ def _day(moment: datetime.datetime) -> ColumnElement[str]:
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
-    return pa.table([_texts(cells) for cells in zip(*rows, strict=True)], names=list(names))
+    return pa.table([_cells(cells) for cells in zip(*rows, strict=True)], names=list(names))
 
 
-def _texts(cells: Sequence[Any]) -> pa.Array:
+def _cells(cells: Sequence[Any]) -> pa.Array:
     """A column's values as text; Arrow does it for whole columns, where all values are of one type that it knows."""
     try:
         array = pa.array(cells)
-        if pa.types.is_floating(array.type):
-            array = pc.if_else(pc.is_nan(array), None, array)
-        if not (pa.types.is_nested(array.type) or pa.types.is_binary(array.type) or pa.types.is_timestamp(array.type)):
-            return array.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        pass
-    return pa.array([text(cell) for cell in cells], pa.string())
+        return pa.array(texts(cells), pa.string())
+    if pa.types.is_floating(array.type):
+        array = pc.if_else(pc.is_nan(array), None, array)
+    if pa.types.is_nested(array.type) or pa.types.is_binary(array.type) or pa.types.is_timestamp(array.type):
+        return pa.array(texts(cells), pa.string())
+    return array.cast(pa.string())
