@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from homei import params, stages
+from homei import params, source, stages
 
 PROJECT = Path(__file__).parents[1]
 SRC = PROJECT / "src"
 GRAPH = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
+
+
+KINDS = [where.partition(":")[0] for where in source.KINDS.values()]
+# What a stage names and doesn't import: the Bento carries the service, the kinds of feeds are found by their names, and
+# the simulated city's servers are started around `fetch`.
+NAMED = {"package": ["homei.serve.service"], "ingest": KINDS, "fetch": [*KINDS, "homei.demo.outside"]}
 
 
 def imports_of(tree: ast.AST) -> set[str]:
@@ -53,8 +59,7 @@ def modules_of(stage: str) -> set[str]:
     """Where a stage's code begins."""
     found = stages.STAGES[stage]
     if isinstance(found, stages.Script):
-        # The Bento carries the service, which `package` names but does not import.
-        return {found.module, "homei.serve.service"} if stage == "package" else {found.module}
+        return {found.module} | {*NAMED.get(stage, ())}
     cells = json.loads((PROJECT / found.path).read_text())["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     return imports_of(ast.parse(code)) | {"homei.notebooks"}
