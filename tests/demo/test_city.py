@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from homei.source import Coordinates
 from homei.demo.city import PLACES, RADIUS, build_city, degrees
+from homei.source import Coordinates
 
 
 @pytest.fixture(scope="module")
