@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,13 @@ import pandas as pd
 
 from homei import lake
 from homei.config import Simulate
+from homei.demo.brokers import broker_sales, brokers_truth, workbooks
 from homei.demo.city import degrees
+from homei.demo.crm import customers_and_leads
+from homei.demo.indicators import indicators
+from homei.demo.listings import listings_truth, portal_listings, portal_records, rival_listings, rival_records
 from homei.demo.market import month_levels
-from homei.demo.town import Town, as_csv, build_town, written
+from homei.demo.town import Generators, Town, as_csv, build_town, generators, written
 from homei.source import PlacesFile, Source
 
 WORLD = "world"  # the folder within the source's own that all of it is written into
@@ -21,9 +27,11 @@ WORLD = "world"  # the folder within the source's own that all of it is written 
 def run(seed: int, simulate: Simulate, source: Source) -> None:
     """Write the simulated world to `source.folder`/world; raises ValueError for a source that is not simulated.
 
-    sales.csv is the register, with places beside it. truth/sales.parquet holds for each of the register's lines:
-    source_line (the header is line 1), transaction_id, true_price (without the noise), fault (null where the row is
-    clean) and oddity (null where the price is the market's); truth/city.json holds what was drawn.
+    sales.csv is the register, with places beside it; portal/, rival/, brokers/, crm/ and indicators/ hold what others
+    tell. truth/sales.parquet holds for each of the register's lines: source_line (the header is line 1),
+    transaction_id, true_price (without the noise), fault (null where the row is clean) and oddity (null where the price
+    is the market's); truth/listings.parquet and truth/brokers.parquet tell which home, and which sale, is meant;
+    truth/city.json holds what was drawn.
     """
     if source.name not in source.simulated:
         raise ValueError(f"source: {source.name} is not simulated, and its files are not overwritten: use source=demo")
@@ -34,6 +42,7 @@ def run(seed: int, simulate: Simulate, source: Source) -> None:
             lake.write_text(as_csv(_places(town, declared, source)), world / Path(declared.file).name)
         lake.write(_truth(rows), world / "truth" / "sales.parquet")
         lake.write_json(facts, world / "truth" / "city.json")
+        _write_others(generators(seed), town, world)
 
 
 def simulate_city(seed: int, simulate: Simulate, source: Source) -> tuple[Town, pd.DataFrame, dict[str, Any]]:
@@ -46,6 +55,29 @@ def simulate_city(seed: int, simulate: Simulate, source: Source) -> tuple[Town, 
         raise ValueError(f"simulate.shift.months: {simulate.shift.months} is not between 0 and simulate.months")
     town, rows = build_town(seed, simulate, source)
     return town, rows, _facts(seed, town)
+
+
+def _write_others(draws: Generators, town: Town, world: Path) -> None:
+    """What others than the register tell: the portal and its rival, brokers, the CRM and the statistical office."""
+    portal = portal_listings(draws.portal, town)
+    rival = rival_listings(draws.rival, town, portal)
+    lake.write_text(_jsonl(portal_records(portal)), world / "portal" / "listings.jsonl")
+    lake.write_text(_jsonl(rival_records(rival)), world / "rival" / "homes.jsonl")
+    lake.write(listings_truth(town, portal, rival), world / "truth" / "listings.parquet")
+    sold = broker_sales(draws.brokers, town)
+    (world / "brokers").mkdir()
+    for name, content in workbooks(draws.brokers, sold):
+        (world / "brokers" / name).write_bytes(content)
+    lake.write(brokers_truth(town, sold), world / "truth" / "brokers.parquet")
+    customers, leads = customers_and_leads(draws.crm, town, portal)
+    lake.write_text(as_csv(customers), world / "crm" / "customers.csv")
+    lake.write_text(as_csv(leads), world / "crm" / "leads.csv")
+    for name, series in indicators(draws.economy, town.as_of).items():
+        lake.write_text(as_csv(series), world / "indicators" / f"{name}.csv")
+
+
+def _jsonl(records: Sequence[dict[str, Any]]) -> str:
+    return "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in records)
 
 
 def _places(town: Town, declared: PlacesFile, source: Source) -> pd.DataFrame:

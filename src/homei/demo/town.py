@@ -44,12 +44,16 @@ class Generators(NamedTuple):
 
 @dataclass(frozen=True)
 class Town:
-    """The ground, the homes (as `build_homes` and `give_addresses` tell, with location, latitude and longitude), and
-    the rows of the districts that shift.
+    """The ground, the homes and their sales.
+
+    homes: as `build_homes` and `give_addresses` tell, with location, latitude and longitude. sales: one row for each of
+    the register's transactions in order of date, with transaction_id, home (row of homes), sold_on, seller, buyer, and
+    price: what the market paid, NaN where the register's row is faulty or odd. shifted: the districts that shift.
     """
 
     city: City
     homes: pd.DataFrame
+    sales: pd.DataFrame
     shifted: list[int]
     simulate: Simulate
     as_of: datetime.date
@@ -85,12 +89,14 @@ def build_town(seed: int, simulate: Simulate, source: Source) -> tuple[Town, pd.
     homes = pd.concat([homes, give_addresses(draws.addressing, homes)], axis=1)
     homes["location"] = city.districts["name"].to_numpy()[homes["district"]]
     homes["latitude"], homes["longitude"] = degrees(homes["x"].to_numpy(), homes["y"].to_numpy(), source.coordinates)
-    town = Town(city, homes, shifted_districts(draws.shifting, city, simulate.shift), simulate, source.as_of)
+    shifted = shifted_districts(draws.shifting, city, simulate.shift)
     sales = draw_sales(draws.selling, homes, simulate.sales, source.as_of, simulate.months)
-    sales = price_sales(draws.pricing, sales, homes, town.shifted, simulate)
+    sales = price_sales(draws.pricing, sales, homes, shifted, simulate)
     rows = faults.plant(draws.spoiling, _register(sales, homes), simulate.faults, source.as_of)
     rows = oddities.plant(draws.oddities, rows, simulate.oddities, source.as_of)
-    return town, _entered(draws.naming, rows, town)
+    sales = _sales(draws.naming, rows)
+    register = _entered(draws.naming, rows, sales, source.as_of)
+    return Town(city, homes, sales, shifted, simulate, source.as_of), register
 
 
 def _register(sales: pd.DataFrame, homes: pd.DataFrame) -> pd.DataFrame:
@@ -116,23 +122,36 @@ def _register(sales: pd.DataFrame, homes: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _entered(rng: np.random.Generator, rows: pd.DataFrame, town: Town) -> pd.DataFrame:
-    """The rows as they are entered: numbered, with seller and buyer, and the time of the last change (in UTC)."""
+def _sales(rng: np.random.Generator, rows: pd.DataFrame) -> pd.DataFrame:
     sales = rows.drop_duplicates("transaction_id").sort_values("transaction_id", ignore_index=True)
-    named = name_parties(rng, sales).assign(
-        changed_at=_changed_at(rng, sales["sold_on"].to_numpy(), town.today),
-        transaction_id=sales["transaction_id"],
+    market = (sales["fault"].isna() & sales["oddity"].isna()).to_numpy()
+    named = pd.DataFrame(
+        {
+            "transaction_id": sales["transaction_id"],
+            "home": sales["property_id"].str[1:].astype(np.int64) - 1,
+            "sold_on": sales["sold_on"],
+            "price": pd.to_numeric(sales["price"].where(market)),
+            **name_parties(rng, sales),
+        }
     )
-    # Whatever was spoiled in a row, a duplicate of it included, the sale has its two parties.
-    own = named.set_index("transaction_id").loc[rows["transaction_id"]].reset_index(drop=True)
-    register = pd.concat([rows.drop(columns=["sold_on", "deal"]), own], axis=1)
+    return named.sort_values(["sold_on", "transaction_id"], ignore_index=True)
+
+
+def _entered(rng: np.random.Generator, rows: pd.DataFrame, sales: pd.DataFrame, as_of: datetime.date) -> pd.DataFrame:
+    """The rows as they are entered: numbered, with seller and buyer, and the time of the last change (in UTC)."""
+    sold_on, today = sales["sold_on"].to_numpy().astype("datetime64[D]"), np.datetime64(as_of, "D")
+    days = np.minimum(sold_on + rng.integers(1, REGISTERED_WITHIN + 1, len(sales)) * DAY, today)
+    told = sales[["transaction_id", "seller", "buyer"]].assign(changed_at=iso_times(days, office_hours(rng, len(days))))
+    # A row repeated by mistake tells the same.
+    told = told.set_index("transaction_id").loc[rows["transaction_id"]].reset_index(drop=True)
+    register = pd.concat([rows.drop(columns=["sold_on", "deal"]), told], axis=1)
     register.insert(0, "entry_no", np.arange(1, len(register) + 1).astype(str))
     return register
 
 
-def _changed_at(rng: np.random.Generator, sold_on: np.ndarray, today: np.datetime64) -> np.ndarray:
-    days = sold_on.astype("datetime64[D]") + rng.integers(1, REGISTERED_WITHIN + 1, len(sold_on)) * DAY
-    return iso_times(np.minimum(days, today), rng.integers(7 * 3600, 19 * 3600, len(sold_on)))
+def office_hours(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Seconds of the day at which people work."""
+    return rng.integers(7 * 3600, 19 * 3600, count)
 
 
 def iso_times(days: np.ndarray, seconds: np.ndarray) -> np.ndarray:
