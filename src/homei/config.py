@@ -67,6 +67,7 @@ class Simulate(Section):
     noise: Annotated[float, Field(gt=0, lt=1)]
     shift: Shift
     faults: dict[str, Share]
+    oddities: dict[str, Share]
 
 
 class Validate(Section):

@@ -33,7 +33,7 @@ def small():
 
 @pytest.fixture(scope="session")
 def register(demo_source, small):
-    """Makes the rows of a small city's register, as strings, with true_price and fault."""
+    """Makes the rows of a small city's register, as strings, with true_price, fault and oddity."""
 
     def make(seed: int = 1, **changes) -> pd.DataFrame:
         return simulate_city(seed, small(**changes), demo_source)[1]
@@ -43,10 +43,10 @@ def register(demo_source, small):
 
 @pytest.fixture(scope="session")
 def as_numbers():
-    """Turns the number columns of clean rows into numbers."""
+    """Turns the number columns of clean rows, whose price is the market's, into numbers."""
 
     def turn(rows: pd.DataFrame) -> pd.DataFrame:
-        clean = rows[rows["fault"].isna()]
+        clean = rows[rows["fault"].isna() & rows["oddity"].isna()]
         return clean.assign(**{name: pd.to_numeric(clean[name]) for name in NUMBERS})
 
     return turn

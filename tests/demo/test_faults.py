@@ -24,12 +24,12 @@ SPOILT = {
 
 @pytest.fixture(scope="module")
 def faulty(register):
-    return register(seed=4, faults=SHARES)
+    return register(seed=4, faults=SHARES, oddities={}).drop(columns="entry_no")
 
 
 @pytest.fixture(scope="module")
 def clean(register):
-    return register(seed=4, faults={}).set_index("transaction_id")
+    return register(seed=4, faults={}, oddities={}).drop(columns="entry_no").set_index("transaction_id")
 
 
 @pytest.fixture(scope="module")

@@ -83,8 +83,8 @@ def test_few_properties_make_many_of_the_sales(register, as_numbers):
 
 def test_the_shift_moves_the_chosen_districts_in_the_last_months_and_nothing_else(small, demo_source):
     shift = {"districts": 2, "months": 6, "change": -0.18}
-    _, shifted, facts = simulate_city(3, small(faults={}, shift=shift), demo_source)
-    _, calm, _ = simulate_city(3, small(faults={}, shift=shift | {"change": 0.0}), demo_source)
+    _, shifted, facts = simulate_city(3, small(faults={}, oddities={}, shift=shift), demo_source)
+    _, calm, _ = simulate_city(3, small(faults={}, oddities={}, shift=shift | {"change": 0.0}), demo_source)
     change = np.log(shifted["true_price"] / calm["true_price"])
     hit = shifted["district"].isin(facts["shifted_districts"]) & (shifted["sale_date"] >= facts["shift_month"])
     assert facts["shift_month"] == "2025-07"

@@ -71,15 +71,21 @@ def price_sales(
 ) -> pd.DataFrame:
     """The sales with true_price (noise-free) and price (paid), in money: to cents and to whole tens."""
     sold = homes.iloc[sales["home"]].reset_index(drop=True)
-    step = sales["step"].to_numpy()
     year = sales["sale_date"].dt.year.to_numpy()
-    home = bounded(sold["value"].to_numpy() + age_value(sold["year_built"].to_numpy(), year), reach(simulate))
-    turned = sold["district"].isin(shifted) & (step >= simulate.months - simulate.shift.months)
-    level = BASE + home + month_levels(simulate.months)[step] + np.where(turned, simulate.shift.change, 0.0)
-    truth = sold["square_meters"].to_numpy() * np.exp(level)
+    truth = true_prices(sold, sales["step"].to_numpy(), year, shifted, simulate)
     noise = np.clip(rng.standard_normal(len(sales)), -TAIL, TAIL)
     paid = truth * np.exp(simulate.noise * noise)
     return sales.assign(true_price=truth.round(2), price=np.round(paid, -1).astype(np.int64))
+
+
+def true_prices(
+    homes: pd.DataFrame, step: np.ndarray, year: np.ndarray, shifted: list[int], simulate: Simulate
+) -> np.ndarray:
+    """What each home is worth in its month (`step`, counted from the first) and year, without noise, in money."""
+    home = bounded(homes["value"].to_numpy() + age_value(homes["year_built"].to_numpy(), year), reach(simulate))
+    turned = homes["district"].isin(shifted) & (step >= simulate.months - simulate.shift.months)
+    level = BASE + home + month_levels(simulate.months)[step] + np.where(turned, simulate.shift.change, 0.0)
+    return homes["square_meters"].to_numpy() * np.exp(level)
 
 
 def reach(simulate: Simulate) -> float:
