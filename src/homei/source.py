@@ -119,7 +119,7 @@ class Feed(Section):
     categorical: dict[str, Column] = {}
     lookup: LookupFile | None = None
     personal: list[str] = []  # columns of the feed that tell who someone is: only their keyed hash is kept
-    family_names: list[str] = []  # those of which the last word's hash is kept too, as `<column>_family`
+    family_names: list[str] = []  # those whose family name's hash is kept too, as `<column>_family`
 
     @model_validator(mode="after")
     def _family_names_are_personal(self) -> Feed:

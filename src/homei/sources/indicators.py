@@ -33,9 +33,10 @@ class Indicators(LivingFeed):
     columns: dict[str, Column] = {}
 
     def model_post_init(self, _: Any) -> None:
-        """The key and the columns follow from what is declared: one value a month."""
-        object.__setattr__(self, "key", [self.month.column])
-        columns = {"series": Column(constant=self.name), "month": self.month, "value": self.value}
+        """The key and the columns follow from what is declared: one value a month, such as 2024-05 unless declared."""
+        month = self.month.model_copy(update={"format": self.month.format or "%Y-%m"})
+        columns = {"series": Column(constant=self.name), "month": month, "value": self.value}
+        object.__setattr__(self, "key", [month.column])
         object.__setattr__(self, "columns", columns)
 
     def records(self, span: Span, memory: MutableMapping[str, str]) -> Iterator[list[dict[str, str | None]]]:

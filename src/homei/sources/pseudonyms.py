@@ -21,7 +21,7 @@ LENGTH = 32  # hexadecimal digits: 128 bits
 def pseudonymised(cells: pd.DataFrame, feed: Feed) -> pd.DataFrame:
     """The feed's cells (text, null where empty) with its personal columns hashed, letters' case and blanks aside.
 
-    A name of `feed.family_names` leaves the hash of its last word as `<column>_family`.
+    A name of `feed.family_names` leaves the hash of its family name as `<column>_family`.
     Raises SourceError where the key is not in the environment.
     """
     personal = [name for name in feed.personal if name in cells.columns]
@@ -29,7 +29,7 @@ def pseudonymised(cells: pd.DataFrame, feed: Feed) -> pd.DataFrame:
         return cells
     key = expanded(f"${KEY}", f"feed {feed.name}: personal").encode()
     families = {
-        f"{name}_family": cells[name].map(lambda cell: _pseudonym(key, _last_word(cell)))
+        f"{name}_family": cells[name].map(lambda cell: _pseudonym(key, _family_name(cell)))
         for name in feed.family_names
         if name in cells.columns
     }
@@ -42,5 +42,9 @@ def _pseudonym(key: bytes, cell: str | None) -> str | None:
     return hmac.new(key, told.encode(), hashlib.sha256).hexdigest()[:LENGTH] if told else None
 
 
-def _last_word(cell: str | None) -> str | None:
-    return cell.split()[-1] if isinstance(cell, str) and cell.split() else None
+def _family_name(cell: str | None) -> str | None:
+    """What stands before a comma, as in "Lovelace, Ada", or else the last word."""
+    if not isinstance(cell, str) or not cell.strip():
+        return None
+    family, comma, _ = cell.partition(",")
+    return family if comma else cell.split()[-1]
