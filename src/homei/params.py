@@ -105,14 +105,14 @@ def _explain(name: str, problem: Mapping[str, Any], given: Any) -> str:
     if problem["type"] == "missing":
         return f"{place}: this key is missing"
     if problem["type"] == "union_tag_not_found":
-        return f"{place}.kind: this key is missing (one of {', '.join(KINDS)})"
+        return f"{place}.kind: this key is missing"
     if problem["type"] == "union_tag_invalid":
-        kind = problem["ctx"]["tag"]
-        return f"{place}.kind = {kind!r}: did you mean {_nearest(kind, KINDS)}? (one of {', '.join(KINDS)})"
+        kind, kinds = problem["ctx"]["tag"], _quoted(problem["ctx"]["expected_tags"])
+        return f"{place}.kind = {kind!r}: did you mean {_nearest(kind, kinds)}? (one of {', '.join(kinds)})"
     if problem["type"] == "value_error" and not keys:
         return f"{name}.{problem['ctx']['error']}"
     if problem["type"] == "literal_error":
-        choices = [choice.strip("' ") for choice in problem["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        choices = _quoted(problem["ctx"]["expected"])
         return f"{place} = {value!r}: did you mean {_nearest(str(value), choices)}? (one of {', '.join(choices)})"
     return f"{place} = {value!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
@@ -142,6 +142,11 @@ def _explain_composition(message: str, overrides: Sequence[str], groups: Path) -
                 return f"{key} = {value!r}: there is no such key; did you mean {_nearest(name, known)}?"
             known = known[name]
     return message
+
+
+def _quoted(told: str) -> list[str]:
+    """The choices that pydantic tells as "'a', 'b' or 'c'"."""
+    return [choice.strip("' ") for choice in told.replace(" or ", ", ").split(",")]
 
 
 def _keys_as_given(place: Sequence[str | int], given: Any) -> list[str]:

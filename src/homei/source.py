@@ -45,6 +45,7 @@ ROOMS = {
 
 # The kinds of feeds, each with the class in its module that says what is declared for it.
 KINDS = {
+    "api": "homei.sources.api:Api",
     "files": "homei.sources.files:Files",
     "indicators": "homei.sources.indicators:Indicators",
     "sql": "homei.sources.sql:Sql",

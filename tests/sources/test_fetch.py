@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from homei.sources.checksums import read_sums
-from homei.sources.download import ATTEMPTS, FetchError
 from homei.sources.fetch import POLL_PAUSE, fetch
+from homei.sources.web import ATTEMPTS, FetchError
 
 CONTENT = ("month,price\n" + "2015-01,255000\n" * 4000).encode()
 
@@ -163,15 +163,17 @@ def test_a_server_that_asks_for_patience_gets_it(town, register, capsys):
     register.plan, waits = [(429, {"Retry_After": "1"}), (429, {"Retry_After": "0"}), (503, {})], []
     fetch(town(), sleep=waits.append)
     assert TARGET.read_bytes() == CONTENT
-    assert waits == [1.0, 0.0, 8.0]
+    assert waits[:2] == [1.0, 0.0]
+    assert 4.0 <= waits[2] <= 8.0
     assert "homei: d_1: it answered 429 Too Many Requests; again in 1 s\n" in capsys.readouterr().err
 
 
 def test_a_server_that_stays_broken_is_given_up(town, register):
     register.plan, waits = [(500, {})] * ATTEMPTS, []
-    with pytest.raises(FetchError, match=rf"d_1: GET {register.url}/file failed {ATTEMPTS} times: it answered 500"):
+    with pytest.raises(FetchError, match=rf"d_1: {register.url}/file failed {ATTEMPTS} times: it answered 500"):
         fetch(town(), sleep=waits.append)
-    assert waits == [2.0, 4.0, 8.0, 16.0, 32.0]
+    assert all(0.5 <= wait / 2.0**failures <= 1.0 for failures, wait in enumerate(waits, 1))
+    assert len(waits) == ATTEMPTS - 1
 
 
 def test_a_signature_never_shows_in_a_message(town, register):
@@ -232,7 +234,7 @@ def test_what_the_download_does_not_bring_is_said(town, capsys):
 
 def test_a_server_that_is_not_there_is_an_error(town, source_of):
     source = source_of(fetch={"url": "http://127.0.0.1:9", "datasets": {"sales.csv": "d_1"}})
-    with pytest.raises(FetchError, match=r"d_1: GET http://127\.0\.0\.1:9/d_1/initiate-download failed"):
+    with pytest.raises(FetchError, match=r"d_1: http://127\.0\.0\.1:9/d_1/initiate-download failed"):
         fetch(source, sleep=lambda seconds: None)
 
 

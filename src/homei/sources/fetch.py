@@ -12,10 +12,11 @@ import httpx
 
 from homei.source import TABLES, Fetch, LookupFile, PlacesFile, Source
 from homei.sources.checksums import SUMS, is_intact, read_sums, sha256, write_sums
-from homei.sources.download import TIMEOUT, FetchError, Web, plain
+from homei.sources.download import download
 from homei.sources.files import Files
 from homei.sources.landing import folder_of, land
 from homei.sources.rows import SourceError
+from homei.sources.web import TIMEOUT, USER_AGENT, FetchError, Web, plain
 
 POLLS = 60
 POLL_PAUSE = 5.0  # seconds; without a key, the API allows few requests a minute
@@ -61,12 +62,12 @@ def _land_all(source: Source, again: bool) -> tuple[list[Path], list[str]]:
 
 def _download(source: Source, declared: Fetch, sleep: Callable[[float], None]) -> list[Path]:
     folder, sums, paths = Path(source.folder), read_sums(Path(source.folder)), []
-    with httpx.Client(timeout=TIMEOUT, follow_redirects=True, headers={"User-Agent": "homei"}) as client:
+    with httpx.Client(timeout=TIMEOUT, follow_redirects=True, headers={"User-Agent": USER_AGENT}) as client:
         web = Web(client, sleep)
         for name, dataset in declared.datasets.items():
             target = _inside(folder, name)
             if not is_intact(folder, name, sums):
-                web.download(_address(web, declared, dataset), target, dataset)
+                download(web, _address(web, declared, dataset), target, dataset)
                 sums = _noted(folder, sums, name)
             paths.append(target)
     _tell_what_else(source)
@@ -93,6 +94,8 @@ def _address(web: Web, declared: Fetch, dataset: str) -> str:
 
 
 def _data(answer: dict, base: str, dataset: str) -> dict:
+    if not isinstance(answer, dict):
+        raise FetchError(f"{dataset}: {plain(base)} answered something else than a JSON object")
     # The documentation says errorMsg, its examples errMsg.
     message = answer.get("errorMsg") or answer.get("errMsg")
     if answer.get("code", 0) != 0 or not isinstance(answer.get("data"), dict):

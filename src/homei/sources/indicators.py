@@ -11,10 +11,11 @@ import httpx
 from pydantic import Field
 
 from homei.source import Column, LivingFeed, Reading, Span
-from homei.sources.download import TIMEOUT, Web
+from homei.sources.download import download
 from homei.sources.environment import expanded
 from homei.sources.files import read
 from homei.sources.rows import SourceError
+from homei.sources.web import TIMEOUT, Web
 
 
 class Indicators(LivingFeed):
@@ -50,7 +51,7 @@ class Indicators(LivingFeed):
         with tempfile.TemporaryDirectory() as folder, httpx.Client(timeout=TIMEOUT, follow_redirects=True) as client:
             # The end of the address tells the format, as a file's name does.
             file = Path(folder) / Path(httpx.URL(address).path).name
-            Web(client).download(address, file, f"feed {self.name}")
+            download(Web(client), address, file, f"feed {self.name}")
             yield _rows(file, self.reading)
 
 
