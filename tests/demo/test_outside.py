@@ -2,7 +2,9 @@
 
 import json
 import os
+import socket
 import sqlite3
+import struct
 from pathlib import Path
 
 import httpx
@@ -81,6 +83,17 @@ def test_a_world_that_is_not_there_is_named_with_its_remedy(tmp_path):
         running(tmp_path),
     ):
         pass
+
+
+def test_who_hangs_up_leaves_no_trace_in_the_output(world, capfd):
+    with running(world):
+        port = int(os.environ["HOMEI_DEMO_URL"].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as caller:
+            caller.sendall(b"GET /rival/homes HTTP/1.1\r\nHost: demo\r\n")
+            # Without lingering, closing resets the connection.
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert httpx.get(f"http://127.0.0.1:{port}/rival/homes").status_code == 200
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_registers_database_holds_its_lines_as_text(outside, world):

@@ -68,10 +68,12 @@ def parties(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def person(rng: np.random.Generator) -> str:
+    """Somebody: `Family, Given`."""
     return f"{rng.choice(FAMILIES)}, {rng.choice(GIVEN)}"
 
 
 def is_person(party: str) -> bool:
+    """Whether a party is a person rather than a company."""
     return ", " in party
 
 
