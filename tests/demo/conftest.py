@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from homei import params
-from homei.demo.simulate import simulate_city
+from homei.demo.simulate import run, simulate_city
+from homei.demo.town import Town
 
 GROUPS = Path(__file__).parents[2] / "params"
 NUMBERS = ["price", "square_meters", "bedrooms", "bathrooms", "floor", "year_built", "latitude", "longitude"]
@@ -50,3 +51,23 @@ def as_numbers():
         return clean.assign(**{name: pd.to_numeric(clean[name]) for name in NUMBERS})
 
     return turn
+
+
+@pytest.fixture(scope="session")
+def market_town(small, demo_source) -> tuple[Town, pd.DataFrame]:
+    """A town with enough sales for each oddity and every outsider, and its register."""
+    return simulate_city(11, small(properties=2400, sales=6000, districts=8), demo_source)[:2]
+
+
+@pytest.fixture(scope="session")
+def town(market_town) -> Town:
+    return market_town[0]
+
+
+@pytest.fixture(scope="session")
+def world(small, demo_source, tmp_path_factory) -> Path:
+    """The folder that the stage writes for the town; not to be written to."""
+    folder = tmp_path_factory.mktemp("demo")
+    own = demo_source.model_copy(update={"folder": str(folder)})
+    run(11, small(properties=2400, sales=6000, districts=8), own)
+    return folder / "world"

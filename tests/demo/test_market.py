@@ -29,7 +29,7 @@ def test_a_bent_value_stays_within_its_limit_and_barely_moves_in_the_middle(valu
 @given(
     seed=st.integers(0, 10_000),
     noise=st.floats(0.02, 0.1),
-    change=st.floats(-0.25, 0.2),
+    change=st.floats(-0.25, 0.12),  # beyond, with so much noise, there is no room
     months=st.integers(24, 90),
     districts=st.integers(4, 60),
 )

@@ -31,41 +31,10 @@ def customers_and_leads(
     places = town.city.districts["name"].to_numpy()
     wanted = np.concatenate([bought["location"].to_numpy(), places[rng.integers(0, len(places), count - len(bought))]])
     steps = pd.concat([_way_to_purchase(rng, bought), _inquiries(rng, town, listings, wanted)], ignore_index=True)
-    leads = _leads(rng, town, steps, wanted)
-    # Customers are numbered in the order in which they first asked; who never asked came along unasked.
-    first, last = (leads.groupby("customer")["happened_on"].agg(which) for which in ("min", "max"))
-    unasked = pd.Series(town.today - rng.integers(30, 900, count) * DAY, dtype="datetime64[s]")
-    registered = first.reindex(range(count)).fillna(unasked) - pd.to_timedelta(rng.integers(0, 30, count), unit="D")
-    changed = np.maximum(last.reindex(range(count)).fillna(registered), registered).to_numpy()
-    number = np.empty(count, dtype=np.int64)
-    number[np.lexsort([np.arange(count), registered.to_numpy()])] = np.arange(1, count + 1)
-    ids = np.array([f"C{one:05d}" for one in number])
-    customers = pd.DataFrame(
-        {
-            "customer_id": ids,
-            **_reached(rng, names),
-            "location": wanted,
-            "registered_on": np.datetime_as_string(registered.to_numpy(), unit="D"),
-            "changed_at": iso_times(changed.astype("datetime64[D]"), office_hours(rng, count)),
-        }
-    ).sort_values("customer_id", ignore_index=True)
-    leads = leads.assign(
-        lead_id=[f"E{one:06d}" for one in np.arange(1, len(leads) + 1)],
-        customer_id=ids[leads["customer"]],
-        changed_at=iso_times(leads["happened_on"].to_numpy().astype("datetime64[D]"), office_hours(rng, len(leads))),
-        happened_on=np.datetime_as_string(leads["happened_on"].to_numpy(), unit="D"),
-    )
-    columns = [
-        "lead_id",
-        "customer_id",
-        "listing_id",
-        "transaction_id",
-        "activity",
-        "happened_on",
-        "budget",
-        "changed_at",
-    ]
-    return customers, leads[columns]
+    steps = _in_order(rng, steps, len(wanted))
+    customers = _customers(rng, town, names, wanted, steps)
+    leads = _leads(rng, steps, customers["customer_id"].to_numpy())
+    return customers.sort_values("customer_id", ignore_index=True), leads
 
 
 def _purchases(rng: np.random.Generator, town: Town, listings: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -116,13 +85,51 @@ def _step(about: pd.DataFrame, activity: str, happened_on: pd.Series) -> pd.Data
     return columns.assign(activity=activity, transaction_id=transaction, happened_on=happened_on)
 
 
-def _leads(rng: np.random.Generator, town: Town, steps: pd.DataFrame, wanted: np.ndarray) -> pd.DataFrame:
-    """The steps in order of day, with a budget (text, whole thousands) that the person has around what is asked."""
-    means = rng.uniform(0.9, 1.15, len(wanted))[steps["customer"]]
+def _in_order(rng: np.random.Generator, steps: pd.DataFrame, customers: int) -> pd.DataFrame:
+    """The steps in order of day, with a budget (whole thousands) that the person has around what is asked."""
+    means = rng.uniform(0.9, 1.15, customers)[steps["customer"]]
     budget = np.round(steps["price"] * means / 1000).astype(np.int64) * 1000
     rank = steps["activity"].map({activity: step for step, activity in enumerate(ACTIVITIES)})
-    ordered = steps.assign(budget=budget.astype(str), rank=rank)
+    ordered = steps.assign(budget=budget, rank=rank)
     return ordered.sort_values(["happened_on", "listing_id", "customer", "rank"], ignore_index=True)
+
+
+def _customers(
+    rng: np.random.Generator, town: Town, names: np.ndarray, wanted: np.ndarray, steps: pd.DataFrame
+) -> pd.DataFrame:
+    """The customers, numbered in the order in which they registered: before they first asked, if they did."""
+    count = len(wanted)
+    first, last = (
+        steps.groupby("customer")["happened_on"].agg(which).reindex(range(count)) for which in ("min", "max")
+    )
+    unasked = pd.Series(town.today - rng.integers(30, 900, count) * DAY, dtype="datetime64[s]")
+    registered = (first.fillna(unasked) - pd.to_timedelta(rng.integers(0, 30, count), unit="D")).to_numpy()
+    changed = np.where(last.isna(), registered, last.to_numpy())
+    number = np.empty(count, dtype=np.int64)
+    number[np.argsort(registered, kind="stable")] = np.arange(1, count + 1)
+    return pd.DataFrame(
+        {
+            "customer_id": [f"C{one:05d}" for one in number],
+            **_reached(rng, names),
+            "location": wanted,
+            "registered_on": np.datetime_as_string(registered, unit="D"),
+            "changed_at": iso_times(changed.astype("datetime64[D]"), office_hours(rng, count)),
+        }
+    )
+
+
+def _leads(rng: np.random.Generator, steps: pd.DataFrame, customer_ids: np.ndarray) -> pd.DataFrame:
+    days = steps["happened_on"].to_numpy().astype("datetime64[D]")
+    return pd.DataFrame(
+        {
+            "lead_id": [f"E{one:06d}" for one in range(1, len(steps) + 1)],
+            "customer_id": customer_ids[steps["customer"]],
+            **steps[["listing_id", "transaction_id", "activity"]],
+            "happened_on": np.datetime_as_string(days, unit="D"),
+            "budget": steps["budget"],
+            "changed_at": iso_times(days, office_hours(rng, len(steps))),
+        }
+    )
 
 
 def _reached(rng: np.random.Generator, names: np.ndarray) -> dict[str, list[str]]:

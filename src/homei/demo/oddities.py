@@ -55,7 +55,8 @@ def plant(
         free[picked] = False
         rows.loc[picked, "oddity"] = kind
         rows.loc[picked, "price"] = _odd_prices(rng, rows.loc[picked], kind)
-    return pd.concat([rows, resales]).sort_values("place", kind="stable", ignore_index=True).drop(columns="place")
+    every = pd.concat([rows, resales]) if len(resales) else rows
+    return every.sort_values("place", kind="stable", ignore_index=True).drop(columns="place")
 
 
 def neighbours(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import sqlite3
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -77,6 +78,7 @@ class Site:
         self._series = {path.name: path.read_bytes() for path in sorted((world / "indicators").glob("*.csv"))}
 
     def get(self, path: str, query: Query, authorization: str | None) -> Answer:
+        """The answer to GET, 404 where there is nothing."""
         if path == "/api/v1/listings":
             return self._api.listings(query, authorization)
         if path == "/robots.txt":
@@ -94,6 +96,7 @@ class Site:
         return _nothing()
 
     def post(self, path: str, body: bytes, authorization: str | None) -> Answer:
+        """The answer to POST, 404 where there is nothing."""
         return self._api.token(body, authorization) if path == "/oauth/token" else _nothing()
 
 
@@ -135,6 +138,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, site: Site) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.site = site
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A client that hangs up is no error of the server's.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextlib.contextmanager

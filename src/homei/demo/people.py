@@ -37,11 +37,13 @@ def name_parties(rng: np.random.Generator, sales: pd.DataFrame) -> pd.DataFrame:
     A home is sold by who bought it last. Within a family transfer both share the family's name; one company buys, and
     one sells, all homes of a bulk transfer. Wants transaction_id, property_id, sold_on, oddity and deal.
     """
-    buyers, owners = parties(rng, len(sales)), parties(rng, len(sales))
+    # Sales that are odd come last in order of id: with generators apart, they leave all other parties as they are.
+    buying, owning, dealing = rng.spawn(3)
+    buyers, owners = parties(buying, len(sales)), parties(owning, len(sales))
     before, _ = neighbours(sales)
     deals = sales["deal"].to_numpy()
     for deal in np.unique(deals[sales["oddity"] == BULK]):
-        seller, buyer = rng.permutation(COMPANIES)[:2]
+        seller, buyer = dealing.permutation(COMPANIES)[:2]
         for at in np.flatnonzero(deals == deal):
             _hold(at, seller, before, buyers, owners)
             buyers[at] = buyer
@@ -49,27 +51,29 @@ def name_parties(rng: np.random.Generator, sales: pd.DataFrame) -> pd.DataFrame:
     for at in family[np.argsort(sales["sold_on"].to_numpy()[family], kind="stable")]:
         seller = buyers[before[at]] if before[at] >= 0 else owners[at]
         if not is_person(seller):
-            seller = person(rng)
+            seller = person(dealing)
             _hold(at, seller, before, buyers, owners)
         name, given = seller.split(", ")
-        buyers[at] = f"{name}, {rng.choice([other for other in GIVEN if other != given])}"
+        buyers[at] = f"{name}, {dealing.choice([other for other in GIVEN if other != given])}"
     sellers = np.where(before >= 0, buyers[before], owners)
     return pd.DataFrame({"seller": sellers, "buyer": buyers}, index=sales.index)
 
 
 def parties(rng: np.random.Generator, count: int) -> np.ndarray:
-    """That many people, and some companies among them."""
-    given, family = rng.integers(0, len(GIVEN), count).tolist(), rng.integers(0, len(FAMILIES), count).tolist()
-    people = [f"{FAMILIES[one]}, {GIVEN[other]}" for one, other in zip(family, given, strict=True)]
-    companies = np.array(COMPANIES, dtype=object)[rng.integers(0, len(COMPANIES), count)]
-    return np.where(rng.random(count) < COMPANY_SHARE, companies, np.array(people, dtype=object))
+    """That many people, and some companies among them; fewer of them are the same ones."""
+    given, family, company, which = rng.spawn(4)
+    names = zip(family.choice(FAMILIES, count).tolist(), given.choice(GIVEN, count).tolist(), strict=True)
+    people = np.array([f"{family}, {given}" for family, given in names], dtype=object)
+    return np.where(which.random(count) < COMPANY_SHARE, company.choice(COMPANIES, count).astype(object), people)
 
 
 def person(rng: np.random.Generator) -> str:
+    """Somebody: `Family, Given`."""
     return f"{rng.choice(FAMILIES)}, {rng.choice(GIVEN)}"
 
 
 def is_person(party: str) -> bool:
+    """Whether a party is a person rather than a company."""
     return ", " in party
 
 

@@ -102,10 +102,11 @@ def _cursor(listing: Mapping[str, Any]) -> str:
 
 def _position(cursor: str) -> tuple[datetime.datetime, str]:
     try:
-        updated_at, _, listing = base64.urlsafe_b64decode(cursor).decode().partition(" ")
-    except (binascii.Error, UnicodeDecodeError) as error:
+        told = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+        updated_at, _, listing = told.partition(" ")
+        return _moment(updated_at, "cursor"), listing
+    except ValueError as error:
         raise RefusedError(f"cursor: {cursor!r} is none of ours") from error
-    return _moment(updated_at, "cursor"), listing
 
 
 def _moment(text: str, name: str) -> datetime.datetime:

@@ -96,7 +96,8 @@ def build_town(seed: int, simulate: Simulate, source: Source) -> tuple[Town, pd.
     rows = oddities.plant(draws.oddities, rows, simulate.oddities, source.as_of)
     sales = _sales(draws.naming, rows)
     register = _entered(draws.naming, rows, sales, source.as_of)
-    return Town(city, homes, sales, shifted, simulate, source.as_of), register
+    in_order = sales.sort_values(["sold_on", "transaction_id"], ignore_index=True)
+    return Town(city, homes, in_order, shifted, simulate, source.as_of), register
 
 
 def _register(sales: pd.DataFrame, homes: pd.DataFrame) -> pd.DataFrame:
@@ -123,9 +124,10 @@ def _register(sales: pd.DataFrame, homes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sales(rng: np.random.Generator, rows: pd.DataFrame) -> pd.DataFrame:
+    """The sales that the rows are about, as `Town` has them but in order of transaction_id."""
     sales = rows.drop_duplicates("transaction_id").sort_values("transaction_id", ignore_index=True)
     market = (sales["fault"].isna() & sales["oddity"].isna()).to_numpy()
-    named = pd.DataFrame(
+    return pd.DataFrame(
         {
             "transaction_id": sales["transaction_id"],
             "home": sales["property_id"].str[1:].astype(np.int64) - 1,
@@ -134,14 +136,16 @@ def _sales(rng: np.random.Generator, rows: pd.DataFrame) -> pd.DataFrame:
             **name_parties(rng, sales),
         }
     )
-    return named.sort_values(["sold_on", "transaction_id"], ignore_index=True)
 
 
 def _entered(rng: np.random.Generator, rows: pd.DataFrame, sales: pd.DataFrame, as_of: datetime.date) -> pd.DataFrame:
     """The rows as they are entered: numbered, with seller and buyer, and the time of the last change (in UTC)."""
     sold_on, today = sales["sold_on"].to_numpy().astype("datetime64[D]"), np.datetime64(as_of, "D")
-    days = np.minimum(sold_on + rng.integers(1, REGISTERED_WITHIN + 1, len(sales)) * DAY, today)
-    told = sales[["transaction_id", "seller", "buyer"]].assign(changed_at=iso_times(days, office_hours(rng, len(days))))
+    day, hour = rng.spawn(2)
+    days = np.minimum(sold_on + day.integers(1, REGISTERED_WITHIN + 1, len(sales)) * DAY, today)
+    told = sales[["transaction_id", "seller", "buyer"]].assign(
+        changed_at=iso_times(days, office_hours(hour, len(days)))
+    )
     # A row repeated by mistake tells the same.
     told = told.set_index("transaction_id").loc[rows["transaction_id"]].reset_index(drop=True)
     register = pd.concat([rows.drop(columns=["sold_on", "deal"]), told], axis=1)
