@@ -34,7 +34,7 @@ def test_every_choice_of_groups_composes(source, model, tuning):
         ("source=hbd", "source = 'hbd': did you mean hdb? (one of demo, hdb)"),
         ("model.name=lightgm", "model.name = 'lightgm': did you mean lightgbm?"),
         ("+split.holdout_months=3", "split.holdout_months: there is no such key; did you mean hold_out_months?"),
-        ("+source.sales.columns.price.uint=ft", "columns.price.uint: there is no such key; did you mean unit?"),
+        ("+source.sales.0.columns.price={uint: ft}", "columns.price.uint: there is no such key; did you mean unit?"),
         ("split.hold_out_months=0", "split.hold_out_months = 0: input should be greater than or equal to 1"),
         ("validate.max_rejected_share=20", "validate.max_rejected_share = 20: input should be less than or equal to 1"),
         ("split.holdout_months=3", "split.holdout_months = '3': there is no such key; did you mean hold_out_months?"),
@@ -43,8 +43,9 @@ def test_every_choice_of_groups_composes(source, model, tuning):
         ("sorce=hdb", "sorce = 'hdb': there is no such key; did you mean source?"),
         ("seed=soon", "seed = 'soon': input should be a valid integer"),
         ("+spilt.x=1", "spilt: there is no such section; did you mean split?"),
-        ("+source.sales.columns.pryce=x", "did you mean price?"),
-        ("source.sales.columns.price={unit: square_feet}", "needs exactly one of column, template, constant, lookup"),
+        ("+source.sales.0.columns.pryce=x", "did you mean price?"),
+        ("source.sales.columns.price=x", "source.sales is a list; did you mean source.sales.0.columns?"),
+        ("source.sales.0.columns.price={unit: square_feet}", "needs exactly one of column, template, constant, lookup"),
     ],
 )  # fmt: skip
 def test_a_slip_names_the_key_the_value_and_the_nearest_valid_choice(override, message):

@@ -41,7 +41,8 @@ def compose(overrides: Sequence[str] = (), groups: Path = GROUPS) -> str:
     try:
         composed = _composed(overrides, groups)
         OmegaConf.resolve(composed)
-    except (HydraException, OmegaConfBaseException) as error:
+    # A name where a list has numbers is a TypeError.
+    except (HydraException, OmegaConfBaseException, TypeError) as error:
         raise ParamsError(_explain_composition(str(error), overrides, groups)) from error
     # `dvc exp run` composes params.yaml by itself, through the same dumper: the same bytes either way.
     text = OmegaConf.to_yaml(composed)
@@ -114,7 +115,8 @@ def _explain(name: str, problem: Mapping[str, Any], given: Any) -> str:
     if problem["type"] == "literal_error":
         choices = _quoted(problem["ctx"]["expected"])
         return f"{place} = {value!r}: did you mean {_nearest(str(value), choices)}? (one of {', '.join(choices)})"
-    return f"{place} = {value!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    told = problem["msg"].removeprefix("Value error, ")
+    return f"{place} = {value!r}: {told[0].lower()}{told[1:]}"
 
 
 def _composed(overrides: Sequence[str], groups: Path) -> DictConfig:
@@ -135,7 +137,15 @@ def _explain_composition(message: str, overrides: Sequence[str], groups: Path) -
     for override in overrides:
         key, _, value = override.partition("=")
         known = _composed(chosen, groups)
-        for name in key.split("."):
+        names = key.lstrip("+~").split(".")
+        for place, name in enumerate(names):
+            if isinstance(known, Sequence) and not isinstance(known, str):
+                numbers = [str(number) for number in range(len(known))]
+                if name not in numbers:
+                    here = ".".join(names[:place])
+                    return f"{key} = {value!r}: {here} is a list; did you mean {here}.{numbers[0]}.{name}?"
+                known = known[int(name)]
+                continue
             if not isinstance(known, Mapping):
                 break
             if name not in known:

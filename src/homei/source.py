@@ -48,6 +48,7 @@ KINDS = {
     "api": "homei.sources.api:Api",
     "files": "homei.sources.files:Files",
     "indicators": "homei.sources.indicators:Indicators",
+    "scrape": "homei.sources.scrape:Scrape",
     "sql": "homei.sources.sql:Sql",
 }
 

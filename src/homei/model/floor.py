@@ -17,7 +17,7 @@ FEWEST_TWINS = 100  # below this the spread of twins says too little
 
 
 def truth_of(source: Source) -> pd.DataFrame | None:
-    """The true prices of a simulated city (transaction_id, true_price, fault); None where nobody knows them."""
+    """The true prices of a simulated city (transaction_id, true_price, fault, oddity); None where nobody knows them."""
     return lake.read(Path(source.folder) / source.truth) if source.truth else None
 
 
@@ -29,7 +29,8 @@ def noise_floor(sales: pd.DataFrame, held: pd.DataFrame, truth: pd.DataFrame | N
     that has fewer than FEWEST_TWINS; every number is None where these are too few as well.
     """
     if truth is not None:
-        clean = truth.loc[truth["fault"].isna(), ["transaction_id", "true_price"]].drop_duplicates("transaction_id")
+        shows_market = truth[["fault", "oddity"]].isna().all(axis=1)
+        clean = truth.loc[shows_market, ["transaction_id", "true_price"]].drop_duplicates("transaction_id")
         known = held[["transaction_id", "price"]].merge(clean, on="transaction_id", validate="one_to_one")
         return {**ratio_study(known["true_price"], known["price"]), "basis": KNOWN_NOISE}
     for period in (held, sales):

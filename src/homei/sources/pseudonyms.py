@@ -43,8 +43,6 @@ def _pseudonym(key: bytes, cell: str | None) -> str | None:
 
 
 def _family_name(cell: str | None) -> str | None:
-    """What stands before a comma, as in "Lovelace, Ada", or else the last word."""
-    if not isinstance(cell, str) or not cell.strip():
-        return None
-    family, comma, _ = cell.partition(",")
-    return family if comma else cell.split()[-1]
+    """What stands before a comma, as in "Lovelace, Ada"; a company has none."""
+    family, comma, _ = cell.partition(",") if isinstance(cell, str) else ("", "", "")
+    return family if comma else None
