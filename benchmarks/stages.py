@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 
 from homei import stages
+from homei.source import ROOMS
 
 EMPTY_NOTEBOOK = {
     "cells": [{"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "sections = {}", "outputs": []}],
@@ -61,9 +62,9 @@ def main() -> None:
     print(f"empty notebook {notebook:.1f} s\n\n{'stage':<16}{'seconds':>9}{'start-up':>10}{'own work':>10}")
     total = 0.0
     for stage in stages.STAGES:
-        if stage == "simulate" and not source["simulated"]:
+        if stage in ("simulate", "fetch") and not source["simulated"]:
             continue
-        for arguments in [["sales"], ["places"]] if stage == "ingest" else [[]]:
+        for arguments in [[room] for room in ROOMS] if stage == "ingest" else [[]]:
             taken, before = seconds("homei", stage, *arguments), start_up(stage, idle, notebook)
             total += taken
             print(f"{' '.join([stage, *arguments]):<16}{taken:>9.1f}{before:>10.1f}{max(taken - before, 0):>10.1f}")

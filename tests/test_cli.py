@@ -54,7 +54,7 @@ def test_a_slip_in_params_stops_a_stage_before_it_touches_anything(project):
 def test_a_stage_without_its_inputs_says_what_builds_them(project):
     stopped = homei("validate", folder=project)
     assert stopped.returncode == 1
-    assert "data/raw/sales is not there: `dvc repro` builds it" in stopped.stderr
+    assert "data/raw/transactions/sales is not there: `dvc repro` builds it" in stopped.stderr
 
 
 def test_a_copy_of_the_project_runs_its_own_code(project):

@@ -61,12 +61,12 @@ def fetch(source: str | None, folder: Path | None, again: bool) -> None:
     """
     import yaml
 
-    from homei.sources.fetch import fetch as fetch_all
+    from homei.sources.fetch import run
 
     values = params.read() if source is None else yaml.safe_load(params.compose([f"source={source}"]))
     declared = params.section("source", values["source"])
     with _outside(declared):
-        fetch_all(declared, folder, again)
+        run(declared, folder, again)
 
 
 def _outside(source: Source) -> contextlib.AbstractContextManager[None]:

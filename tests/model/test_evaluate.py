@@ -51,7 +51,7 @@ def city(months=24, a_month=100, seed=2):
         predicted=value, low=value / reach, high=value * reach, deviation=SIGMA,
         part=np.where(month > LAST - 6, "hold_out", "rolling_origin"),
     )  # fmt: skip
-    truth = sales[["transaction_id"]].assign(true_price=value, fault=None)
+    truth = sales[["transaction_id"]].assign(true_price=value, fault=None, oddity=None)
     return sales, predictions[month > LAST - 12], truth
 
 

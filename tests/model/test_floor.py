@@ -21,22 +21,23 @@ def twin_sales(properties=4_000, twins=2, sigma=SIGMA, month=24_300):
             "price": value * np.exp(random.normal(0, sigma, len(value))),
             "true_price": value,
             "fault": None,
+            "oddity": None,
         }
     )
 
 
 def test_a_known_truth_gives_the_noise_itself():
     sales = twin_sales()
-    floor = noise_floor(sales, sales, truth=sales[["transaction_id", "true_price", "fault"]])
+    floor = noise_floor(sales, sales, truth=sales)
     assert floor["basis"] == "known noise"
     assert floor["mdape"] == pytest.approx(FLOOR, rel=0.03)
 
 
 def test_sales_spoilt_on_purpose_are_not_part_of_the_floor():
     sales = twin_sales(properties=100)
-    truth = sales[["transaction_id", "true_price"]].assign(fault=[None, "price_in_thousands"] * 100)
-    again = pd.concat([truth, truth[:1].assign(fault="duplicate")])
-    assert noise_floor(sales, sales, again)["n"] == 100
+    truth = sales.assign(fault=[None, "price_in_thousands"] * 100, oddity=["distressed"] * 20 + [None] * 180)
+    again = pd.concat([truth, truth[-2:-1].assign(fault="duplicate")])
+    assert noise_floor(sales, sales, again)["n"] == 90
 
 
 @pytest.mark.parametrize("twins", [2, 3, 6])

@@ -10,7 +10,7 @@ from homei import lake, params
 from homei.quality import validate
 from homei.source import ROOMS
 from homei.sources import ingest
-from homei.sources.fetch import fetch
+from homei.sources.fetch import run as fetch
 
 DATA = os.environ.get("HOMEI_HDB_DATA")
 YAML = Path(__file__).parents[2] / "params/source/hdb.yaml"

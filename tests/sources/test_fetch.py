@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from homei.sources.checksums import read_sums
-from homei.sources.fetch import POLL_PAUSE, fetch
+from homei.sources.fetch import POLL_PAUSE
+from homei.sources.fetch import run as fetch
 from homei.sources.web import ATTEMPTS, FetchError
 
 CONTENT = ("month,price\n" + "2015-01,255000\n" * 4000).encode()

@@ -9,7 +9,7 @@ import pytest
 from homei import lake, params
 from homei.quality.validate import judge
 from homei.sources import ingest
-from homei.sources.fetch import fetch
+from homei.sources.fetch import run as fetch
 from homei.sources.rows import SourceError
 
 SERIES = "TIME;OBS\n2024-11;3,25\n2024-12;3,00\n"

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_shift_is_found_in_the_districts_that_shifted_and_nowhere_else(city):
-    truth = json.loads((city / "data/external/demo/truth/city.json").read_text())
+    truth = json.loads((city / "data/external/demo/world/truth/city.json").read_text())
     drift = json.loads((city / "reports/drift/drift.json").read_text())
     assert drift["drifted"]
     assert len(truth["shifted_districts"]) == 2

@@ -1,4 +1,4 @@
-"""`homei fetch`: a source's living feeds in their landings, and its files downloaded from data.gov.sg or copied."""
+"""Stage `fetch`: a source's living feeds in their landings, and its files downloaded from data.gov.sg or copied."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLLS = 60
 POLL_PAUSE = 5.0  # seconds; without a key, the API allows few requests a minute
 
 
-def fetch(
+def run(
     source: Source,
     from_dir: Path | None = None,
     again: bool = False,

@@ -79,7 +79,7 @@ class Scrape(LivingFeed):
     list_limit: Count = 10_000  # a stop for lists that never end
 
     def records(self, span: Span, memory: MutableMapping[str, str]) -> Iterator[list[dict[str, Any]]]:
-        """What is on the pages of homes whose cards are new or have changed, with `url` (within the site) and the page itself.
+        """What is on the pages of homes whose cards are new or have changed, with `url` (in the site) and the page.
 
         Raises SourceError where a page can't be had, where robots.txt closes the list, or where the layout has changed
         so that a selector finds nothing any more.
