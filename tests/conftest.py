@@ -59,7 +59,7 @@ def features() -> Features:
 
 @pytest.fixture(scope="session")
 def valid_sales():
-    """Makes a table of valid sales from a few rows; what a row leaves out is ordinary."""
+    """Makes a table of sales from a few rows; what a row leaves out is ordinary."""
 
     def make(*rows: dict) -> pd.DataFrame:
         ordinary = dict.fromkeys(CANONICAL) | {
@@ -129,7 +129,7 @@ def built_town(spark, local_spark, source, features, town, town_places, tmp_path
     folder = tmp_path_factory.mktemp("town")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        lake.write(town, lake.VALID_SALES)
+        lake.write(town.assign(is_market=True), lake.RESOLVED_SALES)
         lake.write(town_places, lake.VALID_PLACES)
         run(source, local_spark, features)
     return folder
@@ -141,7 +141,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def fill(sales: pd.DataFrame, places: pd.DataFrame):
-        lake.write(sales, lake.VALID_SALES)
+        lake.write(sales.assign(is_market=True), lake.RESOLVED_SALES)
         lake.write(places, lake.VALID_PLACES)
         return tmp_path
 

@@ -123,7 +123,7 @@ def test_a_process_that_dies_is_an_error_too(tmp_path):
 @pytest.mark.parametrize("coordinates", [True, False], ids=["on a map", "nowhere"])
 def test_the_exploration_tells_what_was_sold(tmp_path, monkeypatch, coordinates):
     monkeypatch.chdir(tmp_path)
-    lake.write(_sales(coordinates), lake.VALID_SALES)
+    lake.write(_sales(coordinates).assign(is_market=True), lake.RESOLVED_SALES)
     sections = {"source": params.read(PROJECT / "params.yaml")["source"]}
     notebooks.execute(PROJECT / "notebooks/10_explore.ipynb", sections, Path("reports/explore.html"))
     text = Path("reports/explore.html").read_text(encoding="utf-8")

@@ -74,6 +74,35 @@ class Validate(Section):
     max_rejected_share: Share
 
 
+class Match(Section):
+    distance: Annotated[float, Field(gt=0)]
+    area: Share
+    score: float
+    margin: Annotated[float, Field(ge=0)]
+
+
+class Merge(Section):
+    days: Annotated[int, Field(ge=0)]
+    price: Share
+    area: Share
+
+
+class Market(Section):
+    nominal_price: float
+    low_ratio: Annotated[float, Field(gt=0, lt=1)]
+    bulk_homes: Annotated[int, Field(ge=2)]
+    resale_days: Count
+    resale_change: Annotated[float, Field(gt=0)]
+    deviations: Annotated[float, Field(gt=0)]
+    least_outlier: Annotated[float, Field(gt=1)]
+
+
+class Resolve(Section):
+    match: Match
+    merge: Merge
+    market: Market
+
+
 class Cells(Section):
     fine: Annotated[float, Field(gt=0)]
     coarse: Annotated[float, Field(gt=0)]
@@ -148,6 +177,7 @@ class Params(Section):
     tuning: Tuning
     simulate: Simulate
     validate_: Validate = Field(alias="validate")
+    resolve: Resolve
     features: Features
     split: Split
     train: Train

@@ -39,6 +39,7 @@ STAGES: dict[str, Script | Notebook] = {
     "fetch": Script("homei.sources.fetch", "read what is new from the source's feeds"),
     "ingest": Script("homei.sources.ingest", "bring the source's rows into the lake"),
     "validate": Script("homei.quality.validate", "set bad rows aside, with their reasons"),
+    "resolve": Script("homei.entities.resolve", "tell properties and sales apart, and market prices from others"),
     "features": Script("homei.features.build", "build leak-free features in Spark"),
     "explore": Notebook(
         Path("notebooks/10_explore.ipynb"), Path("reports/notebooks/explore.html"), "picture what was sold"

@@ -1,4 +1,4 @@
-"""Stage `features`: valid sales in; the model's table and the market's tables out."""
+"""Stage `features`: market sales in; the model's table and the market's tables out."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Tables(NamedTuple):
 def run(source: Source, spark: Spark, features: Features) -> None:
     """Writes the model's sales, and the market index, market history, previous sales and places behind them."""
     engine = session(spark)
-    sales, places = lake.read_spark(engine, lake.VALID_SALES), lake.read(lake.VALID_PLACES)
-    tables = build(sales, places, source, features)
+    sales, places = lake.read_spark(engine, lake.RESOLVED_SALES), lake.read(lake.VALID_PLACES)
+    tables = build(sales.where("is_market"), places, source, features)
     lake.write(tables.index, lake.MARKET_INDEX)
     lake.write(tables.places, lake.PLACES)
     lake.write_spark(tables.history, lake.MARKET_HISTORY, key=["level", "place", "property_type", "month"])
@@ -40,10 +40,10 @@ def run(source: Source, spark: Spark, features: Features) -> None:
     lake.write_spark(tables.ready, lake.READY, key=["month", "transaction_id"])
 
 
-def build(valid: DataFrame, valid_places: pd.DataFrame, source: Source, features: Features) -> Tables:
-    """All tables from valid sales and places, as they were known at the source's `as_of`."""
+def build(market_sales: DataFrame, valid_places: pd.DataFrame, source: Source, features: Features) -> Tables:
+    """All tables from market sales and places, as they were known at the source's `as_of`."""
     last_month = month_of(source.as_of) + 1  # the month in which the next valuation is asked for
-    keyed = valid.transform(with_keys(source, features)).cache()
+    keyed = market_sales.transform(with_keys(source, features)).cache()
     index = market_index(market_cells(keyed).toPandas(), last_month, features.index_months)
     sales = keyed.transform(with_market(index))
     history = market_history(sales, features, last_month).cache()

@@ -1,0 +1,115 @@
+"""Sale validation: sales that do not show a market price, each with the codes of why.
+
+An arm's-length sale is one between a willing buyer and a willing seller who are not bound to each other, with time to
+look around (IAAO, Standard on Verification and Adjustment of Sales). A flag looks at the sale's own price: it serves to
+keep sales out of training and of measurement, and is nothing that a valuation may know.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from homei.config import Market
+from homei.features import keys
+from homei.source import Coordinates
+
+# In the order in which they are told.
+CODES = ("nominal_price", "family_transfer", "bulk_transfer", "quick_resale", "ratio_outlier")
+# How far apart counts as 1 when the nearest comparables are sought.
+METRES, MONTHS, LOG_SIZE = 1000.0, 6.0, 0.25
+NEIGHBOURS, FEWEST = 24, 8
+FARTHEST = 4.0  # in those units: what lies beyond compares with nothing
+LEAST_SPREAD = 0.06  # of log price: even where a few comparables happen to agree
+NORMAL = 1.4826  # times the median absolute deviation is a normal distribution's standard deviation
+DAYS_A_MONTH = 30.4
+
+
+def flags(sales: pd.DataFrame, coordinates: Coordinates, settings: Market) -> pd.DataFrame:
+    """By the sales' index: `is_market`, and `market_reasons`, the codes joined by "; " (empty for a market sale).
+
+    Columns that a source has not (seller, buyer, coordinates …) are null, and nothing is concluded from them.
+    """
+    ratio, spread = comparable_ratio(sales, coordinates)
+    low = ratio < np.log(settings.low_ratio)
+    found = {
+        "nominal_price": (sales["price"] <= settings.nominal_price).to_numpy(),
+        "family_transfer": low & _same(sales["seller_family"], sales["buyer_family"]),
+        "bulk_transfer": _bulk(sales, settings.bulk_homes) & low,
+        "quick_resale": _quick_resale(sales, ratio, settings),
+        "ratio_outlier": np.abs(ratio) > np.maximum(settings.deviations * spread, np.log(settings.least_outlier)),
+    }
+    told = np.array([found[code] for code in CODES]).T
+    reasons = ["; ".join(code for code, is_so in zip(CODES, row, strict=True) if is_so) for row in told]
+    return pd.DataFrame({"is_market": ~told.any(axis=1), "market_reasons": reasons}, index=sales.index)
+
+
+def comparable_ratio(sales: pd.DataFrame, coordinates: Coordinates) -> tuple[np.ndarray, np.ndarray]:
+    """How far the log price per m² of each sale lies above its comparables' median, and their spread around it.
+
+    Comparables are the nearest NEIGHBOURS in place, time and size among sales of the same type (and, without
+    coordinates, of the same location), other than the sale itself; the spread is NORMAL times their median absolute
+    deviation. Both are NaN where fewer than FEWEST lie within reach.
+    """
+    log_price = np.log(sales["price"].to_numpy(float) / sales["square_meters"].to_numpy(float))
+    ratio, spread = np.full(len(sales), np.nan), np.full(len(sales), np.nan)
+    x, y = keys.project(sales["latitude"].to_numpy(float), sales["longitude"].to_numpy(float), coordinates)
+    days = pd.to_datetime(sales["sale_date"]).to_numpy("datetime64[D]").astype(float)
+    size = np.log(sales["square_meters"].to_numpy(float))
+    space = np.column_stack([x / METRES, y / METRES, days / DAYS_A_MONTH / MONTHS, size / LOG_SIZE])
+    unplaced = np.isnan(space).any(axis=1)
+    space[unplaced, :2] = 0.0
+    pool = sales["property_type"].astype(str) + np.where(unplaced, "|" + sales["location"].astype(str), "")
+    for rows in pool.groupby(pool.to_numpy(), sort=True).indices.values():
+        if len(rows) > FEWEST:
+            ratio[rows], spread[rows] = _against_neighbours(space[rows], log_price[rows])
+    return ratio, spread
+
+
+def _against_neighbours(space: np.ndarray, log_price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    count = min(NEIGHBOURS + 1, len(space))
+    distance, near = cKDTree(space).query(space, k=count, distance_upper_bound=FARTHEST)
+    itself = near == np.arange(len(space))[:, None]
+    # Among homes at one spot the sale itself may not be the nearest, nor be found at all.
+    usable = np.isfinite(distance) & ~itself
+    prices = np.where(usable, log_price[np.minimum(near, len(space) - 1)], np.nan)
+    enough = usable.sum(axis=1) >= FEWEST
+    centre, spread = np.full(len(space), np.nan), np.full(len(space), np.nan)
+    centre[enough] = np.nanmedian(prices[enough], axis=1)
+    spread[enough] = NORMAL * np.nanmedian(np.abs(prices[enough] - centre[enough, None]), axis=1)
+    return log_price - centre, np.maximum(spread, LEAST_SPREAD)
+
+
+def _same(one: pd.Series, other: pd.Series) -> np.ndarray:
+    return (one.notna() & (one == other)).to_numpy()
+
+
+def _bulk(sales: pd.DataFrame, homes: int) -> np.ndarray:
+    """Sales by which one buyer takes several homes in a day."""
+    together = sales.groupby(["buyer", "sale_date"])["price"].transform("size")
+    return (together >= homes).to_numpy()
+
+
+def _quick_resale(sales: pd.DataFrame, ratio: np.ndarray, settings: Market) -> np.ndarray:
+    """Of two sales of a property soon after each other at very different prices, the one that is farther off."""
+    rows = pd.DataFrame(
+        {
+            "property": sales["property_id"].to_numpy(),
+            "day": pd.to_datetime(sales["sale_date"]).to_numpy("datetime64[D]").astype(int),
+            "price": np.log(sales["price"].to_numpy(float)),
+            "off": np.abs(np.nan_to_num(ratio)),
+            "row": np.arange(len(sales)),
+        }
+    )
+    rows = rows[rows["property"].notna() & (sales["price"] > settings.nominal_price).to_numpy()]
+    rows = rows.sort_values(["property", "day", "row"])
+    before = rows.groupby("property").shift()
+    soon = rows["day"] - before["day"] <= settings.resale_days
+    apart = (rows["price"] - before["price"]).abs() > np.log(1 + settings.resale_change)
+    pairs = soon & apart
+    later = rows["off"] >= before["off"]
+    found = np.zeros(len(sales), dtype=bool)
+    found[rows.loc[pairs & later, "row"]] = True
+    found[before.loc[pairs & ~later, "row"].astype(int)] = True
+    return found
