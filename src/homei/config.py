@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from homei.section import Count, Range, Section, Share
 from homei.source import Source
@@ -169,6 +169,8 @@ class Serve(Section):
 
 class Params(Section):
     """Everything a run is made of, as `homei compose` writes it."""
+
+    model_config = ConfigDict(defer_build=True)
 
     seed: int
     source: Source

@@ -14,9 +14,8 @@ def merged(sales: pd.DataFrame, feeds: list[str], settings: Merge) -> tuple[pd.D
     """The sales without those that a feed of higher precedence reports too, and those with `merged_into`.
 
     `feeds` are in order of precedence. Two reports are of one sale where the price and the date agree within
-    `settings` and so does the property, or (for a report whose property is unknown) the location, the type and the area;
-    of several sales like that it is none. Reports of the same feed are never one sale. What the winner lacks is taken
-    from the report; its index, and that of all others, stays.
+    `settings`, and so does the property, or the location, type and area; of several sales like that it is none. Reports
+    of the same feed are never one sale. What the winner lacks is taken from the report; all others stay as they are.
     """
     into = pd.Series(None, index=sales.index, dtype=object)
     for place, feed in enumerate(feeds[1:], 1):
