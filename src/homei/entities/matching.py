@@ -101,9 +101,9 @@ def _address_score(a: pd.DataFrame, b: pd.DataFrame) -> np.ndarray:
     likeness = np.array([_likeness(*pair) for pair in zip(a["street"], b["street"], strict=True)])
     street = np.where(likeness == 1.0, 1.5, np.where(likeness >= SIMILAR, 1.0, -5.0))
     houses = (a["house"].notna() & b["house"].notna()).to_numpy()
-    house = np.where((a["house"] == b["house"]).to_numpy(), 1.5, -5.0)
+    house = np.where((a["house"] == b["house"]).to_numpy(), 1.5, -8.0)
     units = (a["unit"].notna() & b["unit"].notna()).to_numpy()
-    unit = np.where((a["unit"] == b["unit"]).to_numpy(), 3.0, -6.0)
+    unit = np.where((a["unit"] == b["unit"]).to_numpy(), 3.0, -10.0)
     return np.where(streets, street, 0.0) + np.where(houses, house, 0.0) + np.where(units, unit, 0.0)
 
 

@@ -1,0 +1,119 @@
+"""Sales that show no market price, and sales that do although they look odd."""
+
+import datetime
+
+import numpy as np
+import pytest
+
+from homei.entities.arms_length import flags
+
+
+@pytest.fixture
+def street(records_of):
+    """Sixty flats of one street, sold for some 4,000 per m² over two years; the rows that a test adds come first."""
+
+    def build(*rows, sigma=0.06):
+        random = np.random.default_rng(5)
+        usual = [
+            {
+                "property_id": f"P{number}",
+                "price": 320_000.0 * float(np.exp(random.normal(0, sigma))),
+                "latitude": float(random.uniform(0, 500)),
+                "longitude": 0.0,
+                "sale_date": datetime.date(2023, 1, 1) + datetime.timedelta(days=12 * number),
+            }
+            for number in range(60)
+        ]
+        here = {"latitude": 250.0, "longitude": 0.0, "sale_date": datetime.date(2024, 1, 10)}
+        return records_of(*({**here, **row} for row in rows), *usual)
+
+    return build
+
+
+@pytest.fixture
+def reasons(street, plane, settings):
+    def find(*rows, **changes):
+        found = flags(street(*rows, **changes), plane, settings.market)
+        assert (found["is_market"] == (found["market_reasons"] == "")).all()
+        assert found["is_market"].iloc[len(rows) :].all()
+        return found["market_reasons"].head(len(rows)).tolist()
+
+    return find
+
+
+def test_usual_sales_show_a_market_price(reasons):
+    assert reasons({"price": 330_000.0}) == [""]
+
+
+def test_a_price_of_one_is_none(reasons):
+    assert reasons({"price": 1.0}) == ["nominal_price; ratio_outlier"]
+
+
+@pytest.mark.parametrize("price", [190_000.0, 520_000.0])
+def test_a_price_far_from_comparables_is_an_outlier_in_both_directions(reasons, price):
+    assert reasons({"price": price}) == ["ratio_outlier"]
+
+
+def test_where_comparables_vary_more_an_outlier_must_lie_farther_off(reasons):
+    assert reasons({"price": 225_000.0}) == ["ratio_outlier"]
+    assert reasons({"price": 225_000.0}, sigma=0.15) == [""]
+
+
+def test_a_low_price_within_a_family_is_named_so_and_a_usual_one_is_not(reasons):
+    family = {"seller_family": "f1", "buyer_family": "f1"}
+    assert reasons({"price": 235_000.0, **family}, {"price": 325_000.0, **family}) == [
+        "family_transfer; ratio_outlier",
+        "",
+    ]
+    assert reasons({"price": 250_000.0, **family}) == ["family_transfer"]
+    assert reasons({"price": 250_000.0, "seller_family": "f1", "buyer_family": "f2"}) == [""]
+
+
+def test_homes_that_one_buyer_takes_in_a_day_for_little_are_a_bulk_transfer(reasons):
+    deal = {"buyer": "b1", "price": 250_000.0}
+    assert reasons(deal, deal, deal) == ["bulk_transfer"] * 3
+    assert reasons(deal, deal) == ["", ""]
+    assert reasons(*[{**deal, "price": 320_000.0}] * 3) == [""] * 3
+
+
+def test_of_two_quick_sales_the_one_farther_from_comparables_is_flagged(reasons):
+    first = {"property_id": "Q", "price": 320_000.0}
+    again = {"property_id": "Q", "price": 415_000.0, "sale_date": datetime.date(2024, 1, 30)}
+    assert reasons(first, again) == ["", "quick_resale"]
+    assert reasons({**first, "price": 415_000.0}, {**again, "price": 320_000.0}) == ["quick_resale", ""]
+
+
+def test_a_resale_at_a_like_price_or_after_a_while_is_none(reasons):
+    first = {"property_id": "Q", "price": 320_000.0}
+    soon, later = datetime.date(2024, 1, 30), datetime.date(2024, 9, 30)
+    assert reasons(first, {"property_id": "Q", "price": 340_000.0, "sale_date": soon}) == ["", ""]
+    assert reasons(first, {"property_id": "Q", "price": 415_000.0, "sale_date": later}) == ["", ""]
+
+
+def test_nothing_is_concluded_from_too_few_comparables(records_of, plane, settings):
+    few = records_of(
+        *({"price": 300_000.0, "latitude": 0.0, "longitude": float(x)} for x in range(5)), {"price": 90_000.0}
+    )
+    assert flags(few, plane, settings.market)["is_market"].all()
+
+
+def test_without_coordinates_sales_of_the_same_location_are_compared(street, plane, settings):
+    nowhere = street({"price": 190_000.0}).assign(latitude=np.nan, longitude=np.nan)
+    assert flags(nowhere, plane, settings.market)["market_reasons"].tolist() == ["ratio_outlier"] + [""] * 60
+    elsewhere = nowhere.assign(location=["West"] + ["East"] * 60)
+    assert flags(elsewhere, plane, settings.market)["is_market"].all()
+
+
+def test_a_district_whose_prices_fall_is_not_flagged_wholesale(records_of, plane, settings):
+    random = np.random.default_rng(3)
+    rows = [
+        {
+            "price": 320_000.0 * float(np.exp(random.normal(0, 0.06) - 0.18 * (district == 1 and month >= 18))),
+            "latitude": float(random.uniform(0, 1500) + 1500 * district),
+            "longitude": float(random.uniform(0, 1500)),
+            "sale_date": datetime.date(2023 + month // 12, month % 12 + 1, 15),
+        }
+        for district in (0, 1, 2) for month in range(24) for _ in range(8)
+    ]  # fmt: skip
+    found = flags(records_of(*rows), plane, settings.market)
+    assert (~found["is_market"]).mean() < 0.01

@@ -1,0 +1,126 @@
+"""The stage `resolve` on the demo city, whose truth is known, and on sources that have only sales."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from homei import lake, params
+from homei.demo import outside, simulate
+from homei.entities import resolve
+from homei.quality import validate
+from homei.source import ROOMS
+from homei.sources import fetch, ingest
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory, settings):
+    """A folder with the resolved lake of a smaller demo city."""
+    source = params.section("source", yaml.safe_load((PROJECT / "params/source/demo.yaml").read_text()))
+    values = yaml.safe_load((PROJECT / "params/config.yaml").read_text())["simulate"]
+    size = params.section("simulate", {**values, "properties": 4000, "sales": 10000, "months": 40})
+    folder = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        simulate.run(seed=11, simulate=size, source=source)
+        with outside.running(Path(source.folder) / "world"):
+            fetch.run(source)
+        for room in ROOMS:
+            ingest.run(room, source)
+        validate.run(source, params.section("validate", {"max_rejected_share": 0.2}))
+        resolve.run(source, settings)
+    return folder
+
+
+@pytest.fixture
+def truth(city, monkeypatch):
+    """Reads a table of the city's truth, in whose folder the test runs."""
+    monkeypatch.chdir(city)
+    return lambda name: lake.read(Path("data/external/demo/world/truth") / f"{name}.parquet")
+
+
+def test_odd_sales_are_flagged_and_usual_ones_are_not(truth):
+    known = truth("sales").query("fault.isna()").drop_duplicates("transaction_id").set_index("transaction_id")["oddity"]
+    sales = lake.read(lake.RESOLVED_SALES).query("source_feed == 'register'").set_index("transaction_id")
+    # What the contract sets aside goes no further either.
+    market = sales["is_market"].reindex(known.index, fill_value=False)
+    assert (~market[known.notna()]).mean() >= 0.9
+    assert known.notna().sum() > 100
+    usual = sales["is_market"][known.reindex(sales.index).isna()]
+    assert (~usual).mean() <= 0.01
+
+
+@pytest.mark.parametrize("feed", ["portal", "rival"])
+def test_listings_meet_their_properties(truth, feed):
+    known = truth("listings").query("feed == @feed")
+    ids = known["listing_id"] if feed == "portal" else f"{feed}:" + known["listing_id"]
+    listings = lake.read(lake.RESOLVED_LISTINGS).set_index("listing_id").loc[ids]
+    registered = set(lake.read(lake.VALID_SALES)["property_id"].dropna())
+    said = listings["property_id"].where(listings["property_id"].isin(registered)).to_numpy()
+    true = known["property_id"].to_numpy()
+    right = pd.notna(said) & (said == true)
+    assert right.sum() / pd.notna(said).sum() >= 0.99
+    assert right.sum() / pd.notna(true).sum() >= 0.95
+
+
+def test_listings_of_one_offer_are_told(truth):
+    known = truth("listings").query("feed == 'rival'")
+    listings = lake.read(lake.RESOLVED_LISTINGS).set_index("listing_id").loc["rival:" + known["listing_id"]]
+    same = known["same_as"].to_numpy()
+    found = listings["duplicate_of"].to_numpy()
+    assert np.mean(found[pd.notna(found)] == same[pd.notna(found)]) >= 0.99
+    assert np.mean(found[pd.notna(same)] == same[pd.notna(same)]) >= 0.95
+
+
+def test_homes_that_are_in_no_register_get_an_identity_of_their_own(truth):
+    known = truth("listings").query("feed == 'portal' and property_id.isna()")
+    listings = lake.read(lake.RESOLVED_LISTINGS).set_index("listing_id").loc[known["listing_id"]]
+    assert listings["property_id"].str.startswith("portal:").mean() >= 0.99
+    properties = lake.read(lake.RESOLVED_PROPERTIES)
+    assert properties["property_id"].is_unique
+    assert set(lake.read(lake.RESOLVED_LISTINGS)["property_id"].dropna()) <= set(properties["property_id"])
+
+
+def test_brokers_sales_are_merged_with_the_register_or_kept(truth):
+    known = truth("brokers")
+    known = known.set_index("brokers:" + known["file_number"])["transaction_id"]
+    sales = lake.read(lake.RESOLVED_SALES)
+    kept = set(sales["transaction_id"])
+    assert set(known.index[known.isna()]) <= kept
+    registered = known.dropna()
+    registered = registered[registered.isin(kept)]
+    assert len(set(registered.index) & kept) / len(registered) <= 0.05
+
+
+def test_the_report_counts_what_was_done(truth):
+    told = lake.read_json(resolve.REPORT)
+    sales = lake.read(lake.RESOLVED_SALES)
+    assert told["sales"] == len(sales)
+    assert told["market_sales"] == sales["is_market"].sum()
+    assert {item["reason"]: item["sales"] for item in told["reasons"]}["bulk_transfer"] > 0
+    assert [item["feed"] for item in told["listings"]] == ["portal", "rival"]
+
+
+def test_a_second_run_leaves_the_same_bytes(truth, settings):
+    source = params.section("source", yaml.safe_load((PROJECT / "params/source/demo.yaml").read_text()))
+    tables = (lake.RESOLVED_SALES, lake.RESOLVED_LISTINGS, lake.RESOLVED_PROPERTIES)
+    before = lake.digest(*tables, resolve.REPORT)
+    resolve.run(source, settings)
+    assert lake.digest(*tables, resolve.REPORT) == before
+
+
+def test_a_source_with_nothing_but_sales_is_resolved(tmp_path, monkeypatch, source, town, settings):
+    monkeypatch.chdir(tmp_path)
+    extra = ["address", "seller", "buyer", "seller_family", "buyer_family"]
+    sales = town.assign(**dict.fromkeys(extra), source_feed="main")
+    lake.write(sales, lake.VALID_SALES)
+    lake.write(validate.judge(ingest.records(source, "listings"), source, "listings").valid, lake.VALID_LISTINGS)
+    resolve.run(source, settings)
+    found = lake.read(lake.RESOLVED_SALES)
+    assert found["transaction_id"].tolist() == town["transaction_id"].tolist()
+    assert lake.read(lake.RESOLVED_LISTINGS).empty
+    assert set(lake.read(lake.RESOLVED_PROPERTIES)["property_id"]) == set(town["property_id"].dropna())
