@@ -128,5 +128,5 @@ def test_a_source_without_places_has_no_columns_of_them(
 
 
 def test_missing_input_names_the_table(project, spark, local_spark, source, features):
-    with pytest.raises(lake.MissingTableError, match="valid/sales is not there"):
+    with pytest.raises(lake.MissingTableError, match="resolved/sales is not there"):
         run(source, local_spark, features)

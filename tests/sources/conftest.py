@@ -99,5 +99,5 @@ def site():
 def waits(monkeypatch):
     """What the code under test would have waited, in seconds."""
     found = []
-    monkeypatch.setattr("time.sleep", found.append)
+    monkeypatch.setattr("homei.sources.web.sleep", found.append)
     return found

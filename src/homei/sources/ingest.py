@@ -47,13 +47,13 @@ def records(source: Source, table: str) -> pd.DataFrame:
     feeds: list[Feed] = getattr(source, table)
     extras = dict.fromkeys(name for feed in feeds for name in (*feed.numeric, *feed.categorical))
     columns = [*TABLES[table], *extras, "source_feed", "source_file", "source_line", "source_fault"]
-    tables = [pd.DataFrame({name: pd.Series(dtype=object) for name in columns})]
+    tables = []
     for place, feed in enumerate(feeds):
-        rows = pd.concat(list(_rows_of(source, table, feed)), ignore_index=True).assign(source_feed=feed.name)
+        rows = _one_below_the_other(list(_rows_of(source, table, feed))).assign(source_feed=feed.name)
         if place:
             rows[columns[0]] = f"{feed.name}:" + rows[columns[0]]
         tables.append(rows.reindex(columns=columns))
-    return pd.concat(tables, ignore_index=True)
+    return _one_below_the_other(tables or [pd.DataFrame({name: pd.Series(dtype=object) for name in columns})])
 
 
 def places(source: Source) -> pd.DataFrame:
@@ -122,6 +122,11 @@ def _sheets_unless_open(path: Path, feed: Files) -> list[Sheet]:
 def _mapped(sheet: Sheet, feed: Feed, lookup: Lookup | None, file: str) -> pd.DataFrame:
     rows = mapped(sheet, feed.declared(), lookup)
     return rows.assign(source_file=file, source_line=sheet.lines, source_fault=sheet.faults)
+
+
+def _one_below_the_other(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all tables; of a single one without a copy, as it may be large."""
+    return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
 
 def _with_id(rows: pd.DataFrame, name: str, made_up: Sequence[str]) -> pd.DataFrame:

@@ -6,10 +6,10 @@ import datetime
 import email.utils
 import random
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 import httpx
@@ -39,7 +39,7 @@ class Web:
     """An HTTP client with patience, that leaves `delay` seconds between two requests."""
 
     client: httpx.Client
-    sleep: Callable[[float], None] = field(default_factory=lambda: time.sleep)
+    sleep: Callable[[float], None] = field(default_factory=lambda: sleep)
     delay: float = 0.0
     _asked: float = field(default=float("-inf"), init=False)
 
@@ -103,8 +103,8 @@ class Web:
 
     def _wait(self) -> None:
         if self.delay:
-            self.sleep(max(0.0, self._asked + self.delay - time.monotonic()))
-            self._asked = time.monotonic()
+            self.sleep(max(0.0, self._asked + self.delay - monotonic()))
+            self._asked = monotonic()
 
 
 def plain(url: str) -> str:
