@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
-from homei import lake
+from homei import lake, params
 from homei.config import Features, Spark
-from homei.source import CANONICAL, Contract, Coordinates, PlacesFile, Source
+from homei.source import CANONICAL, ROOMS, Contract, Coordinates, PlacesFile, Source
 from homei.sources.files import Files
 
+GROUPS = Path(__file__).parents[1] / "params"
 NUMBERS = ("price", "square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
 
 
@@ -146,3 +149,32 @@ def project(tmp_path, monkeypatch):
         return tmp_path
 
     return fill
+
+
+@pytest.fixture(scope="session")
+def demo_source() -> Source:
+    """The demo city as the project declares it."""
+    return params.section("source", yaml.safe_load((GROUPS / "source" / "demo.yaml").read_text()))
+
+
+@pytest.fixture(scope="session")
+def demo_lake(tmp_path_factory, demo_source):
+    """A project folder with the lake of a smaller demo city, up to what `resolve` leaves; not to be written to."""
+    from homei.demo import outside, simulate
+    from homei.entities import resolve
+    from homei.quality import validate
+    from homei.sources import fetch, ingest
+
+    own = yaml.safe_load((GROUPS / "config.yaml").read_text())
+    smaller = own["simulate"] | {"properties": 4000, "sales": 10000, "months": 40}
+    folder = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        simulate.run(11, params.section("simulate", smaller), demo_source)
+        with outside.running(Path(demo_source.folder) / "world"):
+            fetch.run(demo_source)
+        for room in ROOMS:
+            ingest.run(room, demo_source)
+        validate.run(demo_source, params.section("validate", own["validate"]))
+        resolve.run(demo_source, params.section("resolve", own["resolve"]))
+    return folder

@@ -92,6 +92,22 @@ def verify() -> None:
 
 
 @cli.command()
+@click.argument("table")
+@click.argument("identity", metavar="ID")
+def lineage(table: str, identity: str) -> None:
+    """Show the raw records behind row ID of TABLE, and the stages that made it.
+
+    \b
+    homei lineage properties P00101
+    homei lineage sales T000001
+    """
+    from homei.lineage import makers, origins, told
+
+    source = params.section("source", params.read()["source"])
+    click.echo(told(origins(source, table, identity), makers(table)))
+
+
+@cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=3000, show_default=True, help="Port to listen on.")
 def serve(host: str, port: int) -> None:

@@ -157,6 +157,10 @@ class LivingFeed(Feed):
     def _bare_string_is_one_column(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
 
+    def came_from(self) -> str:
+        """The feed's address as it is declared, with the names of secrets in place of their values."""
+        return self.kind
+
     def records(self, span: Span, memory: MutableMapping[str, str]) -> Iterator[Any]:
         """The feed's records as they are at their source, in batches: lists of (nested) dictionaries, or Arrow tables.
 

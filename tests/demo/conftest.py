@@ -17,11 +17,6 @@ NUMBERS = ["price", "square_meters", "bedrooms", "bathrooms", "floor", "year_bui
 
 
 @pytest.fixture(scope="session")
-def demo_source():
-    return params.section("source", yaml.safe_load((GROUPS / "source" / "demo.yaml").read_text()))
-
-
-@pytest.fixture(scope="session")
 def small():
     """Makes a `simulate` section: the project's own with 500 properties, 1,500 sales and what the test changes."""
     own = yaml.safe_load((GROUPS / "config.yaml").read_text())["simulate"]

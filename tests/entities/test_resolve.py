@@ -8,38 +8,17 @@ import pytest
 import yaml
 
 from homei import lake, params
-from homei.demo import outside, simulate
 from homei.entities import resolve
 from homei.quality import validate
-from homei.source import ROOMS
-from homei.sources import fetch, ingest
+from homei.sources import ingest
 
 PROJECT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def city(tmp_path_factory, settings):
-    """A folder with the resolved lake of a smaller demo city."""
-    source = params.section("source", yaml.safe_load((PROJECT / "params/source/demo.yaml").read_text()))
-    values = yaml.safe_load((PROJECT / "params/config.yaml").read_text())["simulate"]
-    size = params.section("simulate", {**values, "properties": 4000, "sales": 10000, "months": 40})
-    folder = tmp_path_factory.mktemp("project")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        simulate.run(seed=11, simulate=size, source=source)
-        with outside.running(Path(source.folder) / "world"):
-            fetch.run(source)
-        for room in ROOMS:
-            ingest.run(room, source)
-        validate.run(source, params.section("validate", {"max_rejected_share": 0.2}))
-        resolve.run(source, settings)
-    return folder
-
-
 @pytest.fixture
-def truth(city, monkeypatch):
+def truth(demo_lake, monkeypatch):
     """Reads a table of the city's truth, in whose folder the test runs."""
-    monkeypatch.chdir(city)
+    monkeypatch.chdir(demo_lake)
     return lambda name: lake.read(Path("data/external/demo/world/truth") / f"{name}.parquet")
 
 

@@ -27,9 +27,10 @@ OVERLAP = np.timedelta64(60, "D")  # two listings of a home that are so near in 
 
 
 def run(source: Source, resolve: Resolve) -> None:
-    """Write data/processed/resolved/{sales,properties,listings} and reports/resolve/resolve.json.
+    """Write data/processed/resolved/{sales,merged_sales,properties,listings} and reports/resolve/resolve.json.
 
-    Sales have their property_id filled in, is_market and market_reasons; listings property_id and duplicate_of, the
+    Sales have their property_id filled in, is_market and market_reasons; merged_sales are those that another feed
+    reports too, with merged_into; listings property_id and duplicate_of, the
     listing of a feed of higher precedence for the same offer; properties what is known of each.
     """
     sales, listings = lake.read(lake.VALID_SALES), lake.read(lake.VALID_LISTINGS)
@@ -38,6 +39,7 @@ def run(source: Source, resolve: Resolve) -> None:
     sales = sales.join(flags(sales, source.coordinates, resolve.market))
     listings = listings.assign(duplicate_of=duplicates(listings, [feed.name for feed in source.listings]))
     lake.write(_typed(sales), lake.RESOLVED_SALES)
+    lake.write(_typed(gone), lake.MERGED_SALES)
     lake.write(_typed(properties), lake.RESOLVED_PROPERTIES)
     lake.write(_typed(listings), lake.RESOLVED_LISTINGS)
     lake.write_json(summary(sales, gone, listings, properties), REPORT)

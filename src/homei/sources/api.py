@@ -44,6 +44,9 @@ class Api(LivingFeed):
     timeout: Annotated[float, Field(gt=0)] = 30.0
     page_limit: Count = 1_000_000  # a stop for APIs that never end
 
+    def came_from(self) -> str:
+        return self.url
+
     def records(self, span: Span, memory: MutableMapping[str, str]) -> Iterator[list[dict[str, Any]]]:
         """The records page by page, as the API nests them; nothing where it answers that nothing has changed.
 

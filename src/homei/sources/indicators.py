@@ -40,6 +40,9 @@ class Indicators(LivingFeed):
         object.__setattr__(self, "key", [month.column])
         object.__setattr__(self, "columns", columns)
 
+    def came_from(self) -> str:
+        return self.address
+
     def records(self, span: Span, memory: MutableMapping[str, str]) -> Iterator[list[dict[str, str | None]]]:
         """The whole series: it is short, and its past is revised. Raises SourceError where it isn't there."""
         address = expanded(self.address, f"feed {self.name}: address")

@@ -78,6 +78,9 @@ class Scrape(LivingFeed):
     user_agent: str = USER_AGENT
     list_limit: Count = 10_000  # a stop for lists that never end
 
+    def came_from(self) -> str:
+        return self.url
+
     def records(self, span: Span, memory: MutableMapping[str, str]) -> Iterator[list[dict[str, Any]]]:
         """What is on the pages of homes whose cards are new or have changed, with `url` (in the site) and the page.
 

@@ -38,6 +38,9 @@ class Sql(LivingFeed):
             raise ValueError("needs either a table or a query")
         return self
 
+    def came_from(self) -> str:
+        return f"{self.table or 'a query'} of {self.url}"
+
     def records(self, span: Span, memory: MutableMapping[str, str]) -> Iterator[pa.Table]:
         """The rows as Arrow tables of text columns, those of the span only where the feed says what `changed`.
 
