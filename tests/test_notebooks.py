@@ -123,13 +123,19 @@ def test_a_process_that_dies_is_an_error_too(tmp_path):
 @pytest.mark.parametrize("coordinates", [True, False], ids=["on a map", "nowhere"])
 def test_the_exploration_tells_what_was_sold(tmp_path, monkeypatch, coordinates):
     monkeypatch.chdir(tmp_path)
-    lake.write(_sales(coordinates).assign(is_market=True), lake.RESOLVED_SALES)
+    sales = _sales(coordinates).assign(is_market=True, source_feed="register")
+    lake.write(sales, lake.RESOLVED_SALES)
+    lake.write(
+        sales.head(40)[["sale_date", "source_feed"]].set_axis(["listed_on", "source_feed"], axis=1),
+        lake.RESOLVED_LISTINGS,
+    )
     sections = {"source": params.read(PROJECT / "params.yaml")["source"]}
     notebooks.execute(PROJECT / "notebooks/10_explore.ipynb", sections, Path("reports/explore.html"))
     text = Path("reports/explore.html").read_text(encoding="utf-8")
     assert "<h1>What has been sold</h1>" in text
     assert "District 3" in text
-    assert text.count("<svg") >= 6
+    assert "Listings a month, by feed" in text
+    assert text.count("<svg") >= 8
 
 
 def _sales(coordinates):

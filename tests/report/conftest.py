@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from homei import lake
+from homei.report import feeds
 
 DECILES = range(1, 11)
 REPORTS = ("quality/quality", "drift/drift", "drift/data_drift", "drift/regression", "evaluation/evaluate")
@@ -72,17 +73,34 @@ def quality():
         "reasons": [{"reason": "price: missing", "rows": 500, "share": 500 / 30000}],
         "files": [{"file": "sales.csv", "rows": 30000, "rejected": 500}],
         "columns": [{"column": "price", "present": 0.98}],
+        "tables": [
+            {"table": "sales", "feed": "register", "rows": 30000, "rejected": 500},
+            {"table": "sales", "feed": "brokers", "rows": 300, "rejected": 0},
+            {"table": "listings", "feed": "rival", "rows": 400, "rejected": 4},
+            {"table": "customers", "feed": "crm", "rows": 2500, "rejected": 0},
+        ],
     }  # fmt: skip
 
 
 @pytest.fixture
-def measured(tmp_path, monkeypatch, metrics, drift, quality) -> Path:
+def resolved():
+    return {
+        "properties": 9000, "sales": 29500, "market_sales": 29200, "flagged_share": 0.0102,
+        "reasons": [{"reason": reason, "sales": 50 * place} for place, reason in enumerate(feeds.REASONS)],
+        "merged": [{"feed": "brokers", "sales": 280}],
+        "listings": [{"feed": "rival", "listings": 396, "of_sold_properties": 370, "duplicates": 240}],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def measured(tmp_path, monkeypatch, metrics, drift, quality, resolved) -> Path:
     """A project folder, which becomes the current one, with everything that the front page reads and links to."""
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(7)
     lake.write_json(metrics, Path("reports/evaluation/metrics.json"))
     lake.write_json(drift, Path("reports/drift/drift.json"))
     lake.write_json(quality, Path("reports/quality/quality.json"))
+    lake.write_json(resolved, Path("reports/resolve/resolve.json"))
     lake.write_json({"tag": "valuation:0123456789ab"}, Path("models/bento.json"))
     months = np.arange(2021 * 12, 2026 * 12 + 1)
     lake.write(pd.DataFrame({"month": months, "market_level": 8 + 0.004 * np.arange(61)}), lake.MARKET_INDEX)

@@ -21,6 +21,7 @@ def quality_page(quality: Mapping[str, Any], quarantine: pd.DataFrame, source: S
     sections = [
         _headline(quality),
         _reasons(quality),
+        _feeds(quality),
         _files(quality),
         _places(quality),
         _examples(quality, quarantine),
@@ -53,6 +54,14 @@ def _reasons(quality: Mapping[str, Any]) -> str:
     picture = bars(frame["reason"], frame["rows"], "Rejected sales by reason", formats="number")
     caption = "A sale that breaks the contract in several ways counts under each of its reasons."
     return f"<h2>Why sales were rejected</h2>{figures(figure(picture, caption), table(frame, {'share': 'percent2'}))}"
+
+
+def _feeds(quality: Mapping[str, Any]) -> str:
+    if len(quality["tables"]) < 2:
+        return ""
+    frame = pd.DataFrame(quality["tables"])
+    frame["share"] = frame["rejected"] / frame["rows"]
+    return f"<h2>All feeds</h2>{table(frame, {'share': 'percent2'})}"
 
 
 def _files(quality: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from homei import config, lake
-from homei.report import charts, findings
+from homei.report import charts, feeds, findings
 from homei.report.formats import text
 from homei.report.page import Html, cards, figure, figures, page, render, table
 from homei.report.stable import stable_html
@@ -37,6 +37,7 @@ class Findings(NamedTuple):
     metrics: dict[str, Any]
     drift: dict[str, Any]
     quality: dict[str, Any]
+    resolved: dict[str, Any]
     tag: str
     index: pd.DataFrame
     pairs: pd.DataFrame
@@ -60,6 +61,7 @@ def load() -> Findings:
         metrics=lake.read_json(EVALUATION / "metrics.json"),
         drift=lake.read_json(REPORTS / "drift/drift.json"),
         quality=lake.read_json(REPORTS / "quality/quality.json"),
+        resolved=lake.read_json(REPORTS / "resolve/resolve.json"),
         tag=lake.read_json(BENTO)["tag"],
         index=lake.read(lake.MARKET_INDEX),
         pairs=lake.read_csv(EVALUATION / "predicted_actual.csv"),
@@ -86,6 +88,7 @@ def compose(found: Findings, currency: str, min_slice: int) -> str:
         best=_slices(found.slices.nsmallest(LISTED, "mdape")),
         min_slice=min_slice,
         drift=found.drift["verdict"],
+        feeds=figures(feeds.reasons_picture(found.resolved), feeds.feed_table(found.quality, found.resolved)),
         links=LINKS,
     )
 
