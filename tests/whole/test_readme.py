@@ -27,6 +27,7 @@ HERE = [
     "make repro source=springfield",
     "homei compose",
     "homei verify",
+    "homei lineage sales T000017",
     "dvc plots show",
     "dvc metrics diff",
     "dvc remote add -d storage s3://bucket/homei",
@@ -35,6 +36,8 @@ HERE = [
 ELSEWHERE = {
     "make repro": "the fixture city does what it does after its set-up",
     "make repro source=hdb": "test_rebuild.py, which needs the real sales",
+    "homei fetch springfield": "tests/sources, on servers of their own",
+    "homei fetch springfield --again": "tests/sources, on servers of their own",
     "homei fetch hdb --from ~/downloads/hdb": "test_rebuild.py, from another folder",
     "dvc exp run --name ridge -S model=linear -S tuning.trials=2": "test_rebuild.py",
     "dvc exp run --queue -S model.parameters.num_leaves=31": "test_rebuild.py",
@@ -217,7 +220,7 @@ def springfield(city, deeds, tmp_path_factory) -> Path:
     (folder / "data/external/springfield").mkdir()
     packed = gzip.compress("\n".join(lines).encode("latin-1"), mtime=0)
     (folder / "data/external/springfield/deeds-1.csv.gz").write_bytes(packed)
-    (page,) = blocks("yaml")
+    (page,) = [block for block in blocks("yaml") if block.startswith("name: springfield")]
     file = folder / "params/source/springfield.yaml"
     file.write_text(page.replace("square_feet", "square_foot"), encoding="utf-8")
     before = (folder / "params.yaml").read_bytes()

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from homei.source import Feed, Reading
 from homei.sources.readers import READERS, Part
-from homei.sources.rows import Row, SourceError, UnreadableError, texts
+from homei.sources.rows import Batch, SourceError, UnreadableError, texts
 
 SUFFIXES = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".xlsx": "excel", ".xlsm": "excel",
@@ -26,7 +26,6 @@ SUFFIXES = {
 }  # fmt: skip
 # A password that a zip asks for is a RuntimeError.
 _FAILURES = (OSError, ValueError, LookupError, EOFError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error)
-BATCH = 5_000  # rows held as lists of cells: more of them keep the garbage collector busy
 _UNFINISHED = {".part", ".tmp", ".crdownload", ".filepart"}
 
 
@@ -113,22 +112,24 @@ def _unzipped(file: IO[bytes], path: Path, reading: Reading) -> Iterator[Part]:
 
 
 def _as_text(path: Path, part: Part) -> Sheet:
-    name, header, rows = part
-    batches = [_batch(batch, len(header)) for batch in iter(lambda: list(itertools.islice(rows, BATCH)), [])]
-    lines, faults, *columns = map(np.concatenate, zip(_batch([], len(header)), *batches, strict=True))
+    name, header, batches = part
+    nothing = Batch(np.array([], dtype=np.int64), ((),) * len(header))
+    parts = [_kept(batch) for batch in itertools.chain([nothing], batches)]
+    lines, faults, *columns = map(np.concatenate, zip(*parts, strict=True))
     cells = pd.DataFrame(dict(enumerate(columns)), dtype=object).set_axis(header, axis=1)
     return Sheet(path.name + name, name, cells, lines.astype(np.int64), faults)
 
 
-def _batch(rows: Sequence[Row], width: int) -> list[np.ndarray]:
-    """The lines, faults and columns of text of rows, without the blank ones."""
-    lines, cells, faults = zip(*rows, strict=True) if rows else ((), (), ())
-    columns = [texts(column) for column in (zip(*cells, strict=True) if rows else ((),) * width)]
-    lines, faults = np.array(lines, dtype=np.int64), _objects(faults)
+def _kept(batch: Batch) -> list[np.ndarray]:
+    """The lines, faults and columns of text of a batch, without its blank rows."""
+    faults = _objects(batch.faults or [None] * len(batch.lines))
+    columns = [texts(column) for column in batch.columns]
     kept = faults != np.array(None)
     for column in columns:
         kept |= column != np.array(None)
-    return [lines[kept], faults[kept], *(column[kept] for column in columns)]
+        if kept.all():
+            return [batch.lines, faults, *columns]
+    return [batch.lines[kept], faults[kept], *(column[kept] for column in columns)]
 
 
 def _objects(values: Sequence[Any]) -> np.ndarray:

@@ -30,13 +30,14 @@ def merged(held: pa.Table | None, read: pa.Table, changed: str | None) -> tuple[
     rows = pa.concat_tables([held, read], promote_options="default")
     rows = rows.select(sorted(rows.column_names))
     keys = rows[KEY].to_pandas()
-    several = np.flatnonzero(keys.duplicated(keep=False))
+    repeats = keys.duplicated(keep=False).to_numpy()
+    several = np.flatnonzero(repeats)
     last, replaced = _last_versions(rows.take(several), several, changed)
-    current = np.concatenate([np.flatnonzero(~keys.duplicated(keep=False)), last])
-    known = set(keys.iloc[: held.num_rows])
-    fresh = keys.iloc[current[current >= held.num_rows]]
-    counts = Counts(len(current), sum(key not in known for key in fresh), sum(key in known for key in fresh))
-    return rows.take(_in_order_of_keys(keys, current)), rows.take(replaced), counts
+    current = np.concatenate([np.flatnonzero(~repeats), last])
+    is_read = current >= held.num_rows
+    known = keys.iloc[current[is_read & repeats[current]]].isin(keys.iloc[: held.num_rows])
+    counts = Counts(len(current), int(is_read.sum() - known.sum()), int(known.sum()))
+    return _in_order_of_keys(rows.take(current)), rows.take(replaced), counts
 
 
 def moments(cells: pa.ChunkedArray) -> pd.Series:
@@ -62,10 +63,10 @@ def _last_versions(rows: pa.Table, places: np.ndarray, changed: str | None) -> t
     return versions.loc[is_last, "place"].to_numpy(), versions.loc[~is_last, "place"].to_numpy()
 
 
-def _in_order_of_keys(keys: pd.Series, places: np.ndarray) -> np.ndarray:
-    """Places in the order of their keys: a shorter one is a smaller one, so that numbers are in their own order."""
-    found = keys.iloc[places]
-    return places[np.lexsort([found.to_numpy(dtype=str), found.str.len().to_numpy()])]
+def _in_order_of_keys(rows: pa.Table) -> pa.Table:
+    """Rows in the order of their keys: a shorter one is a smaller one, so that numbers are in their own order."""
+    order = pa.table({"length": pc.utf8_length(rows[KEY]), "key": rows[KEY]})
+    return rows.take(pc.sort_indices(order, [("length", "ascending"), ("key", "ascending")]))
 
 
 def _digests(rows: pa.Table) -> np.ndarray:

@@ -5,27 +5,34 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import IO, Any
 
+import numpy as np
+
 from homei.source import Reading
-from homei.sources.rows import Line, Row, SourceError, names, table
+from homei.sources.rows import BATCH, Batch, Line, Row, SourceError, batches, names, table
 
 # What Python puts in place of a byte that the encoding can't read, so that one bad row doesn't stop the others.
 _UNREADABLE = re.compile("[\udc80-\udcff]")
+_END_OF_LINE = re.compile("\r\n|\r|\n")
 
 # A part of a file (its only one is nameless), the names of its columns, and its rows, to be taken while it is open.
-Part = tuple[str, list[str], Iterator[Row]]
+Part = tuple[str, list[str], Iterator[Batch]]
 Reader = Callable[[IO[bytes], str, Reading], list[Part]]
 
 
 def read_csv(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
     """The rows of a CSV file; a row's line is where it begins."""
-    header, lines = table(_numbered(csv.reader(_text(file, reading), delimiter=reading.delimiter), name), reading, name)
-    return [("", header, (_csv_row(line, cells, header, reading.encoding) for line, cells in lines))]
+    lines = csv.reader(_text(file, reading), delimiter=reading.delimiter)
+    header, rest = table(_numbered(lines, name), reading, name)
+    if reading.footer is not None:
+        return [("", header, batches(_csv_row(line, cells, header, reading.encoding) for line, cells in rest))]
+    return [("", header, _csv_batches(lines, header, reading.encoding, name))]
 
 
 def read_excel(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
@@ -55,7 +62,7 @@ def read_jsonl(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
         else Row(line, [values.get(key) for key in header], unreadable if _UNREADABLE.search(content) else None)
         for (line, content), values in zip(lines, objects, strict=True)
     )
-    return [("", header, rows)]
+    return [("", header, batches(rows))]
 
 
 def read_parquet(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
@@ -65,7 +72,7 @@ def read_parquet(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
     found = pq.ParquetFile(file).read()
     header = names(found.column_names, name)
     rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
-    return [("", header, (Row(line, cells) for line, cells in enumerate(rows, 2)))]
+    return [("", header, batches(Row(line, cells) for line, cells in enumerate(rows, 2)))]
 
 
 READERS: dict[str, Reader] = {
@@ -93,7 +100,37 @@ def _numbered(reader: Any, name: str) -> Iterator[Line]:
                 yield begins, cells
             begins = reader.line_num + 1
     except csv.Error as error:
-        raise SourceError(f"{name}, line {begins}: {error}; is a quotation mark left open?") from error
+        raise _unreadable(name, begins, error) from error
+
+
+def _csv_batches(reader: Any, header: list[str], encoding: str, name: str) -> Iterator[Batch]:
+    """The rows below the header; whole batches at once where each line is a row with all its cells, and plain ones."""
+    width = len(header)
+    while True:
+        before, rows = reader.line_num, []
+        try:
+            rows.extend(itertools.islice(reader, BATCH))
+        except csv.Error as error:
+            raise _unreadable(name, before + 1 + sum(map(_lines, rows)), error) from error
+        if not rows:
+            return
+        if reader.line_num - before == len(rows) and all(len(cells) == width for cells in rows):
+            columns = list(zip(*rows, strict=True))
+            if all("".join(column).isascii() for column in columns):
+                yield Batch(np.arange(before + 1, before + 1 + len(rows)), columns)
+                continue
+        begins = itertools.accumulate(map(_lines, rows), initial=before + 1)
+        filled = ((line, cells) for line, cells in zip(begins, rows, strict=False) if cells)
+        yield from batches(_csv_row(line, cells, header, encoding) for line, cells in filled)
+
+
+def _lines(cells: list[str]) -> int:
+    """Over how many lines a row goes: one more than its cells have ends of lines in them."""
+    return 1 + sum(len(_END_OF_LINE.findall(cell)) for cell in cells)
+
+
+def _unreadable(name: str, line: int, error: csv.Error) -> SourceError:
+    return SourceError(f"{name}, line {line}: {error}; is a quotation mark left open?")
 
 
 def _csv_row(line: int, cells: list[str], header: list[str], encoding: str) -> Row:
@@ -110,14 +147,14 @@ def _csv_row(line: int, cells: list[str], header: list[str], encoding: str) -> R
     return Row(line, (cells + [""] * width)[:width], fault)
 
 
-def _sheet(sheet: Any, name: str, reading: Reading) -> tuple[list[str], Iterator[Row]]:
+def _sheet(sheet: Any, name: str, reading: Reading) -> tuple[list[str], Iterator[Batch]]:
     # Programs other than Excel often note the sheet's size wrong.
     sheet.reset_dimensions()
     rows = enumerate(sheet.iter_rows(values_only=True), 1)
     filled = ((line, cells) for line, cells in rows if any(cell is not None for cell in cells))
     header, lines = table(filled, reading, name)
     width = len(header)
-    return header, (Row(line, [*cells, *[None] * width][:width]) for line, cells in lines)
+    return header, batches(Row(line, [*cells, *[None] * width][:width]) for line, cells in lines)
 
 
 def _json_object(content: str) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from homei.source import Reading
 
+BATCH = 5_000  # rows held as lists of cells: more of them keep the garbage collector busy
 Line = tuple[int, Sequence[Any]]  # its number, from 1, and its cells
 
 
@@ -36,6 +37,22 @@ class Row(NamedTuple):
     line: int
     cells: Sequence[Any]
     fault: str | None = None  # why it is no row of its file
+
+
+class Batch(NamedTuple):
+    """Rows column by column; `faults` is null where no row has any."""
+
+    lines: np.ndarray
+    columns: Sequence[Sequence[Any]]
+    faults: Sequence[str | None] | None = None
+
+
+def batches(rows: Iterable[Row], size: int = BATCH) -> Iterator[Batch]:
+    """The rows in batches, in their order."""
+    rows = iter(rows)
+    while batch := list(itertools.islice(rows, size)):
+        lines, cells, faults = zip(*batch, strict=True)
+        yield Batch(np.array(lines, dtype=np.int64), list(zip(*cells, strict=True)), faults)
 
 
 def text(value: Any) -> str | None:
