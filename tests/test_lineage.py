@@ -20,7 +20,8 @@ def test_a_property_has_its_sales_and_its_listings_behind_it(lineage):
     listings = lake.read(lake.RESOLVED_LISTINGS)
     sales = lake.read(lake.RESOLVED_SALES).query("source_feed == 'register'")
     both = sorted(set(listings.query("source_feed == 'rival'")["property_id"]) & set(sales["property_id"]))
-    found = lineage("properties", both[0])
+    found = lineage("property_analytics", both[0])
+    assert found == lineage("properties", both[0])
     told = {(record.table, record.feed) for record in found}
     assert ("sales", "register") in told
     assert ("listings", "rival") in told
@@ -55,7 +56,7 @@ def test_a_customer_has_the_leads_behind_it(lineage):
 
 
 def test_a_table_and_a_row_that_are_not_there_are_named(lineage):
-    with pytest.raises(LineageError, match="homes: no such table; it is one of properties, sales"):
+    with pytest.raises(LineageError, match="homes: no such table; it is one of property_analytics, customer_analytics"):
         lineage("homes", "P1")
     with pytest.raises(LineageError, match="resolved/sales has no row whose transaction_id is 'X'"):
         lineage("sales", "X")

@@ -98,7 +98,7 @@ def lineage(table: str, identity: str) -> None:
     """Show the raw records behind row ID of TABLE, and the stages that made it.
 
     \b
-    homei lineage properties P00101
+    homei lineage property_analytics P00101
     homei lineage sales T000001
     """
     from homei.lineage import makers, origins, told

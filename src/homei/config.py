@@ -13,6 +13,23 @@ from homei.section import Count, Range, Section, Share
 from homei.source import Source
 
 
+class Thresholds(Section):
+    """What each month of a feed is measured against; a feed's columns that are not required need `optional` only."""
+
+    completeness: Share
+    optional: Share
+    validity: Share
+    uniqueness: Share
+    freshness_days: Annotated[int, Field(ge=0)]
+
+
+class Curate(Section):
+    commission_rate: Share
+    history_months: Count
+    average_months: Count
+    thresholds: Thresholds
+
+
 class Spark(Section):
     master: str | None
     master_env: str | None
@@ -186,6 +203,7 @@ class Params(Section):
     intervals: Intervals
     evaluate: Evaluate
     drift: Drift
+    curate: Curate
     package: Package
     serve: Serve
 

@@ -49,6 +49,11 @@ MARKET_INDEX = Path("data/processed/aggregates/market_index")
 MARKET_HISTORY = Path("data/processed/aggregates/market_history")
 PREVIOUS_SALES = Path("data/processed/aggregates/previous_sales")
 PLACES = Path("data/processed/aggregates/places")
+PROPERTY_ANALYTICS = Path("data/curated/analytics/property_analytics")
+CUSTOMER_ANALYTICS = Path("data/curated/analytics/customer_analytics")
+MARKET_ANALYTICS = Path("data/curated/analytics/market_analytics")
+PROPERTY_FEATURES = Path("data/curated/views/property_features")
+DATA_QUALITY = Path("data/curated/views/data_quality")
 PREDICTIONS = Path("data/processed/predictions")
 
 

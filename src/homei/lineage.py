@@ -23,6 +23,8 @@ MERGED, CUSTOMERS, LEADS = (
     ("leads", lake.VALID_LEADS),
 )
 TABLES: dict[str, tuple[Path, str, tuple[tuple[str, Path], ...]]] = {
+    "property_analytics": (lake.PROPERTY_ANALYTICS, "property_id", (SALES, MERGED, LISTINGS)),
+    "customer_analytics": (lake.CUSTOMER_ANALYTICS, "customer_id", (CUSTOMERS, LEADS)),
     "properties": (lake.RESOLVED_PROPERTIES, "property_id", (SALES, MERGED, LISTINGS)),
     "sales": (lake.RESOLVED_SALES, "transaction_id", (SALES, MERGED)),
     "listings": (lake.RESOLVED_LISTINGS, "listing_id", (LISTINGS,)),

@@ -41,6 +41,7 @@ STAGES: dict[str, Script | Notebook] = {
     "validate": Script("homei.quality.validate", "set bad rows aside, with their reasons"),
     "resolve": Script("homei.entities.resolve", "tell properties and sales apart, and market prices from others"),
     "features": Script("homei.features.build", "build leak-free features in Spark"),
+    "curate": Script("homei.curated.build", "write the tables that analysts read, and their dictionary"),
     "explore": Notebook(
         Path("notebooks/10_explore.ipynb"), Path("reports/notebooks/explore.html"), "picture what was sold"
     ),

@@ -11,7 +11,9 @@ from homei import lake
 from homei.report import feeds
 
 DECILES = range(1, 11)
-REPORTS = ("quality/quality", "drift/drift", "drift/data_drift", "drift/regression", "evaluation/evaluate")
+REPORTS = (
+    "quality/quality", "curated/dictionary", "drift/drift", "drift/data_drift", "drift/regression", "evaluation/evaluate",
+)  # fmt: skip
 
 
 def study(mdape, n=1200):

@@ -42,7 +42,7 @@ def records(source: Source, table: str) -> pd.DataFrame:
     """All records of a table, feed by feed in the source's order, with all of the table's columns.
 
     Where a feed maps no id, records get one from their file and line. The ids of all feeds but the first are led by
-    the feed's name, so that they stay apart.
+    the feed's name, so that they stay apart; indicators have none.
     """
     feeds: list[Feed] = getattr(source, table)
     extras = dict.fromkeys(name for feed in feeds for name in (*feed.numeric, *feed.categorical))
@@ -50,7 +50,7 @@ def records(source: Source, table: str) -> pd.DataFrame:
     tables = []
     for place, feed in enumerate(feeds):
         rows = _one_below_the_other(list(_rows_of(source, table, feed))).assign(source_feed=feed.name)
-        if place:
+        if place and table != "indicators":
             rows[columns[0]] = f"{feed.name}:" + rows[columns[0]]
         tables.append(rows.reindex(columns=columns))
     return _one_below_the_other(tables or [pd.DataFrame({name: pd.Series(dtype=object) for name in columns})])

@@ -1,0 +1,62 @@
+"""Stage `curate`: resolved sales, properties and listings, customers, leads and indicators in; curated tables out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pyspark.sql import DataFrame, SparkSession
+
+from homei import lake
+from homei.config import Curate, Spark
+from homei.curated.customers import customer_analytics
+from homei.curated.dictionary import check, dictionary_page, read_dictionary
+from homei.curated.features_view import property_features
+from homei.curated.markets import market_analytics
+from homei.curated.measures import known_listings
+from homei.curated.properties import property_analytics
+from homei.curated.quality_view import data_quality
+from homei.features.session import session
+from homei.source import TABLES, Source
+
+DICTIONARY = Path("reports/curated/dictionary.html")
+
+
+class Curated(NamedTuple):
+    """A curated table: its rows, where they go, and the columns that tell them apart."""
+
+    frame: DataFrame
+    table: Path
+    key: list[str]
+
+
+def run(source: Source, spark: Spark, curate: Curate) -> None:
+    """Writes the curated tables and the data dictionary; raises DictionaryError where the two don't agree."""
+    engine = session(spark)
+    tables = build(engine, source, curate)
+    check(read_dictionary(), {name: curated.frame.dtypes for name, curated in tables.items()})
+    for curated in tables.values():
+        lake.write_spark(curated.frame, curated.table, curated.key)
+    lake.write_text(dictionary_page(read_dictionary(), source), DICTIONARY)
+
+
+def build(engine: SparkSession, source: Source, curate: Curate) -> dict[str, Curated]:
+    """The curated tables by name, as of the source's `as_of`."""
+    as_of, index = source.as_of, lake.read(lake.MARKET_INDEX)
+    sales, properties = (lake.read_spark(engine, table) for table in (lake.RESOLVED_SALES, lake.RESOLVED_PROPERTIES))
+    listings = known_listings(lake.read_spark(engine, lake.RESOLVED_LISTINGS), properties, as_of).cache()
+    raw = {name: lake.read_spark(engine, lake.RAW[name]) for name in TABLES}
+    valid = {name: lake.read_spark(engine, table) for name, table in lake.VALID.items()}
+    quarantine = lake.read_spark(engine, lake.QUARANTINE)
+    homes = property_analytics(properties, sales, listings, index, as_of)
+    customers = customer_analytics(valid["customers"], valid["leads"], listings, sales, as_of, curate.commission_rate)
+    markets = market_analytics(sales, listings, valid["indicators"], index, as_of, curate.history_months)
+    features = property_features(sales, source, curate.average_months)
+    quality = data_quality(raw, valid, quarantine, source, curate.thresholds)
+    return {
+        "property_analytics": Curated(homes, lake.PROPERTY_ANALYTICS, ["property_id"]),
+        "customer_analytics": Curated(customers, lake.CUSTOMER_ANALYTICS, ["customer_id"]),
+        "market_analytics": Curated(markets, lake.MARKET_ANALYTICS, ["month", "location"]),
+        "property_features": Curated(features, lake.PROPERTY_FEATURES, ["transaction_id"]),
+        "data_quality": Curated(quality, lake.DATA_QUALITY, ["table_name", "feed", "month", "column_name"]),
+    }

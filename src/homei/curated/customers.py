@@ -1,0 +1,141 @@
+"""customer_analytics: how recently, how often and for how much customers came, and what they look for.
+
+Nothing tells who they are: their hashed names, addresses and numbers are not carried over.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812
+
+from homei.curated.measures import cents, money
+
+QUINTILES = 5
+# What a lead may be, from the least to the most that it says of a customer's intent.
+ACTIVITIES = {"inquiry": "inquiries", "viewing": "viewings", "offer": "offers", "purchase": "purchases"}
+COLUMNS = [
+    "customer_id", "registered_on", "segment", "recency_score", "frequency_score", "value_score",
+    "last_activity_on", "last_activity", "days_since_activity", "leads", *ACTIVITIES.values(),
+    "priced_purchases", "purchase_value", "lifetime_value",
+    "wanted_location", "most_asked_location", "most_asked_type", "median_budget", "median_asking_price",
+]  # fmt: skip
+# The first rule that holds names the segment.
+SEGMENTS = [
+    ("new", "days_registered <= 90"),
+    ("silent", "leads = 0"),
+    ("champion", "recency_score >= 4 AND frequency_score >= 4 AND value_score >= 4"),
+    ("loyal", "recency_score >= 3 AND frequency_score >= 4"),
+    ("promising", "recency_score >= 4"),
+    ("steady", "recency_score = 3"),
+    ("at risk", "frequency_score >= 4 OR value_score >= 4"),
+    ("lost", "recency_score <= 2"),
+]
+
+
+def customer_analytics(
+    customers: DataFrame,
+    leads: DataFrame,
+    listings: DataFrame,
+    sales: DataFrame,
+    as_of: datetime.date,
+    commission_rate: float,
+) -> DataFrame:
+    """One row a customer as of a day: activity, value, scores, segment and preferences; `listings` as known then."""
+    known = leads.where(F.col("happened_on") <= F.lit(as_of)).join(customers.select("customer_id"), "customer_id")
+    asked = known.join(_homes(listings), "listing_id", "left").cache()
+    active = activity(asked, as_of).join(purchases(known, sales, commission_rate), "customer_id", "left")
+    nothing = {name: F.coalesce(F.col(name), F.lit(0.0)) for name in ("purchase_value", "lifetime_value")}
+    nothing["priced_purchases"] = F.coalesce("priced_purchases", F.lit(0))
+    scored = active.withColumns(nothing).transform(with_scores)
+    identity = customers.select("customer_id", "registered_on", F.col("location").alias("wanted_location"))
+    joined = identity.join(scored, "customer_id", "left").join(preferences(asked), "customer_id", "left")
+    counts = ["leads", *ACTIVITIES.values(), *nothing]
+    zero = {name: F.coalesce(F.col(name), F.lit(0)) for name in counts}
+    days = F.datediff(F.lit(as_of), "registered_on")
+    full = joined.withColumns(zero).withColumn("days_registered", days).withColumn("segment", segment())
+    return full.select(*COLUMNS)
+
+
+def activity(leads: DataFrame, as_of: datetime.date) -> DataFrame:
+    """By customer: number of leads, of each activity too, the last one, and the median of the budgets named.
+
+    Of two leads on a day the one that says more of the intent is the last.
+    """
+    weight = F.array_position(F.lit(list(ACTIVITIES)), F.col("activity"))
+    last = F.max(F.struct("happened_on", weight.alias("weight"), "activity"))
+    kinds = [F.count_if(F.col("activity") == kind).alias(name) for kind, name in ACTIVITIES.items()]
+    return leads.groupBy("customer_id").agg(
+        last["happened_on"].alias("last_activity_on"),
+        last["activity"].alias("last_activity"),
+        F.datediff(F.lit(as_of), last["happened_on"]).alias("days_since_activity"),
+        F.count("*").alias("leads"),
+        *kinds,
+        F.round(F.median("budget"), 2).alias("median_budget"),
+        F.round(F.median("asking_price"), 2).alias("median_asking_price"),
+    )
+
+
+def purchases(leads: DataFrame, sales: DataFrame, commission_rate: float) -> DataFrame:
+    """By customer: `priced_purchases`, `purchase_value` and `lifetime_value`, the commission that purchases brought.
+
+    Each sale once; a purchase whose sale is not in the lake has no price and adds nothing.
+    """
+    bought = leads.where(F.col("activity") == "purchase").select("customer_id", "transaction_id").distinct()
+    priced = bought.join(sales.select("transaction_id", cents(F.col("price")).alias("paid")), "transaction_id")
+    paid = F.sum("paid")
+    return priced.groupBy("customer_id").agg(
+        F.count("*").alias("priced_purchases"),
+        money(paid).alias("purchase_value"),
+        money(F.rint(paid * F.lit(commission_rate))).alias("lifetime_value"),
+    )
+
+
+def with_scores(active: DataFrame) -> DataFrame:
+    """Adds recency_score, frequency_score and value_score: fifths of the active customers, 5 the best.
+
+    Ties are broken by what comes next to it, and at last by the id: recency by frequency, frequency by purchase
+    value, purchase value (that most have none of) by the median budget.
+    """
+    fifths = {
+        "recency_score": ["last_activity_on", "leads", "purchase_value"],
+        "frequency_score": ["leads", "purchase_value", "last_activity_on"],
+        "value_score": ["purchase_value", "median_budget", "leads"],
+    }
+    return active.withColumns(
+        {
+            score: F.ntile(QUINTILES).over(Window.orderBy(*(F.asc_nulls_first(name) for name in by), "customer_id"))
+            for score, by in fifths.items()
+        }
+    )
+
+
+def segment() -> Column:
+    """The first of SEGMENTS whose rule holds."""
+    (first, rule), *others = SEGMENTS
+    chosen = F.when(F.expr(rule), first)
+    for name, other in others:
+        chosen = chosen.when(F.expr(other), name)
+    return chosen
+
+
+def preferences(leads: DataFrame) -> DataFrame:
+    """By customer: the location and the property type asked for most often; of several, the last asked for."""
+    what = {"most_asked_location": "asked_location", "most_asked_type": "asked_type"}
+    asked = F.array(*(F.struct(F.lit(name).alias("what"), F.col(of).alias("asked")) for name, of in what.items()))
+    known = leads.select("customer_id", "happened_on", F.inline(asked)).where(F.col("asked").isNotNull())
+    often = known.groupBy("customer_id", "what", "asked").agg(
+        F.count("*").alias("times"), F.max("happened_on").alias("last")
+    )
+    most = F.max(F.struct("times", "last", "asked"))["asked"]
+    return often.groupBy("customer_id").pivot("what", list(what)).agg(most)
+
+
+def _homes(listings: DataFrame) -> DataFrame:
+    return listings.select(
+        "listing_id",
+        F.col("location").alias("asked_location"),
+        F.col("property_type").alias("asked_type"),
+        F.col("price").alias("asking_price"),
+    )

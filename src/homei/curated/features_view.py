@@ -1,0 +1,26 @@
+"""property_features: the original architecture's view, as of the month before each sale."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from homei.curated.sql_views import run_view
+from homei.source import Source
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+# Where a source declares no range, as in its contract; zero itself is out.
+USUAL_RANGES = {"price": (0.0, 100_000_000.0), "square_meters": (0.0, 1000.0)}
+
+
+def property_features(sales: DataFrame, source: Source, average_months: int) -> DataFrame:
+    """One row a sale that the contract allows, with its location's average price in the months before the sale's.
+
+    The average is of the market sales of `average_months` months that end with the one before.
+    """
+    parameters = {"as_of": source.as_of, "average_months": average_months}
+    for name, usual in USUAL_RANGES.items():
+        low, high = source.contract.ranges.get(name, usual)
+        parameters |= {f"lowest_{name}": float(low), f"highest_{name}": float(high)}
+    return run_view("property_features", {"sales": sales}, parameters)

@@ -1,0 +1,53 @@
+"""data_quality: how complete, valid, unique and fresh each feed's records are, month by month."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from homei.config import Thresholds
+from homei.curated.sql_views import run_view
+from homei.source import TABLES, Source
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+# Without these a record tells nothing; a sale's are the contract's.
+REQUIRED = {
+    "listings": ("listing_id", "listed_on", "price", "location"),
+    "customers": ("customer_id",),
+    "leads": ("lead_id", "customer_id", "activity", "happened_on"),
+    "indicators": ("series", "month", "value"),
+}
+
+
+def data_quality(
+    raw: Mapping[str, DataFrame],
+    valid: Mapping[str, DataFrame],
+    quarantine: DataFrame,
+    source: Source,
+    thresholds: Thresholds,
+) -> DataFrame:
+    """One row a table, feed, month and column, `*` for the whole record; `raw` and `valid` are by table.
+
+    Of what was rejected, only rows with a date that is written year first are of a month; the others' is null.
+    """
+    engine = quarantine.sparkSession
+    declared = engine.createDataFrame(declared_columns(source), _DECLARED)
+    tables = {f"raw_{name}": raw[name] for name in TABLES} | {f"valid_{name}": valid[name] for name in TABLES}
+    tables |= {"quarantine": quarantine, "declared": declared}
+    return run_view("data_quality", tables, {"as_of": source.as_of, **thresholds.model_dump()})
+
+
+_DECLARED = "table_name string, feed string, column_name string, is_required boolean"
+
+
+def declared_columns(source: Source) -> list[tuple[str, str, str, bool]]:
+    """The table, feed and name of each column that a feed maps, and whether each of its records needs it."""
+    required = {"sales": source.contract.required, **REQUIRED}
+    return [
+        (table, feed.name, name, name in required[table])
+        for table in TABLES
+        for feed in getattr(source, table)
+        for name in feed.declared()
+    ]
