@@ -39,3 +39,9 @@ def test_the_page_shows_every_table_and_column(source):
         assert f"<h2>{name}</h2>" in shown
         assert all(column in shown for column in entry["columns"])
         assert all(said["meaning"] for said in entry["columns"].values())
+
+
+def test_a_meaning_that_a_comma_has_cut_is_noticed():
+    cut = {"homes": {"row": "One a home.", "columns": {"id": {"type": "string", "meaning": "Its id", "of old": None}}}}
+    with pytest.raises(DictionaryError, match=r"homes\.id: its entry says of old"):
+        check(cut, {"homes": [("id", "string")]})

@@ -33,11 +33,17 @@ def read_dictionary() -> Dictionary:
 def check(dictionary: Dictionary, tables: Mapping[str, Iterable[tuple[str, str]]]) -> None:
     """Holds tables (by name, their columns and types) against the dictionary.
 
-    Raises DictionaryError naming every table and column without an entry, every entry without a column, and every type
-    that differs.
+    Raises DictionaryError naming every table and column without an entry, every entry without a column, every type that
+    differs, and what an entry should not say: an unquoted comma makes two of one meaning.
     """
     wrong = [f"{name}: the dictionary has no such table" for name in tables if name not in dictionary]
     wrong += [f"{name}: there is no such table" for name in dictionary if name not in tables]
+    wrong += [
+        f"{name}.{column}: its entry says {', '.join(map(str, strays))}"
+        for name, entry in dictionary.items()
+        for column, said in entry["columns"].items()
+        if (strays := [key for key in said if key not in ("type", "unit", "meaning")])
+    ]
     for name in [name for name in tables if name in dictionary]:
         entries, present = dictionary[name]["columns"], dict(tables[name])
         for column, kind in present.items():
