@@ -17,7 +17,7 @@ import httpx
 ATTEMPTS = 6  # in a row without progress
 TIMEOUT = 30.0  # seconds without an answer
 LONGEST_PAUSE = 120.0  # seconds, whatever a server asks for
-USER_AGENT = "homei (+https://pypi.org/project/homei)"
+USER_AGENT = "homei/0.1 (reads property data; keeps to robots.txt)"
 Answer = TypeVar("Answer")
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
