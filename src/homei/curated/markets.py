@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pandas as pd
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from homei.curated.measures import cents, closing_levels, money, month_number, month_start, once
@@ -38,41 +38,48 @@ def market_analytics(
     """
     last = month_of(as_of)
     sold = sales.where(F.col("is_market") & (F.col("sale_date") <= F.lit(as_of)))
-    sold = sold.withColumn("month", month_number(F.col("sale_date"))).cache()
-    events = monthly(sold, once(listings)).cache()
-    grid = months_and_locations(events, last)
     levels = closing_levels(sales, index)
+    sold = sold.withColumn("month", month_number(F.col("sale_date"))).join(levels, "month", "left")
+    events = monthly(sold.withColumn("residual", residual()), once(listings)).cache()
+    grid = months_and_locations(events, last)
     rows = (
         grid.join(events, ["month", "location"], "left")
         .fillna(0, COUNTS)
         .transform(with_supply)
-        .join(residuals(sold, levels, last), ["month", "location"], "left")
+        .transform(with_residual)
         .join(levels, "month", "left")
         .where(F.col("month") > last - history_months)
         .transform(with_index)
         .withColumn("month", month_start(F.col("month")))
     )
-    known = known_indicators(rows.select("month").distinct(), indicators)
+    shown = sales.sparkSession.range(last - history_months + 1, last + 1)
+    known = known_indicators(shown.select(month_start(F.col("id")).alias("month")), indicators)
     return rows.join(F.broadcast(known), "month", "left").select(*COLUMNS, *known.columns[1:])
 
 
 def monthly(sold: DataFrame, listings: DataFrame) -> DataFrame:
-    """By month and location with any: sales with their prices, listings that began, listings that ended."""
-    paid, per_square_meter = cents(F.col("price")), cents(F.col("price") / F.col("square_meters"))
-    of_sales = sold.groupBy("month", "location").agg(
-        F.count("*").alias("market_sales"),
-        money(F.sum(paid) / F.count("*")).alias("average_price"),
-        F.round(F.median("price"), 2).alias("median_price"),
-        money(F.sum(per_square_meter) / F.count("*")).alias("average_price_per_square_meter"),
+    """By month and location with any: sales with their prices, listings that began, listings that ended.
+
+    `residuals` holds each sale's, for the median over several months.
+    """
+    began = listings.select(month_number(F.col("listed_on")).alias("month"), "location", F.lit(1).alias("began"))
+    ended = listings.where(F.col("closed_on").isNotNull()).select(
+        month_number(F.col("closed_on")).alias("month"), "location", F.datediff("closed_on", "listed_on").alias("days")
     )
-    placed = listings.where(F.col("location").isNotNull())
-    began = placed.groupBy(month_number(F.col("listed_on")).alias("month"), "location")
-    ended = placed.where(F.col("closed_on").isNotNull()).withColumn("days", F.datediff("closed_on", "listed_on"))
-    ended = ended.groupBy(month_number(F.col("closed_on")).alias("month"), "location")
-    return of_sales.join(began.agg(F.count("*").alias("new_listings")), ["month", "location"], "full").join(
-        ended.agg(F.count("*").alias("closed_listings"), F.median("days").alias("median_days_on_market")),
-        ["month", "location"],
-        "full",
+    events = sold.select("month", "location", "price", "square_meters", "residual")
+    events = events.unionByName(began, allowMissingColumns=True).unionByName(ended, allowMissingColumns=True)
+    paid, per_square_meter = cents(F.col("price")), cents(F.col("price") / F.col("square_meters"))
+    sales = F.count("price")
+    by_place = events.where(F.col("location").isNotNull()).groupBy("month", "location")
+    return by_place.agg(
+        sales.alias("market_sales"),
+        money(F.try_divide(F.sum(paid), sales)).alias("average_price"),
+        F.round(F.median("price"), 2).alias("median_price"),
+        money(F.try_divide(F.sum(per_square_meter), sales)).alias("average_price_per_square_meter"),
+        F.count("began").alias("new_listings"),
+        F.count("days").alias("closed_listings"),
+        F.median("days").alias("median_days_on_market"),
+        F.collect_list("residual").alias("residuals"),
     )
 
 
@@ -96,17 +103,19 @@ def with_supply(rows: DataFrame) -> DataFrame:
     return rows.withColumns({"inventory": inventory, "pace": pace}).withColumn("months_of_supply", supply)
 
 
-def residuals(sold: DataFrame, levels: DataFrame, last: int) -> DataFrame:
-    """By month and location: `residual`, the median of ln(price per m²) - level over sales of RESIDUAL_MONTHS.
+def residual() -> Column:
+    """ln(price per m²) - level: how far a sale lies above the city's level in its own month."""
+    return F.round(F.ln(F.col("price") / F.col("square_meters")) - F.col("level"), 6)
 
-    These months end with the month itself; each sale is measured against the city's level in its own month.
-    """
-    against = F.round(F.ln(F.col("price") / F.col("square_meters")) - F.col("level"), 6)
-    measured = sold.join(levels, "month").select("location", "month", against.alias("residual"))
-    later = F.explode(F.sequence(F.lit(0), F.lit(RESIDUAL_MONTHS - 1))).alias("later")
-    seen = measured.select("location", "residual", "month", later)
-    seen = seen.withColumn("month", F.col("month") + F.col("later")).where(F.col("month") <= last)
-    return seen.groupBy("month", "location").agg(F.median("residual").alias("residual"))
+
+def with_residual(rows: DataFrame) -> DataFrame:
+    """Adds `residual`, the median of the location's sales in the RESIDUAL_MONTHS that end with the month."""
+    lately = Window.partitionBy("location").orderBy("month").rowsBetween(1 - RESIDUAL_MONTHS, 0)
+    ordered = F.array_sort(F.flatten(F.collect_list("residuals").over(lately)))
+    # The one in the middle, or the two; an empty list has null there.
+    middle = [F.get("ordered", F.floor((F.size("ordered") - less) / 2).cast("int")) for less in (1, 0)]
+    median = (middle[0] + middle[1]) / 2
+    return rows.withColumn("ordered", ordered).withColumn("residual", median).drop("ordered", "residuals")
 
 
 def with_index(rows: DataFrame) -> DataFrame:

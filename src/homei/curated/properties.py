@@ -26,12 +26,13 @@ def property_analytics(
     carries the last one is the city's: last price x exp(level at `as_of` - level at the sale's month).
     """
     known = sales.where(F.col("sale_date") <= F.lit(as_of))
-    sold = prices(known)
-    offered = offers(once(listings))
-    asked = asked_before(sold, once(listings))
     identity = properties.select("property_id", *IDENTITY, F.col("year_built").cast("int").alias("year_built"))
-    joined = identity.join(sold, "property_id", "left").join(offered, "property_id", "left")
-    joined = joined.join(asked, "property_id", "left").transform(lambda rows: _carried(rows, index, as_of))
+    joined = (
+        identity.join(prices(known), "property_id", "left")
+        .join(offers(once(listings)), "property_id", "left")
+        .transform(lambda rows: _carried(rows, index, as_of))
+        .withColumn("asked_before_sale", asked_before_sale())
+    )
     counts = {name: F.coalesce(F.col(name), F.lit(0)) for name in ("market_sales", "other_sales", "listings_seen")}
     return joined.withColumns(
         counts
@@ -75,33 +76,34 @@ def prices(sales: DataFrame) -> DataFrame:
 
 
 def offers(listings: DataFrame) -> DataFrame:
-    """By property: the number of listings, the last asking price, days on market of the last closed, whether listed."""
-    last_listed = F.max(F.struct("listed_on", "listing_id", "price"))
-    closed = F.struct("closed_on", "listing_id", F.datediff("closed_on", "listed_on").alias("days"))
-    return (
-        listings.where(F.col("property_id").isNotNull())
-        .groupBy("property_id")
-        .agg(
-            F.count("*").alias("listings_seen"),
-            last_listed["price"].alias("last_asking_price"),
-            F.max(F.when(F.col("closed_on").isNotNull(), closed))["days"].alias("last_days_on_market"),
-            F.max(F.col("closed_on").isNull()).alias("is_listed"),
-        )
-    )
+    """By property: the number of listings, the last asking price, days on market of the last closed, whether listed.
 
-
-def asked_before(sold: DataFrame, listings: DataFrame) -> DataFrame:
-    """By property: `asked_before_sale`, the asking price of the listing that led to the last market sale.
-
-    That is the latest one listed by the day of the sale, and at most DEED_DAYS before it closed.
+    The listings themselves are in `offers`, for `asked_before_sale`.
     """
-    last = sold.select("property_id", "last_sale_date").where(F.col("last_sale_date").isNotNull())
-    led = listings.join(last, "property_id").where(
-        (F.col("listed_on") <= F.col("last_sale_date"))
-        & (F.col("closed_on").isNull() | (F.date_add("closed_on", DEED_DAYS) >= F.col("last_sale_date")))
+    offer = F.struct("listed_on", "listing_id", "price", "closed_on")
+    closed = F.struct("closed_on", "listing_id", F.datediff("closed_on", "listed_on").alias("days"))
+    by_property = listings.where(F.col("property_id").isNotNull()).groupBy("property_id")
+    return by_property.agg(
+        F.count("*").alias("listings_seen"),
+        F.max(offer)["price"].alias("last_asking_price"),
+        F.max(F.when(F.col("closed_on").isNotNull(), closed))["days"].alias("last_days_on_market"),
+        F.max(F.col("closed_on").isNull()).alias("is_listed"),
+        F.collect_list(offer).alias("offers"),
     )
-    asked = F.max(F.struct("listed_on", "listing_id", "price"))["price"]
-    return led.groupBy("property_id").agg(asked.alias("asked_before_sale"))
+
+
+def asked_before_sale() -> Column:
+    """The asking price of the listing that led to the last market sale.
+
+    That is the latest one listed by the day of the sale that was open then, or had closed at most DEED_DAYS before.
+    """
+    sold_on = F.col("last_sale_date")
+
+    def led(offer: Column) -> Column:
+        ended_lately = offer["closed_on"].isNull() | (F.date_add(offer["closed_on"], DEED_DAYS) >= sold_on)
+        return (offer["listed_on"] <= sold_on) & ended_lately
+
+    return F.array_max(F.filter("offers", led))["price"]
 
 
 def _carried(rows: DataFrame, index: pd.DataFrame, as_of: datetime.date) -> DataFrame:

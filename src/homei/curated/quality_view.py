@@ -34,9 +34,18 @@ def data_quality(
     """
     engine = quarantine.sparkSession
     declared = engine.createDataFrame(declared_columns(source), _DECLARED)
-    tables = {f"raw_{name}": raw[name] for name in TABLES} | {f"valid_{name}": valid[name] for name in TABLES}
+    tables = {f"raw_{name}": raw[name] for name in TABLES}
+    tables |= {f"valid_{name}": _with_present(valid[name]) for name in TABLES}
     tables |= {"quarantine": quarantine, "declared": declared}
     return run_view("data_quality", tables, {"as_of": source.as_of, **thresholds.model_dump()})
+
+
+def _with_present(valid: DataFrame) -> DataFrame:
+    """Adds `present`: the names of the columns in which a record holds something."""
+    from pyspark.sql import functions as F  # noqa: N812
+
+    names = (F.when(F.col(name).isNotNull(), F.lit(name)) for name in valid.columns)
+    return valid.withColumn("present", F.array_compact(F.array(*names)))
 
 
 _DECLARED = "table_name string, feed string, column_name string, is_required boolean"

@@ -1,28 +1,29 @@
 -- How good each feed's records are, by month: whole records (column_name '*') and the columns that the feed declares.
 --
--- Reads raw_<table>, valid_<table> of sales, listings, customers, leads and indicators, quarantine, and declared
+-- Reads raw_<table> and valid_<table> of sales, listings, customers, leads and indicators (of a valid record, `present`
+-- names the columns that hold something), quarantine, and declared
 -- (table_name, feed, column_name, is_required). Parameters: as_of (date), freshness_days (int), and the thresholds
 -- completeness, optional, validity, uniqueness (double).
 WITH believed AS (
   SELECT 'sales' AS table_name, source_feed AS feed, sale_date AS dated, trunc(sale_date, 'MONTH') AS month,
-    transaction_id AS id, json_object_keys(to_json(struct(*))) AS present
+    transaction_id AS id, present
   FROM valid_sales
   UNION ALL
   SELECT 'listings', source_feed, listed_on, trunc(listed_on, 'MONTH'),
-    listing_id, json_object_keys(to_json(struct(*)))
+    listing_id, present
   FROM valid_listings
   UNION ALL
   SELECT 'customers', source_feed, registered_on, trunc(registered_on, 'MONTH'),
-    customer_id, json_object_keys(to_json(struct(*)))
+    customer_id, present
   FROM valid_customers
   UNION ALL
   SELECT 'leads', source_feed, happened_on, trunc(happened_on, 'MONTH'),
-    lead_id, json_object_keys(to_json(struct(*)))
+    lead_id, present
   FROM valid_leads
   UNION ALL
   -- An indicator is as fresh as its publication, months after what it tells of.
   SELECT 'indicators', source_feed, to_date(known_from, 'yyyy-MM'), to_date(month, 'yyyy-MM'),
-    concat(series, ' ', month), json_object_keys(to_json(struct(*)))
+    concat(series, ' ', month), present
   FROM valid_indicators
 ),
 -- What was rejected is text as it came; its month is unknown where its date is not written year first.
