@@ -57,6 +57,9 @@ DATA_QUALITY = Path("data/curated/views/data_quality")
 PREDICTIONS = Path("data/processed/predictions")
 
 
+TEXT, DAY = pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.date32())
+
+
 class MissingTableError(FileNotFoundError):
     """A table that an earlier stage should have left."""
 
@@ -94,6 +97,14 @@ def read(table: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     if not table.exists():
         raise MissingTableError(f"{table} is not there: `dvc repro` builds it")
     return pq.read_table(table, columns=list(columns) if columns else None).to_pandas(date_as_object=False)
+
+
+def typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """`frame` with texts as texts and moments as days, even where a column is empty and would have no type at all."""
+    days = frame.select_dtypes("datetime").columns
+    texts = frame.select_dtypes(object).columns
+    frame = frame.assign(**{name: frame[name].dt.date for name in days})
+    return frame.astype({**dict.fromkeys(texts, TEXT), **dict.fromkeys(days, DAY)})
 
 
 def write(frame: pd.DataFrame, table: Path) -> None:

@@ -35,6 +35,17 @@ TABLES: dict[str, tuple[str, ...]] = {
     "indicators": ("series", "month", "value"),
 }  # fmt: skip
 
+# Without these there is nothing to value, and no table that could hold the record.
+REQUIRED = {
+    "sales": ("transaction_id", "sale_date", "price", "square_meters", "property_type", "location"),
+    "listings": ("listing_id", "listed_on", "property_type", "location"),
+    "customers": ("customer_id",),
+    "leads": ("lead_id", "customer_id", "activity", "happened_on"),
+    "indicators": ("series", "month", "value"),
+}
+# Where a source declares no range; zero itself is out.
+USUAL_LIMITS = {"price": 100_000_000, "square_meters": 1000}
+
 # What each room of the lake's data/raw/ holds.
 ROOMS = {
     "transactions": ("sales",),
@@ -255,6 +266,10 @@ class Source(Section):
         """The feeds that live elsewhere, each after its table."""
         for table in TABLES:
             yield from ((table, feed) for feed in getattr(self, table) if isinstance(feed, LivingFeed))
+
+    def required(self, table: str) -> set[str]:
+        """The columns that each record of a table must have."""
+        return {*REQUIRED[table], *(self.contract.required if table == "sales" else ())}
 
     @property
     def place_kinds(self) -> list[str]:

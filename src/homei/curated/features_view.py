@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from homei.curated.sql_views import run_view
-from homei.source import Source
+from homei.source import USUAL_LIMITS, Source
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-# Where a source declares no range, as in its contract; zero itself is out.
-USUAL_RANGES = {"price": (0.0, 100_000_000.0), "square_meters": (0.0, 1000.0)}
 
 
 def property_features(sales: DataFrame, source: Source, average_months: int) -> DataFrame:
@@ -20,7 +17,7 @@ def property_features(sales: DataFrame, source: Source, average_months: int) -> 
     The average is of the market sales of `average_months` months that end with the one before.
     """
     parameters = {"as_of": source.as_of, "average_months": average_months}
-    for name, usual in USUAL_RANGES.items():
-        low, high = source.contract.ranges.get(name, usual)
+    for name, usual in USUAL_LIMITS.items():
+        low, high = source.contract.ranges.get(name, (0, usual))
         parameters |= {f"lowest_{name}": float(low), f"highest_{name}": float(high)}
     return run_view("property_features", {"sales": sales}, parameters)

@@ -12,13 +12,7 @@ from homei.source import TABLES, Source
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-# Without these a record tells nothing; a sale's are the contract's.
-REQUIRED = {
-    "listings": ("listing_id", "listed_on", "price", "location"),
-    "customers": ("customer_id",),
-    "leads": ("lead_id", "customer_id", "activity", "happened_on"),
-    "indicators": ("series", "month", "value"),
-}
+_DECLARED = "table_name string, feed string, column_name string, is_required boolean"
 
 
 def data_quality(
@@ -48,14 +42,10 @@ def _with_present(valid: DataFrame) -> DataFrame:
     return valid.withColumn("present", F.array_compact(F.array(*names)))
 
 
-_DECLARED = "table_name string, feed string, column_name string, is_required boolean"
-
-
 def declared_columns(source: Source) -> list[tuple[str, str, str, bool]]:
     """The table, feed and name of each column that a feed maps, and whether each of its records needs it."""
-    required = {"sales": source.contract.required, **REQUIRED}
     return [
-        (table, feed.name, name, name in required[table])
+        (table, feed.name, name, name in source.required(table))
         for table in TABLES
         for feed in getattr(source, table)
         for name in feed.declared()

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from homei import lake
 from homei.config import Resolve
@@ -18,7 +17,6 @@ from homei.entities.sales import merged
 from homei.source import Source
 
 REPORT = Path("reports/resolve/resolve.json")
-TEXT = pd.ArrowDtype(pa.string())
 IDENTITY = (
     "property_id", "address", "location", "property_type", "square_meters", "bedrooms", "bathrooms", "year_built",
     "floor", "latitude", "longitude", "source_feed",
@@ -30,18 +28,18 @@ def run(source: Source, resolve: Resolve) -> None:
     """Write data/processed/resolved/{sales,merged_sales,properties,listings} and reports/resolve/resolve.json.
 
     Sales have their property_id filled in, is_market and market_reasons; merged_sales are those that another feed
-    reports too, with merged_into; listings property_id and duplicate_of, the
-    listing of a feed of higher precedence for the same offer; properties what is known of each.
+    reports too, with merged_into; listings property_id and duplicate_of, the listing of a feed of higher precedence for
+    the same offer; properties what is known of each.
     """
     sales, listings = lake.read(lake.VALID_SALES), lake.read(lake.VALID_LISTINGS)
     sales, listings, properties = identified(sales, listings, source, resolve)
     sales, gone = merged(sales, [feed.name for feed in source.sales], resolve.merge)
     sales = sales.join(flags(sales, source.coordinates, resolve.market))
     listings = listings.assign(duplicate_of=duplicates(listings, [feed.name for feed in source.listings]))
-    lake.write(_typed(sales), lake.RESOLVED_SALES)
-    lake.write(_typed(gone), lake.MERGED_SALES)
-    lake.write(_typed(properties), lake.RESOLVED_PROPERTIES)
-    lake.write(_typed(listings), lake.RESOLVED_LISTINGS)
+    lake.write(lake.typed(sales).reset_index(drop=True), lake.RESOLVED_SALES)
+    lake.write(lake.typed(gone).reset_index(drop=True), lake.MERGED_SALES)
+    lake.write(lake.typed(properties).reset_index(drop=True), lake.RESOLVED_PROPERTIES)
+    lake.write(lake.typed(listings).reset_index(drop=True), lake.RESOLVED_LISTINGS)
     lake.write_json(summary(sales, gone, listings, properties), REPORT)
 
 
@@ -59,9 +57,9 @@ def identified(
         unknown = listings[listings["property_id"].isna() & (listings["source_feed"] == feed.name)]
         if unknown.empty:
             continue
-        first = _first_of_each_home(unknown)
-        new = unknown.assign(property_id=f"{feed.name}:" + first.map(listings["listing_id"]))
-        new["property_id"] = new["property_id"].str.replace(f"{feed.name}:{feed.name}:", f"{feed.name}:", regex=False)
+        # Only the ids of the first feed are not led by their feed's name already.
+        first = _first_of_each_home(unknown).map(listings["listing_id"])
+        new = unknown.assign(property_id=f"{feed.name}:" + first.str.removeprefix(f"{feed.name}:"))
         listings.loc[new.index, "property_id"] = new["property_id"]
         added = properties_of(new)
         known = pd.concat([known, added], ignore_index=True)
@@ -132,11 +130,3 @@ def _first_of_each_home(listings: pd.DataFrame) -> pd.Series:
     parts = taken_apart(listings["address"]).assign(kind=listings["property_type"], location=listings["location"])
     home = parts.fillna("").agg("|".join, axis=1).where(parts["street"].notna(), listings["listing_id"])
     return pd.Series(listings.index, index=listings.index).groupby(home).transform("first")
-
-
-def _typed(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows for the lake: texts as texts and dates as dates even where a column is empty."""
-    dates = rows.select_dtypes("datetime").columns
-    texts = rows.select_dtypes(object).columns.difference(dates)
-    days = {name: rows[name].dt.date.astype(pd.ArrowDtype(pa.date32())) for name in dates}
-    return rows.assign(**days).astype(dict.fromkeys(texts, TEXT)).reset_index(drop=True)

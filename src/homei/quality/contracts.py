@@ -11,18 +11,8 @@ import pandas as pd
 import pandera.pandas as pa
 
 from homei.quality.parse import DATES, Parsed, types_of
-from homei.source import Feed, Source
+from homei.source import USUAL_LIMITS, Feed, Source
 
-# Without these there is nothing to value, and no table that could hold the record.
-ALWAYS_REQUIRED = {
-    "sales": ("transaction_id", "sale_date", "price", "square_meters", "property_type", "location"),
-    "listings": ("listing_id", "listed_on", "property_type", "location"),
-    "customers": ("customer_id",),
-    "leads": ("lead_id", "customer_id", "activity", "happened_on"),
-    "indicators": ("series", "month", "value"),
-}
-# Where a source declares no range; zero itself is out.
-USUAL_LIMITS = {"price": 100_000_000, "square_meters": 1000}
 # A year typed as 0201 would stretch the market's index over eighteen centuries.
 EARLIEST = pd.Timestamp("1900-01-01")
 RATIO = "price_per_square_meter"
@@ -40,9 +30,8 @@ def contract(source: Source, table: str = "sales") -> pa.DataFrameSchema:
     """
     numbers = [name for name, dtype in types_of(source, "sales").items() if dtype is np.float64]
     _check_names("contract.ranges", source.contract.ranges, [*numbers, RATIO])
-    required = {*ALWAYS_REQUIRED[table]}
+    required = source.required(table)
     if table == "sales":
-        required |= {*source.contract.required}
         _check_names("contract.required", required, _mapped(source))
     columns = {}
     for name, dtype in {**types_of(source, table), RATIO: np.float64}.items():

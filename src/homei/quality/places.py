@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
+from homei import lake
 from homei.quality.parse import number, read_each
 from homei.source import Column, Source
 
@@ -30,7 +30,7 @@ def judge_places(raw: pd.DataFrame, source: Source) -> JudgedPlaces:
     reasons = np.array(["; ".join(filter(None, row)) for row in zip(*found, strict=True)], dtype=object)
     rejected = reasons != ""
     values = {axis: numbers[~rejected] for axis, (numbers, _) in coordinates.items()}
-    valid = raw.loc[~rejected, ["kind", "name"]].fillna("").astype(pd.ArrowDtype(pa.string())).assign(**values)
+    valid = raw.loc[~rejected, ["kind", "name"]].fillna("").astype(lake.TEXT).assign(**values)
     quarantined = raw[rejected].drop(columns="source_fault").assign(reasons=reasons[rejected])
     all_of_kind, rejected_of_kind = raw["kind"].value_counts(), quarantined["kind"].value_counts()
     counts = [

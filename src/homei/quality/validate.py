@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from homei import lake
 from homei.config import Validate
@@ -19,8 +18,6 @@ from homei.source import CANONICAL, TABLES, Source
 
 REPORTS = Path("reports/quality")
 ORIGIN = ["source_feed", "source_file", "source_line"]
-# An all-null column would otherwise have no type at all.
-TEXT, DATE = pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.date32())
 
 
 class QualityError(RuntimeError):
@@ -47,7 +44,7 @@ def run(source: Source, validate: Validate) -> None:
     quality["tables"] = [counts for table in TABLES for counts in counts_by_feed(table, raw[table], judged[table])]
     set_aside = [rows.quarantined.assign(source_table=table) for table, rows in judged.items()]
     quarantine = pd.concat([*set_aside, places.quarantined.assign(source_table="places")], ignore_index=True)
-    lake.write(quarantine.astype(dict.fromkeys(quarantine.columns.drop("source_line"), TEXT)), lake.QUARANTINE)
+    lake.write(lake.typed(quarantine.astype({"source_line": np.int64})), lake.QUARANTINE)
     lake.write_json(quality, REPORTS / "quality.json")
     lake.write_text(quality_page(quality, sales.quarantined, source), REPORTS / "quality.html")
     stop_if_too_few(quality)
@@ -70,22 +67,16 @@ def judge(raw: pd.DataFrame, source: Source, table: str = "sales") -> Judged:
     typed = parsed.columns[~rejected].join(raw[ORIGIN])
     if table == "indicators":
         typed = with_months(typed, source)
-    dates = typed.select_dtypes("datetime").columns
-    texts = typed.select_dtypes(object).columns
-    typed = typed.assign(**{name: typed[name].dt.date for name in dates})
-    valid = typed.astype({**dict.fromkeys(texts, TEXT), **dict.fromkeys(dates, DATE)})
-    return Judged(valid.reset_index(drop=True), quarantined.reset_index(drop=True), found)
+    return Judged(lake.typed(typed).reset_index(drop=True), quarantined.reset_index(drop=True), found)
 
 
 def with_months(indicators: pd.DataFrame, source: Source) -> pd.DataFrame:
     """Indicators with `month` as text and `known_from`, the month in which the feed's lag lets the value be known."""
     lags = {feed.name: feed.lag_months for feed in source.indicators}
-    months = indicators["month"].dt.year * 12 + indicators["month"].dt.month - 1
-    known = months + indicators["source_feed"].map(lags).astype(np.int64)
-    texts = {"month": months, "known_from": known}
-    told = {name: [f"{at // 12:04d}-{at % 12 + 1:02d}" for at in values] for name, values in texts.items()}
-    rows = indicators.assign(**{name: pd.Series(told[name], indicators.index, dtype=object) for name in told})
-    return rows[["series", "month", "value", "known_from", *ORIGIN]]
+    month = indicators["month"].to_numpy().astype("datetime64[M]")
+    known = month + indicators["source_feed"].map(lags).to_numpy(np.int64)
+    told = indicators.assign(month=month.astype(str).astype(object), known_from=known.astype(str).astype(object))
+    return told[["series", "month", "value", "known_from", *ORIGIN]]
 
 
 def counts_by_feed(table: str, raw: pd.DataFrame, judged: Judged) -> list[dict[str, Any]]:

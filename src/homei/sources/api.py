@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -118,20 +117,19 @@ class _Asking:
         """A page's answer and its JSON (null with 304); raises FetchError."""
 
         def attempt() -> tuple[httpx.Response, Any]:
-            asked, shown = self.credentials.shown_to(url)
-            with self.web.answer(str(asked), self.what, {**headers, **shown}, also=(304, 401)) as response:
-                response.read()
+            response = self._answer(url, headers, also=(304, 401))
             if response.status_code == 401:
                 self.credentials.refuse(url)
-                with self._again(url, headers) as response:
-                    response.read()
+                response = self._answer(url, headers, also=(304,))
             return response, None if response.status_code == 304 else json_of(response)
 
         return self.web.patiently(attempt, str(url), self.what)
 
-    def _again(self, url: httpx.URL, headers: Mapping[str, str]) -> contextlib.AbstractContextManager[httpx.Response]:
+    def _answer(self, url: httpx.URL, headers: Mapping[str, str], also: tuple[int, ...]) -> httpx.Response:
         asked, shown = self.credentials.shown_to(url)
-        return self.web.answer(str(asked), self.what, {**headers, **shown}, also=(304,))
+        with self.web.answer(str(asked), self.what, {**headers, **shown}, also) as response:
+            response.read()
+            return response
 
 
 def _written(moment: datetime.datetime, pattern: str) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from homei import lake
 from homei.source import ROOMS, TABLES, Column, Feed, LivingFeed, LookupFile, PlacesFile, Source
@@ -22,7 +21,6 @@ from homei.sources.pseudonyms import pseudonymised
 from homei.sources.rows import SourceError, UnreadableError
 
 PLACE_COLUMNS = ("kind", "name", "latitude", "longitude")
-TEXT = pd.ArrowDtype(pa.string())
 
 
 def run(room: str, source: Source) -> None:
@@ -34,8 +32,7 @@ def run(room: str, source: Source) -> None:
     """
     for table in ROOMS[room]:
         rows = places(source) if table == "places" else records(source, table)
-        texts = rows.columns.drop("source_line")
-        lake.write(rows.astype({**dict.fromkeys(texts, TEXT), "source_line": np.int64}), lake.RAW[table])
+        lake.write(lake.typed(rows.astype({"source_line": np.int64})), lake.RAW[table])
 
 
 def records(source: Source, table: str) -> pd.DataFrame:

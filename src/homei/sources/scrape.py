@@ -176,13 +176,7 @@ def _place(url: httpx.URL, first: httpx.URL) -> str:
 def _robots(web: Web, url: httpx.URL, what: str) -> urllib.robotparser.RobotFileParser:
     """What the site allows (RFC 9309): everything without a robots.txt, nothing where it is refused."""
     robots, address = urllib.robotparser.RobotFileParser(), str(url.join("/robots.txt"))
-
-    def attempt() -> httpx.Response:
-        with web.answer(address, what, {}, also=(401, 403, 404, 410)) as response:
-            response.read()
-            return response
-
-    response = web.patiently(attempt, address, what)
+    response = web.read(address, what, also=(401, 403, 404, 410))
     closed = "User-agent: *\nDisallow: /"
     told = response.text if response.is_success else closed if response.status_code in (401, 403) else ""
     robots.parse(told.splitlines())

@@ -43,21 +43,21 @@ class Web:
     delay: float = 0.0
     _asked: float = field(default=float("-inf"), init=False)
 
-    def read(self, url: str, what: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
-        """The whole answer of `url`, a success, 304 or 401; raises FetchError naming `what` was asked for."""
+    def read(self, url: str, what: str, also: tuple[int, ...] = ()) -> httpx.Response:
+        """The whole answer of `url`, a success or one of the statuses in `also`; raises FetchError naming `what`."""
 
         def attempt() -> httpx.Response:
-            with self.answer(url, what, headers or {}, also=(304, 401)) as response:
+            with self.answer(url, what, {}, also) as response:
                 response.read()
                 return response
 
         return self.patiently(attempt, url, what)
 
-    def json(self, url: str, what: str, headers: Mapping[str, str] | None = None) -> Any:
+    def json(self, url: str, what: str) -> Any:
         """The JSON that `url` answers; one that is cut short is asked for again. Raises FetchError."""
 
         def attempt() -> Any:
-            with self.answer(url, what, headers or {}) as response:
+            with self.answer(url, what, {}) as response:
                 response.read()
                 return json_of(response)
 
