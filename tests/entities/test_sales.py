@@ -49,6 +49,21 @@ def test_a_report_that_fits_several_sales_is_merged_with_none(kept):
 
 def test_reports_of_one_feed_are_never_one_sale(kept):
     assert kept(REPORT, REPORT)[1] == {}
+    # Nor by way of a third: the nearest report is the sale, the other stays.
+    near, far = REPORT, {**REPORT, "price": 302_900.0}
+    assert kept({"property_id": "P1"}, far, near)[1] == {"T3": "T1"}
+    assert kept({"property_id": "P1"}, near, near)[1] == {"T2": "T1"}
+
+
+def test_flats_of_one_price_list_are_told_apart_by_their_properties(kept):
+    assert kept({"property_id": "P1"}, {**REPORT, "property_id": "P2", "price": 300_000.0})[1] == {}
+
+
+def test_a_gap_is_filled_by_the_first_feed_that_knows(kept):
+    agents = {**REPORT, "source_feed": "agents", "bedrooms": 4.0, "floor": 2.0}
+    brokers = {**REPORT, "bedrooms": 3.0}
+    sales, _ = kept(agents, brokers, {"property_id": "P1"})
+    assert sales[["transaction_id", "bedrooms", "floor"]].to_numpy().tolist() == [["T3", 3.0, 2.0]]
 
 
 def test_three_feeds_that_tell_of_one_sale_leave_one(kept):
