@@ -36,6 +36,35 @@ def test_letters_belong_to_numbers():
     assert parts_of("12b Linden Street, flat 3a") == [["linden street", "12b", "3a"]]
 
 
+@pytest.mark.parametrize(
+    ("spellings", "parts"),
+    [
+        (["Flat G, 12 Linden St", "12 Linden Street, Unit G", "Linden St 12 #G"], ["linden street", "12", "g"]),
+        (["Apt 4-B 12 Linden Street", "12 Linden St, flat no. 4b"], ["linden street", "12", "4b"]),
+        (["#03-12, 406 Mo Kio Ave 10", "406 Mo Kio Avenue 10 #3-12"], ["mo kio avenue 10", "406", "3-12"]),
+        (["12-14 Linden St", "012 Linden St", "12 Linden Street, 2nd floor"], ["linden street", "12", None]),
+        (["12 Linden Street, 10115 Berlin", "Linden St, 12, 10115", "Rose House, 12 Linden St"],
+         ["linden street", "12", None]),
+        (["10115 Linden Street, Springfield"], ["linden street", "10115", None]),
+        (["4/12 Linden St", "Linden St 12/4", "12-4 Linden St"], ["linden street", "12", "4"]),
+        (["12 Fifth Ave", "5th Avenue 12"], ["5th avenue", "12", None]),
+        (["12 N Main St", "12 North Main Street"], ["north main street", "12", None]),
+        (["Linden St E 12", "12 Linden Street East"], ["linden street east", "12", None]),
+        (["Av. Foch 12", "12, avenue Foch"], ["avenue foch", "12", None]),
+        (["4 Saint Mary Road", "4 St. Mary Rd"], ["st mary road", "4", None]),
+        (["12 O'Connell St", "12 OConnell Street"], ["oconnell street", "12", None]),
+    ],
+)  # fmt: skip
+def test_what_differs_from_country_to_country_meets_too(spellings, parts):
+    assert parts_of(*spellings) == [parts] * len(spellings)
+
+
+def test_letters_of_any_language_count():
+    assert parts_of("Hauptstr. 5", "HAUPTSTRASSE 5", "Hauptstraße 5, 10115 Berlin") == [["hauptstrasse", "5", None]] * 3
+    assert parts_of("Łódzka 5", "Lodzka 5") == [["lodzka", "5", None]] * 2
+    assert parts_of("улица Ленина 12, кв. 4", "Улица Ленина, 12, кв 4") == [["улица ленина", "12", "4"]] * 2
+
+
 def test_what_is_not_told_is_null():
     assert parts_of(None, "Linden Street", "12", "") == [
         [None, None, None], ["linden street", None, None], [None, "12", None], [None, None, None],
@@ -58,6 +87,12 @@ def test_any_order_and_case_is_the_same_address(name, kind, house, unit, random)
         f"{house} {street.title()}. #{unit}",
     ]
     assert parts_of(*spellings) == [[f"{name} {kind}", str(house), str(unit)]] * 3
+
+
+@given(words, st.sampled_from(sorted(ABBREVIATIONS)), st.integers(1, 999), st.integers(1, 99))
+def test_taken_apart_and_put_together_an_address_stays_what_it_is(name, kind, house, unit):
+    ((street, house, unit),) = once = parts_of(f"{house} {name.title()} {kind}., flat {unit}")
+    assert parts_of(f"{house} {street}, flat {unit}") == once
 
 
 @given(st.text(max_size=40))
