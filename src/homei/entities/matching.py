@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 
 from homei.config import Match
 from homei.entities.addresses import taken_apart
+from homei.entities.lookalikes import same_area, unknown_lookalikes
 from homei.features import keys
 from homei.source import Coordinates
 
@@ -30,6 +31,7 @@ WEIGHTS = {
     "location": (0.5, -1.0),
 }
 SIMILAR = 0.8  # from here on two streets' names are one, mistyped
+LOOKALIKES = 0.02  # how many unknown homes may be expected to fit a record as well as its property
 
 
 def match(records: pd.DataFrame, properties: pd.DataFrame, coordinates: Coordinates, settings: Match) -> pd.DataFrame:
@@ -37,7 +39,7 @@ def match(records: pd.DataFrame, properties: pd.DataFrame, coordinates: Coordina
 
     Both tables have address, latitude, longitude and the attributes of ATTRIBUTES, null where unknown; properties have
     property_id. A record is left without a property where the best score is below `settings.score`, or another
-    property's comes within `settings.margin` of it.
+    property's comes within `settings.margin` of it, or where homes that nobody knows are likely to fit as well.
     """
     nothing = pd.DataFrame({"property_id": None, "score": np.nan}, index=records.index)
     if records.empty or properties.empty:
@@ -49,8 +51,8 @@ def match(records: pd.DataFrame, properties: pd.DataFrame, coordinates: Coordina
     pairs = pairs.sort_values(["left", "score", "property_id"], ascending=[True, False, True])
     best = pairs.groupby("left").head(1).set_index("left")
     second = pairs[pairs["left"].duplicated()].groupby("left")["score"].first().reindex(best.index)
-    sure = (best["score"] >= settings.score) & ~(best["score"] - second < settings.margin)
-    found = best[sure]
+    found = best[(best["score"] >= settings.score) & ~(best["score"] - second < settings.margin)].reset_index()
+    found = found[unknown_lookalikes(left, right, found, settings.area) <= LOOKALIKES].set_index("left")
     nothing.iloc[found.index, [0, 1]] = found[["property_id", "score"]].to_numpy()
     return nothing.astype({"score": float})
 
@@ -89,16 +91,19 @@ def _close(left: pd.DataFrame, right: pd.DataFrame, distance: float) -> pd.DataF
 def _scores(left: pd.DataFrame, right: pd.DataFrame, pairs: pd.DataFrame, settings: Match) -> np.ndarray:
     a = left.iloc[pairs["left"]].reset_index(drop=True)
     b = right.iloc[pairs["right"]].reset_index(drop=True)
-    score = _address_score(a, b) + _distance_score(a, b, settings.distance) + _area_score(a, b, settings.area)
+    known = set(right["street"].dropna())
+    score = _address_score(a, b, known) + _distance_score(a, b, settings.distance) + _area_score(a, b, settings.area)
     for name, (same, other) in WEIGHTS.items():
         known = (a[name].notna() & b[name].notna()).to_numpy()
         score += np.where(known, np.where((a[name] == b[name]).to_numpy(), same, other), 0.0)
     return score
 
 
-def _address_score(a: pd.DataFrame, b: pd.DataFrame) -> np.ndarray:
+def _address_score(a: pd.DataFrame, b: pd.DataFrame, known: set[str]) -> np.ndarray:
+    """`known` are the properties' streets: no name among them is another one mistyped."""
     streets = (a["street"].notna() & b["street"].notna()).to_numpy()
     likeness = np.array([_likeness(*pair) for pair in zip(a["street"], b["street"], strict=True)])
+    likeness = np.where(a["street"].isin(known).to_numpy() & (likeness < 1.0), 0.0, likeness)
     street = np.where(likeness == 1.0, 1.5, np.where(likeness >= SIMILAR, 1.0, -5.0))
     houses = (a["house"].notna() & b["house"].notna()).to_numpy()
     house = np.where((a["house"] == b["house"]).to_numpy(), 1.5, -8.0)
@@ -120,8 +125,7 @@ def _distance_score(a: pd.DataFrame, b: pd.DataFrame, near: float) -> np.ndarray
 
 
 def _area_score(a: pd.DataFrame, b: pd.DataFrame, rounding: float) -> np.ndarray:
-    """Half a square metre apart is a rounded area, whatever its share."""
-    apart = (a["square_meters"] - b["square_meters"]).abs().to_numpy(float)
-    share = apart / np.maximum(a["square_meters"], b["square_meters"]).to_numpy(float)
-    same = (apart <= 0.51) | (share <= rounding)
-    return np.select([np.isnan(apart), same, share <= 3 * rounding], [0.0, 2.0, -0.5], -3.0)
+    one, other = a["square_meters"].to_numpy(float), b["square_meters"].to_numpy(float)
+    unknown = np.isnan(one) | np.isnan(other)
+    like = np.abs(one - other) <= 3 * rounding * np.maximum(one, other)
+    return np.select([unknown, same_area(one, other, rounding), like], [0.0, 2.0, -0.5], -3.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from homei.config import Merge
-from homei.entities.areas import same_area
+from homei.entities.lookalikes import same_area
 
 KEPT = "merged_into"
 
