@@ -84,6 +84,36 @@ def test_the_report_counts_what_was_done(truth):
     assert [item["feed"] for item in told["listings"]] == ["portal", "rival"]
 
 
+@pytest.fixture
+def identities(records_of, demo_source, settings):
+    """The properties that listings of homes which never sold get, each listing told by its address and feed."""
+
+    def find(*offers, kind="flat"):
+        rows = [{"address": address, "source_feed": feed, "property_type": kind} for address, feed in offers]
+        ids = [f"L{number}" for number in range(len(rows))]
+        listings = records_of(*rows).assign(listing_id=ids)
+        sales = records_of({"property_id": "P1", "address": "Flat 1, 1 Elm Road", "location": "West"})
+        return resolve.identified(sales, listings, demo_source, settings)[1]["property_id"].tolist()
+
+    return find
+
+
+def test_listings_of_a_home_that_never_sold_share_an_identity(identities):
+    offers = ("Flat 3, 12 Linden Street", "portal"), ("LINDEN ST 12/3", "portal"), ("12 Linden St, #3", "rival")
+    assert identities(*offers) == ["portal:L0"] * 3
+    houses = ("12 Linden Street", "portal"), ("LINDEN ST 12", "portal")
+    assert identities(*houses, kind="house") == ["portal:L0"] * 2
+
+
+def test_flats_of_a_house_whose_numbers_are_not_told_are_not_taken_for_one(identities):
+    told = ("Flat 3, 12 Linden Street", "portal"), ("Flat 4, 12 Linden Street", "portal")
+    assert identities(*told, *[("12 Linden Street", "portal")] * 2) == [f"portal:L{number}" for number in range(4)]
+
+
+def test_homes_of_a_street_whose_numbers_are_not_told_are_not_taken_for_one(identities):
+    assert identities(*[("Linden Street", "portal")] * 2, kind="house") == ["portal:L0", "portal:L1"]
+
+
 def test_a_second_run_leaves_the_same_bytes(truth, settings):
     source = params.section("source", yaml.safe_load((PROJECT / "params/source/demo.yaml").read_text()))
     tables = (lake.RESOLVED_SALES, lake.RESOLVED_LISTINGS, lake.RESOLVED_PROPERTIES)

@@ -58,7 +58,7 @@ def identified(
         if unknown.empty:
             continue
         # Only the ids of the first feed are not led by their feed's name already.
-        first = _first_of_each_home(unknown).map(listings["listing_id"])
+        first = _first_of_each_home(listings, unknown).map(listings["listing_id"])
         new = unknown.assign(property_id=f"{feed.name}:" + first.str.removeprefix(f"{feed.name}:"))
         listings.loc[new.index, "property_id"] = new["property_id"]
         added = properties_of(new)
@@ -98,6 +98,7 @@ def summary(
     sales: pd.DataFrame, gone: pd.DataFrame, listings: pd.DataFrame, properties: pd.DataFrame
 ) -> dict[str, Any]:
     """resolve.json: what was matched, merged and flagged; shares as fractions."""
+    sold = set(sales["property_id"].dropna()) | set(gone["property_id"].dropna())
     reasons = sales["market_reasons"].str.split("; ").explode().value_counts()
     return {
         "properties": len(properties),
@@ -110,7 +111,7 @@ def summary(
             {
                 "feed": feed,
                 "listings": len(rows),
-                "of_sold_properties": int((~rows["property_id"].str.contains(":", na=True)).sum()),
+                "of_sold_properties": int(rows["property_id"].isin(sold).sum()),
                 "duplicates": int(rows["duplicate_of"].notna().sum()),
             }
             for feed, rows in listings.groupby("source_feed", sort=False)
@@ -125,8 +126,13 @@ def _with_property(records: pd.DataFrame, known: pd.DataFrame, source: Source, r
     return records.assign(property_id=records["property_id"].where(records["property_id"].notna(), found))
 
 
-def _first_of_each_home(listings: pd.DataFrame) -> pd.Series:
-    """The index of the first listing that has the same address and type as each one; its own without an address."""
-    parts = taken_apart(listings["address"]).assign(kind=listings["property_type"], location=listings["location"])
-    home = parts.fillna("").agg("|".join, axis=1).where(parts["street"].notna(), listings["listing_id"])
-    return pd.Series(listings.index, index=listings.index).groupby(home).transform("first")
+def _first_of_each_home(listings: pd.DataFrame, unknown: pd.DataFrame) -> pd.Series:
+    """The index of the first of the unknown listings that is of the same home as each one, so far as addresses tell.
+
+    A flat is told by its unit's number only, whatever else agrees; flats are the types of which most tell one.
+    """
+    flats = taken_apart(listings["address"])["unit"].notna().groupby(listings["property_type"]).mean() >= 0.5
+    parts = taken_apart(unknown["address"]).assign(kind=unknown["property_type"], location=unknown["location"])
+    told = parts["house"].notna() & (parts["unit"].notna() | ~unknown["property_type"].map(flats).astype(bool))
+    home = parts.fillna("").agg("|".join, axis=1).where(parts["street"].notna() & told, unknown["listing_id"])
+    return pd.Series(unknown.index, index=unknown.index).groupby(home).transform("first")
