@@ -61,7 +61,7 @@ def test_where_comparables_vary_more_an_outlier_must_lie_farther_off(reasons):
 
 def test_a_low_price_within_a_family_is_named_so_and_a_usual_one_is_not(reasons):
     family = {"seller_family": "f1", "buyer_family": "f1"}
-    assert reasons({"price": 235_000.0, **family}, {"price": 325_000.0, **family}) == [
+    assert reasons({"price": 215_000.0, **family}, {"price": 325_000.0, **family}) == [
         "family_transfer; ratio_outlier",
         "",
     ]
@@ -74,6 +74,24 @@ def test_homes_that_one_buyer_takes_in_a_day_for_little_are_a_bulk_transfer(reas
     assert reasons(deal, deal, deal) == ["bulk_transfer"] * 3
     assert reasons(deal, deal) == ["", ""]
     assert reasons(*[{**deal, "price": 320_000.0}] * 3) == [""] * 3
+    sold = {"seller": "s1", "price": 250_000.0}
+    assert reasons(sold, sold, sold) == ["bulk_transfer"] * 3
+
+
+def test_deeds_that_each_tell_the_price_of_all_homes_are_a_bulk_transfer(reasons):
+    deed = {"buyer": "b1", "price": 960_000.0}
+    assert reasons(deed, deed, deed) == ["bulk_transfer; ratio_outlier"] * 3
+
+
+def test_later_prices_do_not_change_what_earlier_sales_show(street, plane, settings):
+    sales = street({"price": 190_000.0}, {"price": 330_000.0})
+    before = (sales["sale_date"] < "2024-03-01").to_numpy()
+    told = [
+        flags(sales.assign(price=sales["price"].where(before, prices)), plane, settings.market)
+        for prices in (sales["price"], sales["price"] / 5)
+    ]
+    assert told[0][before].equals(told[1][before])
+    assert not told[0][~before].equals(told[1][~before])
 
 
 def test_of_two_quick_sales_the_one_farther_from_comparables_is_flagged(reasons):

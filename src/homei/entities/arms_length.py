@@ -2,7 +2,9 @@
 
 An arm's-length sale is one between a willing buyer and a willing seller who are not bound to each other, with time to
 look around (IAAO, Standard on Verification and Adjustment of Sales). A flag looks at the sale's own price: it serves to
-keep sales out of training and of measurement, and is nothing that a valuation may know.
+keep sales out of training and of measurement, and is nothing that a valuation may know. Comparables are never later
+than the sale: what is learnt from before a month must not depend on prices from then on. Only a quick resale looks
+ahead, by its few days, where the first of the two sales is the odd one.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ CODES = ("nominal_price", "family_transfer", "bulk_transfer", "quick_resale", "r
 # How far apart counts as 1 when the nearest comparables are sought.
 METRES, MONTHS, LOG_SIZE = 1000.0, 6.0, 0.25
 NEIGHBOURS, FEWEST = 24, 8
+SEARCHED = 4 * NEIGHBOURS  # of which about half are later
+AT_ONCE = 50_000  # sales whose neighbours fit into memory together
 FARTHEST = 4.0  # in those units: what lies beyond compares with nothing
 LEAST_SPREAD = 0.06  # of log price: even where a few comparables happen to agree
 NORMAL = 1.4826  # times the median absolute deviation is a normal distribution's standard deviation
@@ -36,7 +40,7 @@ def flags(sales: pd.DataFrame, coordinates: Coordinates, settings: Market) -> pd
     found = {
         "nominal_price": (sales["price"] <= settings.nominal_price).to_numpy(),
         "family_transfer": low & _same(sales["seller_family"], sales["buyer_family"]),
-        "bulk_transfer": _bulk(sales, settings.bulk_homes) & low,
+        "bulk_transfer": _bulk(sales, ratio, settings),
         "quick_resale": _quick_resale(sales, ratio, settings),
         "ratio_outlier": np.abs(ratio) > np.maximum(settings.deviations * spread, np.log(settings.least_outlier)),
     }
@@ -49,8 +53,8 @@ def comparable_ratio(sales: pd.DataFrame, coordinates: Coordinates) -> tuple[np.
     """How far the log price per m² of each sale lies above its comparables' median, and their spread around it.
 
     Comparables are the nearest NEIGHBOURS in place, time and size among sales of the same type (and, without
-    coordinates, of the same location), other than the sale itself; the spread is NORMAL times their median absolute
-    deviation. Both are NaN where fewer than FEWEST lie within reach.
+    coordinates, of the same location) up to the sale's day, other than the sale itself; the spread is NORMAL times
+    their median absolute deviation. Both are NaN where fewer than FEWEST lie within reach.
     """
     log_price = np.log(sales["price"].to_numpy(float) / sales["square_meters"].to_numpy(float))
     ratio, spread = np.full(len(sales), np.nan), np.full(len(sales), np.nan)
@@ -68,27 +72,43 @@ def comparable_ratio(sales: pd.DataFrame, coordinates: Coordinates) -> tuple[np.
 
 
 def _against_neighbours(space: np.ndarray, log_price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    count = min(NEIGHBOURS + 1, len(space))
-    distance, near = cKDTree(space).query(space, k=count, distance_upper_bound=FARTHEST)
-    itself = near == np.arange(len(space))[:, None]
-    # Among homes at one spot the sale itself may not be the nearest, nor be found at all.
-    usable = np.isfinite(distance) & ~itself
-    prices = np.where(usable, log_price[np.minimum(near, len(space) - 1)], np.nan)
-    enough = usable.sum(axis=1) >= FEWEST
-    centre, spread = np.full(len(space), np.nan), np.full(len(space), np.nan)
-    centre[enough] = np.nanmedian(prices[enough], axis=1)
-    spread[enough] = NORMAL * np.nanmedian(np.abs(prices[enough] - centre[enough, None]), axis=1)
+    tree = cKDTree(space)
+    parts = [_centre(tree, log_price, first) for first in range(0, len(space), AT_ONCE)]
+    centre, spread = (np.concatenate(part) for part in zip(*parts, strict=True))
     return log_price - centre, np.maximum(spread, LEAST_SPREAD)
+
+
+def _centre(tree: cKDTree, log_price: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """The median and spread of the comparables of AT_ONCE sales from the `first` on."""
+    space = tree.data[first : first + AT_ONCE]
+    distance, near = tree.query(space, k=min(SEARCHED + 1, tree.n), distance_upper_bound=FARTHEST)
+    found = np.minimum(near, tree.n - 1)  # what is out of reach has the number after the last
+    # Among homes at one spot the sale itself may not be the nearest, nor be found at all.
+    itself = near == first + np.arange(len(space))[:, None]
+    usable = np.isfinite(distance) & ~itself & (tree.data[found, 2] <= space[:, 2:3])
+    usable &= usable.cumsum(axis=1) <= NEIGHBOURS
+    prices = np.where(usable, log_price[found], np.nan)[enough := usable.sum(axis=1) >= FEWEST]
+    centre, spread = np.full(len(space), np.nan), np.full(len(space), np.nan)
+    centre[enough] = np.nanmedian(prices, axis=1)
+    spread[enough] = NORMAL * np.nanmedian(np.abs(prices - centre[enough, None]), axis=1)
+    return centre, spread
 
 
 def _same(one: pd.Series, other: pd.Series) -> np.ndarray:
     return (one.notna() & (one == other)).to_numpy()
 
 
-def _bulk(sales: pd.DataFrame, homes: int) -> np.ndarray:
-    """Sales by which one buyer takes several homes in a day."""
-    together = sales.groupby(["buyer", "sale_date"])["price"].transform("size")
-    return (together >= homes).to_numpy()
+def _bulk(sales: pd.DataFrame, ratio: np.ndarray, settings: Market) -> np.ndarray:
+    """Several homes that one buyer takes or one seller gives in a day for little, or each at the price of them all."""
+    found = np.zeros(len(sales), dtype=bool)
+    for party in ("buyer", "seller"):
+        together, at_one_price = (
+            (sales.groupby(columns)["price"].transform("size") >= settings.bulk_homes).to_numpy()
+            for columns in ([party, "sale_date"], [party, "sale_date", "price"])
+        )
+        found |= together & (ratio < np.log(settings.low_ratio))
+        found |= at_one_price & (ratio > np.log(settings.least_outlier))
+    return found
 
 
 def _quick_resale(sales: pd.DataFrame, ratio: np.ndarray, settings: Market) -> np.ndarray:
