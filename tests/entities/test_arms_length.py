@@ -54,6 +54,22 @@ def test_a_price_far_from_comparables_is_an_outlier_in_both_directions(reasons, 
     assert reasons({"price": price}) == ["ratio_outlier"]
 
 
+def test_new_homes_among_old_ones_are_compared_with_each_other(records_of, plane, settings):
+    random = np.random.default_rng(2)
+    rows = [
+        {
+            "price": 320_000.0 * float(np.exp(random.normal(0, 0.06))) * (1.5 if new else 1.0),
+            "year_built": 2015.0 if new else 1975.0,
+            "latitude": float(random.uniform(0, 500)),
+            "longitude": 0.0,
+            "sale_date": datetime.date(2023, 1, 1) + datetime.timedelta(days=3 * number),
+        }
+        for number in range(240) for new in [number % 6 == 0]
+    ]  # fmt: skip
+    found = flags(records_of(*rows), plane, settings.market)["is_market"]
+    assert found.tail(120).all()  # from when some new ones have sold
+
+
 def test_where_comparables_vary_more_an_outlier_must_lie_farther_off(reasons):
     assert reasons({"price": 225_000.0}) == ["ratio_outlier"]
     assert reasons({"price": 225_000.0}, sigma=0.15) == [""]

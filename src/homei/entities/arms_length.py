@@ -20,7 +20,7 @@ from homei.source import Coordinates
 # In the order in which they are told.
 CODES = ("nominal_price", "family_transfer", "bulk_transfer", "quick_resale", "ratio_outlier")
 # How far apart counts as 1 when the nearest comparables are sought.
-METRES, MONTHS, LOG_SIZE = 1000.0, 6.0, 0.25
+METRES, MONTHS, LOG_SIZE, YEARS = 1000.0, 6.0, 0.25, 15.0
 NEIGHBOURS, FEWEST = 24, 8
 SEARCHED = 4 * NEIGHBOURS  # of which about half are later
 AT_ONCE = 50_000  # sales whose neighbours fit into memory together
@@ -52,7 +52,7 @@ def flags(sales: pd.DataFrame, coordinates: Coordinates, settings: Market) -> pd
 def comparable_ratio(sales: pd.DataFrame, coordinates: Coordinates) -> tuple[np.ndarray, np.ndarray]:
     """How far the log price per m² of each sale lies above its comparables' median, and their spread around it.
 
-    Comparables are the nearest NEIGHBOURS in place, time and size among sales of the same type (and, without
+    Comparables are the nearest NEIGHBOURS in place, time, size and age among sales of the same type (and, without
     coordinates, of the same location) up to the sale's day, other than the sale itself; the spread is NORMAL times
     their median absolute deviation. Both are NaN where fewer than FEWEST lie within reach.
     """
@@ -61,7 +61,9 @@ def comparable_ratio(sales: pd.DataFrame, coordinates: Coordinates) -> tuple[np.
     x, y = keys.project(sales["latitude"].to_numpy(float), sales["longitude"].to_numpy(float), coordinates)
     days = pd.to_datetime(sales["sale_date"]).to_numpy("datetime64[D]").astype(float)
     size = np.log(sales["square_meters"].to_numpy(float))
-    space = np.column_stack([x / METRES, y / METRES, days / DAYS_A_MONTH / MONTHS, size / LOG_SIZE])
+    built = sales["year_built"].astype(float)
+    built = built.fillna(built.quantile()).fillna(0.0).to_numpy()
+    space = np.column_stack([x / METRES, y / METRES, days / DAYS_A_MONTH / MONTHS, size / LOG_SIZE, built / YEARS])
     unplaced = np.isnan(space).any(axis=1)
     space[unplaced, :2] = 0.0
     pool = sales["property_type"].astype(str) + np.where(unplaced, "|" + sales["location"].astype(str), "")
