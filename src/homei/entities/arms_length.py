@@ -2,9 +2,8 @@
 
 An arm's-length sale is one between a willing buyer and a willing seller who are not bound to each other, with time to
 look around (IAAO, Standard on Verification and Adjustment of Sales). A flag looks at the sale's own price: it serves to
-keep sales out of training and of measurement, and is nothing that a valuation may know. Comparables are never later
-than the sale: what is learnt from before a month must not depend on prices from then on. Only a quick resale looks
-ahead, by its few days, where the first of the two sales is the odd one.
+keep sales out of training and of measurement, and is nothing that a valuation may know. Nothing that is later than the
+sale has a say: what is learnt from before a month must not depend on prices from then on.
 """
 
 from __future__ import annotations
@@ -114,7 +113,10 @@ def _bulk(sales: pd.DataFrame, ratio: np.ndarray, settings: Market) -> np.ndarra
 
 
 def _quick_resale(sales: pd.DataFrame, ratio: np.ndarray, settings: Market) -> np.ndarray:
-    """Of two sales of a property soon after each other at very different prices, the one that is farther off."""
+    """Sales soon after the property's last one at a very different price, and no nearer to their comparables than it.
+
+    Of the last one its own comparables tell: what came after it must not.
+    """
     rows = pd.DataFrame(
         {
             "property": sales["property_id"].to_numpy(),
@@ -127,11 +129,9 @@ def _quick_resale(sales: pd.DataFrame, ratio: np.ndarray, settings: Market) -> n
     rows = rows[rows["property"].notna() & (sales["price"] > settings.nominal_price).to_numpy()]
     rows = rows.sort_values(["property", "day", "row"])
     before = rows.groupby("property").shift()
-    soon = rows["day"] - before["day"] <= settings.resale_days
+    days = rows["day"] - before["day"]
+    soon = (days > 0) & (days <= settings.resale_days)
     apart = (rows["price"] - before["price"]).abs() > np.log(1 + settings.resale_change)
-    pairs = soon & apart
-    later = rows["off"] >= before["off"]
     found = np.zeros(len(sales), dtype=bool)
-    found[rows.loc[pairs & later, "row"]] = True
-    found[before.loc[pairs & ~later, "row"].astype(int)] = True
+    found[rows.loc[soon & apart & (rows["off"] >= before["off"]), "row"]] = True
     return found
