@@ -99,6 +99,11 @@ def read(table: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     return pq.read_table(table, columns=list(columns) if columns else None).to_pandas(date_as_object=False)
 
 
+def read_texts(table: Path) -> pd.DataFrame:
+    """As `read`, but for raw tables: their many texts stay as they are stored, of type TEXT."""
+    return pq.read_table(_there(table)).to_pandas(types_mapper={pa.string(): TEXT}.get)
+
+
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
     """`frame` with texts as texts and moments as days, even where a column is empty and would have no type at all."""
     days = frame.select_dtypes("datetime").columns
@@ -107,10 +112,11 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype({**dict.fromkeys(texts, TEXT), **dict.fromkeys(days, DAY)})
 
 
-def write(frame: pd.DataFrame, table: Path) -> None:
-    """`frame` as a table of one file, in the given order, without its index."""
+def write(rows: pd.DataFrame | pa.Table, table: Path) -> None:
+    """The rows as a table of one file, in the given order, without an index."""
     with replacing(table) as folder:
-        _store(pa.Table.from_pandas(frame, preserve_index=False), folder / "part-00000.parquet")
+        found = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+        _store(found, folder / "part-00000.parquet")
 
 
 def read_arrow(file: Path) -> pa.Table:
@@ -148,7 +154,8 @@ def write_spark(frame: DataFrame, table: Path, key: Sequence[str], files: int = 
 
 def _store(rows: pa.Table, file: Path) -> None:
     """The one way in which rows become bytes."""
-    pq.write_table(rows.replace_schema_metadata(), file, compression="zstd")
+    # Where pages end depends on where chunks do.
+    pq.write_table(rows.replace_schema_metadata().combine_chunks(), file, compression="zstd")
 
 
 def write_text(text: str, path: Path) -> None:

@@ -127,7 +127,9 @@ def test_a_source_with_nothing_but_sales_is_resolved(tmp_path, monkeypatch, sour
     extra = ["address", "seller", "buyer", "seller_family", "buyer_family"]
     sales = town.assign(**dict.fromkeys(extra), source_feed="main")
     lake.write(sales, lake.VALID_SALES)
-    lake.write(validate.judge(ingest.records(source, "listings"), source, "listings").valid, lake.VALID_LISTINGS)
+    lake.write(
+        validate.judge(ingest.records(source, "listings").to_pandas(), source, "listings").valid, lake.VALID_LISTINGS
+    )
     resolve.run(source, settings)
     found = lake.read(lake.RESOLVED_SALES)
     assert found["transaction_id"].tolist() == town["transaction_id"].tolist()

@@ -1,6 +1,7 @@
 """Text becomes numbers, dates and areas as the source declares them, or is known to be none."""
 
 import datetime
+import math
 
 import pytest
 from hypothesis import given
@@ -120,6 +121,12 @@ def test_a_source_says_what_stands_for_unknown(raw_of, source_of):
     assert parsed.unreadable["floor"].tolist() == [False, True]
 
 
+def test_a_number_may_stand_for_unknown(raw_of, source_of):
+    parsed = parse(raw_of({"floor": "9999"}, {"floor": "4"}), source_of(given={"missing": ["9999"]}))
+    assert parsed.columns["floor"].isna().tolist() == [True, False]
+    assert not parsed.unreadable["floor"].any()
+
+
 def test_columns_that_the_source_does_not_have_are_there_and_empty(raw_of, source_of):
     source = source_of(only={"sale_date", "price", "square_meters", "property_type", "location"})
     parsed = parse(raw_of({}, drop=["floor", "property_id", "rooms", "energy"]), source)
@@ -145,4 +152,4 @@ def test_thousands_are_read_back_exactly(value, mark):
 )
 def test_numbers_read_together_are_those_read_one_by_one(cells):
     for cell, value in zip(cells, plain_numbers(cells), strict=True):
-        assert value is None or value == number(cell, column())
+        assert math.isnan(value) or value == number(cell, column())

@@ -87,8 +87,8 @@ def test_what_is_nested_is_mapped_by_its_path(site, api_of, source_of):
     )
     assert land(source, "listings", source.listings[0]) == (7, 7, 0)
     raw = records(source, "listings")
-    assert raw["listing_id"].tolist() == ["1", "2", "3", "4", "5", "6", "7"]
-    assert set(raw["location"]) == {"East"}
+    assert raw["listing_id"].to_pylist() == ["1", "2", "3", "4", "5", "6", "7"]
+    assert set(raw["location"].to_pylist()) == {"East"}
 
 
 def test_only_what_changed_is_asked_for(site, api_of):

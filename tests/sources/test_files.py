@@ -9,10 +9,11 @@ from datetime import date, datetime
 import openpyxl
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from homei.source import Reading
+from homei.sources import readers
 from homei.sources.files import read, sheets
 from homei.sources.rows import SourceError, UnreadableError, text
 
@@ -26,7 +27,7 @@ def read_text(tmp_path, content, name="sales.csv", encoding="utf-8", **reading):
 
 
 def rows_of(sheet):
-    return sheet.cells.to_numpy().tolist()
+    return [list(row.values()) for row in sheet.cells.to_pylist()]
 
 
 def test_cells_stay_text_and_empty_ones_are_null(tmp_path):
@@ -37,13 +38,13 @@ def test_cells_stay_text_and_empty_ones_are_null(tmp_path):
 
 def test_lines_stay_right_after_blank_lines_and_cells_that_span_lines(tmp_path):
     sheet = read_text(tmp_path, '\nprice,town\n\n1,"a\nb"\n\n\n2,c\n,\n3,d\n')
-    assert sheet.cells["price"].tolist() == ["1", "2", "3"]
+    assert sheet.cells["price"].to_pylist() == ["1", "2", "3"]
     assert sheet.lines.tolist() == [4, 8, 10]
 
 
 def test_windows_line_ends_and_a_byte_order_mark_leave_no_trace(tmp_path):
     sheet = read_text(tmp_path, b"\xef\xbb\xbfprice;town\r\n1;a\r\n\r\n2;b\r\n", delimiter=";")
-    assert list(sheet.cells) == ["price", "town"]
+    assert sheet.cells.column_names == ["price", "town"]
     assert rows_of(sheet) == [["1", "a"], ["2", "b"]]
     assert sheet.lines.tolist() == [2, 4]
 
@@ -55,14 +56,14 @@ def test_a_packed_file_is_unpacked_whatever_its_name(tmp_path):
 
 def test_another_encoding_is_read_as_declared(tmp_path):
     sheet = read_text(tmp_path, "town\nOrléans\n", encoding="latin-1")
-    assert sheet.faults.tolist() == ["row: bytes that are not utf-8-sig"]
+    assert sheet.faults.to_pylist() == ["row: bytes that are not utf-8-sig"]
     path = tmp_path / "sales.csv"
     assert rows_of(read(path, Reading(encoding="latin-1"))) == [["Orléans"]]
 
 
 def test_a_row_of_the_wrong_length_stays_with_its_fault(tmp_path):
     sheet = read_text(tmp_path, "price,town\n1\n2,b,c\n3,d,,\n")
-    assert sheet.faults.tolist() == [
+    assert sheet.faults.to_pylist() == [
         "row: 1 cells where the header has 2",
         "row: 3 cells where the header has 2",
         None,
@@ -80,15 +81,15 @@ def test_json_lines_take_the_keys_of_all_objects(tmp_path):
         '{"price": 1.0, "town": "a"}\n\n{"town": "b", "sold": true, "tags": ["x"]}\nnot json\n[1]\n{"price": NaN}\n'
     )
     sheet = read_text(tmp_path, content, "sales.jsonl")
-    assert list(sheet.cells) == ["price", "town", "sold", "tags"]
+    assert sheet.cells.column_names == ["price", "town", "sold", "tags"]
     assert rows_of(sheet)[:2] == [["1", "a", None, None], [None, "b", "true", '["x"]']]
     assert sheet.lines.tolist() == [1, 3, 4, 5]
-    assert sheet.faults.tolist() == [None, None, "row: not a JSON object", "row: not a JSON object"]
+    assert sheet.faults.to_pylist() == [None, None, "row: not a JSON object", "row: not a JSON object"]
 
 
 def test_json_lines_in_another_encoding_stay_with_their_fault(tmp_path):
     sheet = read_text(tmp_path, '{"town": "Orléans"}\n{"town": "Paris"}\n', "sales.jsonl", encoding="latin-1")
-    assert sheet.faults.tolist() == ["row: bytes that are not utf-8-sig", None]
+    assert sheet.faults.to_pylist() == ["row: bytes that are not utf-8-sig", None]
 
 
 def test_half_a_surrogate_pair_becomes_text_that_can_be_stored(tmp_path):
@@ -118,7 +119,7 @@ def test_excel_cells_become_plain_text_with_their_row_number(tmp_path):
 def test_names_stand_where_the_source_says_between_titles_and_totals(tmp_path):
     content = "Partner Ltd;;\nReport of May;;\n\ntown;price;\na;1;\nb;2;\n\ntotal;3;\nprinted by;me;\n"
     sheet = read_text(tmp_path, content, delimiter=";", header=4, footer="Total")
-    assert list(sheet.cells) == ["town", "price", ""]
+    assert sheet.cells.column_names == ["town", "price", ""]
     assert rows_of(sheet) == [["a", "1", None], ["b", "2", None]]
     assert sheet.lines.tolist() == [5, 6]
 
@@ -138,7 +139,15 @@ def test_names_under_a_merged_cell_carry_its_text(tmp_path):
         page.merge_cells(merged)
     book.save(tmp_path / "sales.xlsx")
     sheet = read(tmp_path / "sales.xlsx", Reading(header=3, header_lines=2))
-    assert list(sheet.cells) == ["Id", "Home Town", "Home Area", "Home Rooms", "Sale Date", "Sale Price", "Remarks"]
+    assert sheet.cells.column_names == [
+        "Id",
+        "Home Town",
+        "Home Area",
+        "Home Rooms",
+        "Sale Date",
+        "Sale Price",
+        "Remarks",
+    ]
     assert rows_of(sheet) == [["x1", "a", "70.5", "3", "45366", "250000", "as agreed"]]
     assert sheet.lines.tolist() == [5]
 
@@ -249,6 +258,24 @@ def test_an_unknown_encoding_is_an_error(tmp_path):
 )
 def test_a_typed_cell_has_one_text(value, expected):
     assert text(value) == expected
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+@given(st.text(st.sampled_from('ab1,,,"" \n\n\r\té\0'), max_size=60), st.sampled_from([",", "\t"]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_lines_that_are_read_together_give_what_they_give_one_by_one(tmp_path, block, content, delimiter):
+    path = tmp_path / "sales.csv"
+    path.write_bytes(f"x{delimiter}y\n{content}".encode())
+    told = []
+    for footer in (None, "there is none"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(readers, "BLOCK", block)
+            try:
+                sheet = read(path, Reading(delimiter=delimiter, footer=footer))
+                told.append((rows_of(sheet), sheet.lines.tolist(), sheet.faults.to_pylist()))
+            except SourceError as error:
+                told.append(str(error))
+    assert told[0] == told[1]
 
 
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

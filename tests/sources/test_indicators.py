@@ -53,7 +53,7 @@ def bank():
 
 def judged(source):
     fetch(source)
-    raw = ingest.records(source, "indicators")
+    raw = ingest.records(source, "indicators").to_pandas()
     return judge(raw, source, "indicators")
 
 

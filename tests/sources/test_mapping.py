@@ -1,18 +1,21 @@
 """A source's columns under homei's names: taken, put together, looked up or constant."""
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pytest
 
 from homei.source import Column, LookupFile
 from homei.sources.files import Sheet
 from homei.sources.mapping import lookup_of, mapped
-from homei.sources.rows import SourceError, Typed
+from homei.sources.rows import SourceError, numbers, texts
 
 
 def sheet(**columns):
-    cells = pd.DataFrame(columns, dtype=object)
-    return Sheet("sales.csv", "", cells, np.arange(len(cells)) + 2, np.full(len(cells), None, dtype=object))
+    """A sheet of the columns' cells, some of which are numbers."""
+    cells = pa.table({name: texts(column) for name, column in columns.items()})
+    faults = pa.chunked_array([pa.nulls(cells.num_rows, pa.string())])
+    masks = {name: numbers(column) for name, column in columns.items()}
+    return Sheet("sales.csv", "", cells, np.arange(cells.num_rows) + 2, faults, masks)
 
 
 def column(**origin):
@@ -32,19 +35,19 @@ def test_each_origin_gives_its_text():
             "location": column(constant="here"),
         },
     )
-    assert table.to_numpy().tolist() == [["10", "1%A", "here"], ["20", None, "here"]]
+    assert [[*row.values()] for row in table.to_pylist()] == [["10", "1%A", "here"], ["20", None, "here"]]
 
 
 def test_a_lookup_joins_by_its_key_and_the_first_of_two_counts():
     found = sheet(address=["1 A", "1 A", "2 B"], lat=["1.0", "9.9", None])
     rows = sheet(block=["2", "1", "3", None], street=["B", "A", "C", "D"])
     table = mapped(rows, {"latitude": column(lookup="lat")}, lookup_of(ADDRESSES, found))
-    assert table["latitude"].tolist() == [None, "1.0", None, None]
+    assert table["latitude"].to_pylist() == [None, "1.0", None, None]
 
 
 def test_a_lookup_file_that_is_not_there_gives_nulls():
     table = mapped(sheet(price=["1"]), {"latitude": column(lookup="lat")}, lookup_of(ADDRESSES, None))
-    assert table["latitude"].tolist() == [None]
+    assert table["latitude"].to_pylist() == [None]
 
 
 def test_every_lacking_column_is_named_with_the_nearest():
@@ -74,7 +77,7 @@ def test_a_template_that_makes_no_sense_is_an_error():
 
 
 def test_a_number_among_texts_takes_the_notation_of_its_column():
-    rows = sheet(area=[Typed("84.5"), "84,5", Typed("84"), None], price=[Typed("1.5"), "1.5", None, "2"])
+    rows = sheet(area=[84.5, "84,5", 84, None], price=[1.5, "1.5", None, "2"])
     table = mapped(rows, {"square_meters": column(column="area", decimal=","), "price": column(column="price")})
-    assert table["square_meters"].tolist() == ["84,5", "84,5", "84", None]
-    assert table["price"].tolist() == ["1.5", "1.5", None, "2"]
+    assert table["square_meters"].to_pylist() == ["84,5", "84,5", "84", None]
+    assert table["price"].to_pylist() == ["1.5", "1.5", None, "2"]

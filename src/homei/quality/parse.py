@@ -21,6 +21,7 @@ NUMBERS = (
     "price", "square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude", "budget",
     "value",
 )  # fmt: skip
+NULLS = {np.float64: np.nan, "datetime64[s]": np.datetime64("NaT"), object: None}  # by the type of a column's values
 SQUARE_METERS_PER_SQUARE_FOOT = 0.09290304
 # Day 60 is a 29 February 1900 that never was; from the day after on, days are counted from here.
 EXCEL_EPOCH = datetime.date(1899, 12, 30)
@@ -52,22 +53,20 @@ def parse(raw: pd.DataFrame, source: Source, table: str = "sales") -> Parsed:
 
     What is absent, empty or one of the feed's `missing` becomes NaN, None or NaT, as does what can't be read.
     """
-    feeds: list[Feed] = getattr(source, table)
     dtypes = types_of(source, table)
-    columns = {
-        name: pd.Series([None] * len(raw), index=raw.index, dtype=object).astype(dtype)
-        for name, dtype in dtypes.items()
-    }
+    columns = {name: np.full(len(raw), NULLS[dtype], dtype) for name, dtype in dtypes.items()}
     unreadable = {name: np.zeros(len(raw), dtype=bool) for name in dtypes}
-    for feed in feeds:
-        rows = (raw["source_feed"] == feed.name).to_numpy()
+    for feed in getattr(source, table):
+        rows = (raw["source_feed"] == feed.name).to_numpy(bool)
+        cells = raw if rows.all() else raw[rows]
         # Where a feed has no ids, `ingest` has made some up.
         made_up = {TABLES[table][0]: Column(column="id")}
         for name, column in {**made_up, **feed.declared()}.items():
-            plain = plain_numbers if dtypes[name] is np.float64 and _is_plain(column) else None
-            cells, broken = read_each(raw.loc[rows, name], _reader(dtypes[name], column), feed.missing, plain)
-            columns[name] = _filled_in(columns[name], rows, cells)
-            unreadable[name][rows] = broken
+            plain = dtypes[name] is np.float64 and _is_plain(column)
+            read = _reader(dtypes[name], column)
+            columns[name][rows], unreadable[name][rows] = read_each(
+                cells[name], read, feed.missing, dtypes[name], plain
+            )
     return Parsed(pd.DataFrame(columns, index=raw.index), unreadable)
 
 
@@ -107,45 +106,39 @@ def _reader(dtype: Any, column: Column) -> Callable[[str], Any]:
     return (lambda cell: number(cell, column)) if dtype is np.float64 else lambda cell: cell
 
 
-def _filled_in(column: pd.Series, rows: np.ndarray, cells: pd.Series) -> pd.Series:
-    """The column with the cells of one feed's rows in place."""
-    typed = cells.astype(column.dtype)
-    if rows.all():
-        return typed
-    return column.mask(rows, typed.reindex(column.index))
-
-
 def read_each(
-    cells: pd.Series,
-    read: Callable[[str], Any],
-    missing: Sequence[str],
-    read_together: Callable[[list[str]], list[Any]] | None = None,
-) -> tuple[pd.Series, np.ndarray]:
-    """What `read` makes of each cell, and where it makes nothing of something.
+    cells: pd.Series, read: Callable[[str], Any], missing: Sequence[str], dtype: Any, plain: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `read` makes of each cell, null where that is nothing, and where it makes nothing of something.
 
-    `read_together` is a quicker way for most cells, which leaves None where it can't tell.
+    Of `plain` numbers most are read together, which is quicker.
     """
     # Columns repeat their values: each is read once.
     codes, uniques = pd.factorize(cells)
+    told = np.asarray(uniques, dtype=object)
     unknown = {"", *(token.casefold() for token in missing)}
-    stripped = [str(cell).strip() for cell in uniques]
-    known = [cell.casefold() not in unknown for cell in stripped]
-    values = read_together(stripped) if read_together else [None] * len(stripped)
-    values = [
-        read(cell) if value is None and is_known else value
-        for cell, value, is_known in zip(stripped, values, known, strict=True)
-    ]
-    broken = [value is None and is_known for value, is_known in zip(values, known, strict=True)]
     # The code of a null is -1, which takes the entry at the end.
-    taken = np.array([*values, None], dtype=object)[codes]
-    return pd.Series(taken, index=cells.index, dtype=object), np.array([*broken, False])[codes]
+    values, broken = np.full(len(told) + 1, NULLS[dtype], dtype), np.zeros(len(told) + 1, dtype=bool)
+    left = np.arange(len(told))
+    if plain:
+        values[:-1] = plain_numbers(told)
+        left = left[np.isnan(values[:-1]) | pd.Series(told).isin(missing)]
+        values[left] = np.nan
+    for place in left:
+        cell = told[place].strip()
+        if cell.casefold() in unknown:
+            continue
+        value = read(cell)
+        broken[place] = value is None
+        values[place] = NULLS[dtype] if value is None else value
+    return values[codes], broken[codes]
 
 
-def plain_numbers(cells: list[str]) -> list[float | None]:
-    """Each cell that is nothing but digits with at most one point and a minus, as a number; None for the others."""
+def plain_numbers(cells: Sequence[str]) -> np.ndarray:
+    """Each cell that is nothing but digits with at most one point and a minus, as a number; NaN for the others."""
     texts = pa.array(cells, pa.string())
     plain = pc.if_else(pc.match_substring_regex(texts, r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$"), texts, None)
-    return plain.cast(pa.float64()).to_pylist()
+    return plain.cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
 def _is_plain(column: Column) -> bool:

@@ -45,8 +45,8 @@ def _coordinate(cells: pd.Series, source: Source) -> tuple[np.ndarray, list[str]
     axis = str(cells.name)
     anywhere = EARTH[axis] if source.coordinates.system == "wgs84" else (-np.inf, np.inf)
     low, high = source.contract.ranges.get(axis, anywhere)
-    read, broken = read_each(cells, lambda cell: number(cell, Column(column=axis)), source.sales[0].missing)
-    values = read.astype(float).to_numpy()
+    column, missing = Column(column=axis), source.sales[0].missing
+    values, broken = read_each(cells, lambda cell: number(cell, column), missing, np.float64)
     wrong = [broken, np.isnan(values), (values < low) | (values > high)]
     words = [f"{axis}: not a number", f"{axis}: missing", f"{axis}: outside [{low:g}, {high:g}]"]
     return values, np.select(wrong, words, "").tolist()

@@ -37,7 +37,7 @@ def run(source: Source, validate: Validate) -> None:
 
     Raises QualityError, after writing what was rejected and why, where more than `max_rejected_share` of the sales are.
     """
-    raw = {table: lake.read(lake.RAW[table]) for table in TABLES}
+    raw = {table: lake.read_texts(lake.RAW[table]) for table in TABLES}
     judged = {table: judge(rows, source, table) for table, rows in raw.items()}
     sales, places = judged["sales"], judge_places(lake.read(lake.RAW["places"]), source)
     quality = summary(raw["sales"], sales, places, source, validate)

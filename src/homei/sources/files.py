@@ -7,18 +7,18 @@ import csv
 import itertools
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Annotated, Any, Literal
+from typing import IO, Annotated, Literal
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from pydantic import Field
 
 from homei.source import Feed, Reading
 from homei.sources.readers import READERS, Part
-from homei.sources.rows import Batch, SourceError, UnreadableError, texts
+from homei.sources.rows import Batch, SourceError, UnreadableError, numbers, texts
 
 SUFFIXES = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".xlsx": "excel", ".xlsm": "excel",
@@ -41,14 +41,16 @@ class Sheet:
     """The rows of one file, or of one part of it: `cells` as text (null where empty), `lines` from 1.
 
     `faults` say why a row is no row. `part` is empty for a whole file, "#title" for one of several sheets of a
-    workbook and "/name" for a file in a zip; `name` ends with it.
+    workbook and "/name" for a file in a zip; `name` ends with it. `numbers` are masks of the columns some of whose
+    cells came as numbers: a declared decimal comma doesn't apply to those.
     """
 
     name: str
     part: str
-    cells: pd.DataFrame
+    cells: pa.Table
     lines: np.ndarray
-    faults: np.ndarray
+    faults: pa.ChunkedArray
+    numbers: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def read(path: Path, reading: Reading) -> Sheet:
@@ -115,27 +117,36 @@ def _as_text(path: Path, part: Part) -> Sheet:
     name, header, batches = part
     nothing = Batch(np.array([], dtype=np.int64), ((),) * len(header))
     parts = [_kept(batch) for batch in itertools.chain([nothing], batches)]
-    lines, faults, *columns = map(np.concatenate, zip(*parts, strict=True))
-    cells = pd.DataFrame(dict(enumerate(columns)), dtype=object).set_axis(header, axis=1)
-    return Sheet(path.name + name, name, cells, lines.astype(np.int64), faults)
+    lines, faults, columns, are_numbers = zip(*parts, strict=True)
+    cells = [pa.chunked_array(chunks, pa.string()) for chunks in zip(*columns, strict=True)]
+    masks = {name: np.concatenate(masks) for name, *masks in zip(header, *are_numbers, strict=True)}
+    return Sheet(
+        path.name + name,
+        name,
+        pa.table(cells, names=header),
+        np.concatenate(lines),
+        pa.chunked_array(faults, pa.string()),
+        {name: mask for name, mask in masks.items() if mask.any()},
+    )
 
 
-def _kept(batch: Batch) -> list[np.ndarray]:
-    """The lines, faults and columns of text of a batch, without its blank rows."""
-    faults = _objects(batch.faults or [None] * len(batch.lines))
+def _kept(batch: Batch) -> tuple[np.ndarray, pa.Array, list[pa.Array], list[np.ndarray]]:
+    """The lines, faults, columns of text and masks of numbers of a batch, without its blank rows."""
+    faults = pa.array(batch.faults or [None] * len(batch.lines), pa.string())
     columns = [texts(column) for column in batch.columns]
-    kept = faults != np.array(None)
+    are_numbers = [numbers(column) for column in batch.columns]
+    kept = faults.is_valid().to_numpy(zero_copy_only=False)
     for column in columns:
-        kept |= column != np.array(None)
+        kept = kept | column.is_valid().to_numpy(zero_copy_only=False)
         if kept.all():
-            return [batch.lines, faults, *columns]
-    return [batch.lines[kept], faults[kept], *(column[kept] for column in columns)]
-
-
-def _objects(values: Sequence[Any]) -> np.ndarray:
-    found = np.empty(len(values), dtype=object)
-    found[:] = values
-    return found
+            return batch.lines, faults, columns, are_numbers
+    rows = pa.array(kept)
+    return (
+        batch.lines[kept],
+        faults.filter(rows),
+        [column.filter(rows) for column in columns],
+        [mask[kept] for mask in are_numbers],
+    )
 
 
 def _kind(name: str, reading: Reading) -> str:

@@ -59,4 +59,4 @@ class Indicators(LivingFeed):
 
 
 def _rows(file: Path, reading: Reading) -> list[dict[str, str | None]]:
-    return read(file, reading).cells.to_dict("records")
+    return read(file, reading).cells.to_pylist()

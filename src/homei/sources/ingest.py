@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from homei import lake
 from homei.source import ROOMS, TABLES, Column, Feed, LivingFeed, LookupFile, PlacesFile, Source
@@ -21,6 +22,7 @@ from homei.sources.pseudonyms import pseudonymised
 from homei.sources.rows import SourceError, UnreadableError
 
 PLACE_COLUMNS = ("kind", "name", "latitude", "longitude")
+ORIGIN = ("source_file", "source_line", "source_fault")
 
 
 def run(room: str, source: Source) -> None:
@@ -31,11 +33,10 @@ def run(room: str, source: Source) -> None:
     Raises SourceError where a file, a landing or a column is not there.
     """
     for table in ROOMS[room]:
-        rows = places(source) if table == "places" else records(source, table)
-        lake.write(lake.typed(rows.astype({"source_line": np.int64})), lake.RAW[table])
+        lake.write(places(source) if table == "places" else records(source, table), lake.RAW[table])
 
 
-def records(source: Source, table: str) -> pd.DataFrame:
+def records(source: Source, table: str) -> pa.Table:
     """All records of a table, feed by feed in the source's order, with all of the table's columns.
 
     Where a feed maps no id, records get one from their file and line. The ids of all feeds but the first are led by
@@ -43,22 +44,23 @@ def records(source: Source, table: str) -> pd.DataFrame:
     """
     feeds: list[Feed] = getattr(source, table)
     extras = dict.fromkeys(name for feed in feeds for name in (*feed.numeric, *feed.categorical))
-    columns = [*TABLES[table], *extras, "source_feed", "source_file", "source_line", "source_fault"]
+    names = [*TABLES[table], *extras, "source_feed", *ORIGIN]
     tables = []
     for place, feed in enumerate(feeds):
-        rows = _one_below_the_other(list(_rows_of(source, table, feed))).assign(source_feed=feed.name)
-        if place and table != "indicators":
-            rows[columns[0]] = f"{feed.name}:" + rows[columns[0]]
-        tables.append(rows.reindex(columns=columns))
-    return _one_below_the_other(tables or [pd.DataFrame({name: pd.Series(dtype=object) for name in columns})])
+        for rows in _rows_of(source, table, feed):
+            rows = _with(rows, "source_feed", feed.name)
+            if place and table != "indicators" and names[0] in rows.column_names:
+                ids = pc.binary_join_element_wise(f"{feed.name}:", rows[names[0]], "")
+                rows = rows.set_column(rows.schema.get_field_index(names[0]), names[0], ids)
+            tables.append(rows)
+    return _one_below_the_other(tables, names)
 
 
-def places(source: Source) -> pd.DataFrame:
+def places(source: Source) -> pa.Table:
     """The points of interest of all kinds, in the order in which the source declares them; empty without any."""
     read = ((declared, _read_or_warn(source, declared)) for declared in source.places)
     tables = [_places(declared, sheet) for declared, sheet in read if sheet is not None]
-    columns = (*PLACE_COLUMNS, "source_file", "source_line", "source_fault")
-    return pd.concat([pd.DataFrame({name: pd.Series(dtype=object) for name in columns}), *tables], ignore_index=True)
+    return _one_below_the_other(tables, [*PLACE_COLUMNS, *ORIGIN])
 
 
 def matching(source: Source, patterns: Sequence[str]) -> list[Path]:
@@ -72,21 +74,21 @@ def matching(source: Source, patterns: Sequence[str]) -> list[Path]:
     return sorted(found)
 
 
-def _rows_of(source: Source, table: str, feed: Feed) -> Iterator[pd.DataFrame]:
+def _rows_of(source: Source, table: str, feed: Feed) -> Iterator[pa.Table]:
     if isinstance(feed, LivingFeed):
         return _from_landing(source, table, feed)
     assert isinstance(feed, Files)
     return _from_files(source, table, feed)
 
 
-def _from_landing(source: Source, table: str, feed: LivingFeed) -> Iterator[pd.DataFrame]:
+def _from_landing(source: Source, table: str, feed: LivingFeed) -> Iterator[pa.Table]:
     cells = landed(source, table, feed)
-    lines, none = np.arange(1, len(cells) + 1), np.full(len(cells), None, dtype=object)
-    rows = _mapped(Sheet(feed.name, "", cells, lines, none), feed, _lookup(source, feed), feed.name)
+    lines, none = np.arange(1, cells.num_rows + 1), pa.nulls(cells.num_rows, pa.string())
+    rows = _mapped(Sheet(feed.name, "", cells, lines, none), feed.declared(), _lookup(source, feed), feed.name)
     yield _with_id(rows, TABLES[table][0], cells[KEY])
 
 
-def _from_files(source: Source, table: str, feed: Files) -> Iterator[pd.DataFrame]:
+def _from_files(source: Source, table: str, feed: Files) -> Iterator[pa.Table]:
     """The records of all files of a feed, in order of the files' names and lines.
 
     A file that is open in another program or half written is left for the next run: in its place stands one row that
@@ -103,8 +105,9 @@ def _from_files(source: Source, table: str, feed: Files) -> Iterator[pd.DataFram
             yield _row_in_place_of(name, str(error))
             continue
         for sheet in sheets:
-            rows = _mapped(sheet, feed, lookup, name + sheet.part)
-            yield _with_id(rows, TABLES[table][0], [f"{stem}{sheet.part}:{line}" for line in sheet.lines])
+            rows = _mapped(sheet, feed.declared(), lookup, name + sheet.part)
+            lines = pa.array(sheet.lines).cast(pa.string())
+            yield _with_id(rows, TABLES[table][0], pc.binary_join_element_wise(f"{stem}{sheet.part}", lines, ":"))
     if len(unread) == len(names):
         raise SourceError("\n".join(map(str, unread)))
 
@@ -112,28 +115,33 @@ def _from_files(source: Source, table: str, feed: Files) -> Iterator[pd.DataFram
 def _sheets_unless_open(path: Path, feed: Files) -> list[Sheet]:
     if files.is_open(path):
         raise UnreadableError(f"{path}: is open in another program")
-    found = files.sheets(path, feed)
-    return [replace(sheet, cells=pseudonymised(sheet.cells, feed)) for sheet in found] if feed.personal else found
+    return [replace(sheet, cells=pseudonymised(sheet.cells, feed)) for sheet in files.sheets(path, feed)]
 
 
-def _mapped(sheet: Sheet, feed: Feed, lookup: Lookup | None, file: str) -> pd.DataFrame:
-    rows = mapped(sheet, feed.declared(), lookup)
-    return rows.assign(source_file=file, source_line=sheet.lines, source_fault=sheet.faults)
+def _mapped(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | None, file: str) -> pa.Table:
+    """The declared columns of a sheet, and where each row came from."""
+    rows = _with(mapped(sheet, declared, lookup), "source_file", file)
+    return rows.append_column("source_line", pa.array(sheet.lines)).append_column("source_fault", sheet.faults)
 
 
-def _one_below_the_other(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """The rows of all tables; of a single one without a copy, as it may be large."""
-    return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
+def _one_below_the_other(tables: Sequence[pa.Table], names: Sequence[str]) -> pa.Table:
+    """The rows of all tables with the columns `names`, null where a table hasn't one."""
+    nothing = pa.table({name: pa.array([], pa.int64() if name == "source_line" else pa.string()) for name in names})
+    return pa.concat_tables([nothing, *tables], promote_options="default").select(names)
 
 
-def _with_id(rows: pd.DataFrame, name: str, made_up: Sequence[str]) -> pd.DataFrame:
-    return rows if name in rows.columns else rows.assign(**{name: made_up})
+def _with(rows: pa.Table, name: str, text: str) -> pa.Table:
+    return rows.append_column(name, pa.repeat(pa.scalar(text), rows.num_rows))
 
 
-def _row_in_place_of(name: str, why: str) -> pd.DataFrame:
+def _with_id(rows: pa.Table, name: str, made_up: pa.ChunkedArray) -> pa.Table:
+    return rows if name in rows.column_names else rows.append_column(name, made_up)
+
+
+def _row_in_place_of(name: str, why: str) -> pa.Table:
     """The row that stands for a file which is left for the next run."""
     print(f"homei: {why}; the file is left for the next run", file=sys.stderr)  # noqa: T201
-    return pd.DataFrame({"source_file": [name], "source_line": [0], "source_fault": [f"file: {why}"]}, dtype=object)
+    return pa.table(dict(zip(ORIGIN, ([name], [0], [f"file: {why}"]), strict=True)))
 
 
 def _lookup(source: Source, feed: Feed) -> Lookup | None:
@@ -150,13 +158,12 @@ def _read_or_warn(source: Source, declared: PlacesFile | LookupFile) -> Sheet | 
     return None
 
 
-def _places(declared: PlacesFile, sheet: Sheet) -> pd.DataFrame:
+def _places(declared: PlacesFile, sheet: Sheet) -> pa.Table:
     columns = {
         "kind": Column(constant=declared.kind),
         **{name: Column(column=getattr(declared, name)) for name in ("name", "latitude", "longitude")},
     }
-    rows = mapped(sheet, columns)
-    return rows.assign(source_file=declared.file, source_line=sheet.lines, source_fault=sheet.faults)
+    return _mapped(sheet, columns, None, declared.file)
 
 
 def _stems(names: Sequence[str]) -> list[str]:

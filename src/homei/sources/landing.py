@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from tqdm import tqdm
 
 from homei import lake
@@ -60,7 +61,7 @@ def land(source: Source, table: str, feed: LivingFeed, again: bool = False) -> C
     return counts
 
 
-def landed(source: Source, table: str, feed: LivingFeed) -> pd.DataFrame:
+def landed(source: Source, table: str, feed: LivingFeed) -> pa.Table:
     """A feed's records as of `source.as_of`: text cells, null where empty, with `_key`.
 
     Raises SourceError with the remedy where they were never read, or up to another day.
@@ -70,7 +71,7 @@ def landed(source: Source, table: str, feed: LivingFeed) -> pd.DataFrame:
         raise SourceError(f"{folder}: feed {feed.name} was never read: `homei fetch {source.name}` brings it")
     if (state := _state(folder))["until"] != source.as_of.isoformat():
         raise SourceError(_out_of_step(source, feed, folder, state))
-    return held.to_pandas()
+    return held
 
 
 def as_table(batch: pa.Table | list[Mapping[str, Any]]) -> pa.Table:
@@ -79,7 +80,7 @@ def as_table(batch: pa.Table | list[Mapping[str, Any]]) -> pa.Table:
         return batch
     flat = [dict(_flat(record)) for record in batch]
     names = dict.fromkeys(name for record in flat for name in record)
-    return pa.table({name: pa.array(texts([record.get(name) for record in flat]), pa.string()) for name in names})
+    return pa.table({name: texts([record.get(name) for record in flat]) for name in names})
 
 
 def _flat(record: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
@@ -96,33 +97,20 @@ def _read(feed: LivingFeed, span: Span, memory: dict[str, str]) -> pa.Table:
         for batch in feed.records(span, memory):
             rows = as_table(batch)
             if rows.num_rows:
-                tables.append(_with_key(_without_names(rows, feed), feed))
+                # Hashes in place of who is who: nothing else is ever written.
+                tables.append(_with_key(pseudonymised(rows, feed), feed))
             bar.update(rows.num_rows)
     return pa.concat_tables(tables, promote_options="default") if tables else pa.table({KEY: pa.array([], pa.string())})
-
-
-def _without_names(rows: pa.Table, feed: LivingFeed) -> pa.Table:
-    """The rows with hashes in place of who is who: nothing else is ever written."""
-    if not feed.personal:
-        return rows
-    columns = [*feed.personal, *(f"{name}_family" for name in feed.family_names)]
-    hashed = pseudonymised(rows.select([name for name in feed.personal if name in rows.column_names]).to_pandas(), feed)
-    for name in columns:
-        if name in hashed.columns:
-            cells = pa.array(hashed[name], pa.string())
-            at = rows.schema.get_field_index(name)
-            rows = rows.append_column(name, cells) if at < 0 else rows.set_column(at, name, cells)
-    return rows
 
 
 def _with_key(rows: pa.Table, feed: LivingFeed) -> pa.Table:
     if missing := [name for name in feed.key if name not in rows.column_names]:
         raise SourceError(lacking(f"feed {feed.name}", missing[0], "key", rows.column_names))
-    columns = [rows[name].to_pandas().fillna("") for name in feed.key]
-    keys = columns[0] if len(columns) == 1 else pd.Series(["/".join(cells) for cells in zip(*columns, strict=True)])
-    if (keys == "").any():
+    parts = [pc.fill_null(rows[name], "") for name in feed.key]
+    keys = pc.binary_join_element_wise(*parts, "/")
+    if pc.any(pc.equal(keys, "")).as_py():
         raise SourceError(f"feed {feed.name}: a record has no {'/'.join(feed.key)}, by which it is known (key)")
-    return rows.append_column(KEY, pa.array(keys, pa.string()))
+    return rows.append_column(KEY, keys)
 
 
 def _check_columns(feed: LivingFeed, read: pa.Table, held: pa.Table | None) -> None:

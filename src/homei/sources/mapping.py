@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from homei.source import Column, LookupFile
 from homei.sources.files import Sheet
-from homei.sources.rows import SourceError, Typed
+from homei.sources.rows import SourceError
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """A lookup file's rows by their key, the first where a key repeats; None where the file is not there."""
+    """A lookup file's rows, of which the first counts where a key repeats; None where the file is not there."""
 
     declared: LookupFile
-    rows: pd.DataFrame | None
+    rows: pa.Table | None
 
 
 def lookup_of(declared: LookupFile, sheet: Sheet | None) -> Lookup:
@@ -27,11 +30,10 @@ def lookup_of(declared: LookupFile, sheet: Sheet | None) -> Lookup:
     if sheet is None:
         return Lookup(declared, None)
     _require(sheet, [("lookup.key", declared.key)])
-    keyed = sheet.cells.dropna(subset=declared.key).drop_duplicates(declared.key)
-    return Lookup(declared, keyed.set_index(declared.key))
+    return Lookup(declared, sheet.cells)
 
 
-def mapped(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | None = None) -> pd.DataFrame:
+def mapped(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | None = None) -> pa.Table:
     """The declared columns of a sheet, all text, null where a part is null or the lookup finds nothing.
 
     Raises SourceError naming the file, every column that it lacks, and the nearest one that it has.
@@ -40,35 +42,35 @@ def mapped(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | None =
     found = None
     if any(column.lookup is not None for column in declared.values()):
         found = _looked_up(sheet, declared, lookup)
-    columns = {name: _column(sheet.cells, column, found) for name, column in declared.items()}
-    return pd.DataFrame(columns, index=sheet.cells.index, dtype=object)
+    return pa.table({name: _column(sheet, column, found) for name, column in declared.items()})
 
 
-def filled(cells: pd.DataFrame, template: str) -> pd.Series:
+def filled(cells: pa.Table, template: str) -> pa.ChunkedArray:
     """A template such as "{block} {street}" for each row; null where any of its parts is."""
-    pieces = _pieces(template)
-    pattern = "".join(literal.replace("%", "%%") + ("%s" if name is not None else "") for literal, name in pieces)
-    rows = zip(*(cells[name] for _, name in pieces if name is not None), strict=True)
-    values = [None if None in row else pattern % row for row in rows]
-    return pd.Series(values, index=cells.index, dtype=object)
+    pieces = [
+        (pa.scalar(literal), cells[name] if name is not None else pa.scalar("")) for literal, name in _pieces(template)
+    ]
+    return pc.binary_join_element_wise(*itertools.chain(*pieces), "", null_handling="emit_null")
 
 
-def _column(cells: pd.DataFrame, column: Column, found: pd.DataFrame | None) -> pd.Series:
+def _column(sheet: Sheet, column: Column, found: pa.Table | None) -> pa.Array | pa.ChunkedArray:
+    rows = sheet.cells.num_rows
     if column.column is not None:
-        return cells[column.column] if column.decimal == "." else cells[column.column].map(_with_comma)
+        cells, numbers = sheet.cells[column.column], sheet.numbers.get(column.column)
+        return cells if column.decimal == "." or numbers is None else _with_comma(cells, numbers)
     if column.template is not None:
-        return filled(cells, column.template)
+        return filled(sheet.cells, column.template)
     if column.constant is not None:
-        return pd.Series(column.constant, index=cells.index, dtype=object)
-    return pd.Series([None] * len(cells), index=cells.index) if found is None else found[column.lookup]
+        return pa.repeat(pa.scalar(column.constant, pa.string()), rows)
+    return pa.nulls(rows, pa.string()) if found is None else found[column.lookup]
 
 
-def _with_comma(cell: str | None) -> str | None:
-    """A cell in the notation of its column, where workbooks mix numbers with texts that look like them."""
-    return cell.replace(".", ",") if isinstance(cell, Typed) else cell
+def _with_comma(cells: pa.ChunkedArray, numbers: np.ndarray) -> pa.ChunkedArray:
+    """Cells in the notation of their column, where workbooks mix numbers with texts that look like them."""
+    return pc.if_else(pa.array(numbers), pc.replace_substring(cells, ".", ","), cells)
 
 
-def _looked_up(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | None) -> pd.DataFrame | None:
+def _looked_up(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | None) -> pa.Table | None:
     """The lookup file's row for each row of the sheet; None where the file is not there."""
     wanted = {name: column.lookup for name, column in declared.items() if column.lookup is not None}
     if lookup is None:
@@ -76,11 +78,14 @@ def _looked_up(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | No
     if lookup.rows is None:
         return None
     for name, column in wanted.items():
-        if column not in lookup.rows.columns:
-            raise SourceError(lacking(lookup.declared.file, column, name, lookup.rows.columns))
+        if column not in lookup.rows.column_names:
+            raise SourceError(lacking(lookup.declared.file, column, name, lookup.rows.column_names))
     _require(sheet, [("lookup", part) for _, part in _pieces(lookup.declared.template) if part is not None])
-    found = lookup.rows.reindex(filled(sheet.cells, lookup.declared.template))
-    return found.where(found.notna(), None).set_axis(sheet.cells.index)
+    # The place of the first row of each key, which is what counts where one repeats.
+    keys = lookup.rows[lookup.declared.key].to_pylist()
+    places = {key: place for place, key in reversed([*enumerate(keys)]) if key is not None}
+    asked = filled(sheet.cells, lookup.declared.template).to_pylist()
+    return lookup.rows.take(pa.array([places.get(key) for key in asked], pa.int64()))
 
 
 def needs(name: str, column: Column) -> list[tuple[str, str]]:
@@ -102,7 +107,7 @@ def _pieces(template: str) -> list[tuple[str, str | None]]:
 
 
 def _require(sheet: Sheet, needed: Iterable[tuple[str, str]]) -> None:
-    present = sheet.cells.columns
+    present = sheet.cells.column_names
     if absent := [lacking(sheet.name, column, name, present) for name, column in needed if column not in present]:
         raise SourceError("\n".join(absent))
 

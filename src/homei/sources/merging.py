@@ -27,7 +27,7 @@ def merged(held: pa.Table | None, read: pa.Table, changed: str | None) -> tuple[
     version read twice is one.
     """
     held = read.slice(0, 0) if held is None else held
-    rows = pa.concat_tables([held, read], promote_options="default")
+    rows = pa.concat_tables([held, read], promote_options="default").combine_chunks()
     rows = rows.select(sorted(rows.column_names))
     keys = rows[KEY].to_pandas()
     repeats = keys.duplicated(keep=False).to_numpy()
@@ -37,20 +37,22 @@ def merged(held: pa.Table | None, read: pa.Table, changed: str | None) -> tuple[
     is_read = current >= held.num_rows
     known = keys.iloc[current[is_read & repeats[current]]].isin(keys.iloc[: held.num_rows])
     counts = Counts(len(current), int(is_read.sum() - known.sum()), int(known.sum()))
-    return _in_order_of_keys(rows.take(current)), rows.take(replaced), counts
+    return rows.take(_in_order(current, rows[KEY])), rows.take(replaced), counts
 
 
 def moments(cells: pa.ChunkedArray) -> pd.Series:
     """When records changed, in UTC: ISO 8601, or the seconds or milliseconds since 1970; NaT where it can't be read."""
-    if pc.all(pc.match_substring_regex(cells, "^[0-9]{4}-")).as_py():
-        return pd.to_datetime(cells.to_pandas(), errors="coerce", utc=True, format="ISO8601")
-    told = cells.to_pandas()
+    codes, told = pd.factorize(cells.to_pandas())  # many records change together: each moment is read once
+    return _read_moments(pd.Series(told, dtype=object)).reindex(codes).reset_index(drop=True)
+
+
+def _read_moments(told: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(told, errors="coerce")
     # A smaller number is a year, or a day such as 20240131.
-    counted = numbers.where(numbers > 1e8)
-    seconds = counted.where(counted < 1e11, counted / 1000)
-    found = pd.to_datetime(told.where(counted.isna()), errors="coerce", utc=True, format="ISO8601")
-    return found.fillna(pd.to_datetime(seconds, unit="s", utc=True))
+    counted = numbers > 1e8
+    found = pd.to_datetime(told.where(~counted), errors="coerce", utc=True, format="ISO8601")
+    seconds = numbers[counted]
+    return found.mask(counted, pd.to_datetime(seconds.where(seconds < 1e11, seconds / 1000), unit="s", utc=True))
 
 
 def _last_versions(rows: pa.Table, places: np.ndarray, changed: str | None) -> tuple[np.ndarray, np.ndarray]:
@@ -63,10 +65,11 @@ def _last_versions(rows: pa.Table, places: np.ndarray, changed: str | None) -> t
     return versions.loc[is_last, "place"].to_numpy(), versions.loc[~is_last, "place"].to_numpy()
 
 
-def _in_order_of_keys(rows: pa.Table) -> pa.Table:
-    """Rows in the order of their keys: a shorter one is a smaller one, so that numbers are in their own order."""
-    order = pa.table({"length": pc.utf8_length(rows[KEY]), "key": rows[KEY]})
-    return rows.take(pc.sort_indices(order, [("length", "ascending"), ("key", "ascending")]))
+def _in_order(places: np.ndarray, keys: pa.ChunkedArray) -> pa.Array:
+    """The places in the order of their keys: a shorter one is a smaller one, so that numbers are in their own order."""
+    key = keys.take(pa.array(places))
+    order = pa.table({"length": pc.utf8_length(key), "key": key})
+    return pa.array(places).take(pc.sort_indices(order, [("length", "ascending"), ("key", "ascending")]))
 
 
 def _digests(rows: pa.Table) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-import pandas as pd
+import pyarrow as pa
 
 from homei.source import Feed
 from homei.sources.environment import expanded
@@ -18,23 +18,27 @@ KEY = "HOMEI_PSEUDONYM_KEY"
 LENGTH = 32  # hexadecimal digits: 128 bits
 
 
-def pseudonymised(cells: pd.DataFrame, feed: Feed) -> pd.DataFrame:
+def pseudonymised(cells: pa.Table, feed: Feed) -> pa.Table:
     """The feed's cells (text, null where empty) with its personal columns hashed, letters' case and blanks aside.
 
     A name of `feed.family_names` leaves the hash of its family name as `<column>_family`.
     Raises SourceError where the key is not in the environment.
     """
-    personal = [name for name in feed.personal if name in cells.columns]
+    personal = [name for name in feed.personal if name in cells.column_names]
     if not personal:
         return cells
     key = expanded(f"${KEY}", f"feed {feed.name}: personal").encode()
     families = {
-        f"{name}_family": cells[name].map(lambda cell: _pseudonym(key, _family_name(cell)))
+        f"{name}_family": [_pseudonym(key, _family_name(cell)) for cell in cells[name].to_pylist()]
         for name in feed.family_names
-        if name in cells.columns
+        if name in cells.column_names
     }
-    hashed = {name: cells[name].map(lambda cell: _pseudonym(key, cell)) for name in personal}
-    return cells.assign(**hashed, **families)
+    hashed = {name: [_pseudonym(key, cell) for cell in cells[name].to_pylist()] for name in personal}
+    for name, column in {**hashed, **families}.items():
+        column = pa.array(column, pa.string())
+        at = cells.schema.get_field_index(name)
+        cells = cells.append_column(name, column) if at < 0 else cells.set_column(at, name, column)
+    return cells
 
 
 def _pseudonym(key: bytes, cell: str | None) -> str | None:

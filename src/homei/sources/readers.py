@@ -7,19 +7,22 @@ import gzip
 import io
 import itertools
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import IO, Any
 
 import numpy as np
+import pyarrow as pa
+from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
 
 from homei.source import Reading
-from homei.sources.rows import BATCH, Batch, Line, Row, SourceError, batches, names, table
+from homei.sources.rows import Batch, Line, Row, SourceError, batches, names, table
 
 # What Python puts in place of a byte that the encoding can't read, so that one bad row doesn't stop the others.
 _UNREADABLE = re.compile("[\udc80-\udcff]")
-_END_OF_LINE = re.compile("\r\n|\r|\n")
+BLOCK = 1 << 20  # characters of a CSV file that are read at once
 
 # A part of a file (its only one is nameless), the names of its columns, and its rows, to be taken while it is open.
 Part = tuple[str, list[str], Iterator[Batch]]
@@ -28,11 +31,12 @@ Reader = Callable[[IO[bytes], str, Reading], list[Part]]
 
 def read_csv(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
     """The rows of a CSV file; a row's line is where it begins."""
-    lines = csv.reader(_text(file, reading), delimiter=reading.delimiter)
-    header, rest = table(_numbered(lines, name), reading, name)
+    lines = _text(file, reading)
+    cells = csv.reader(lines, delimiter=reading.delimiter)
+    header, rest = table(_numbered(cells, name), reading, name)
     if reading.footer is not None:
-        return [("", header, batches(_csv_row(line, cells, header, reading.encoding) for line, cells in rest))]
-    return [("", header, _csv_batches(lines, header, reading.encoding, name))]
+        return [("", header, batches(_csv_row(line, row, header, reading.encoding) for line, row in rest))]
+    return [("", header, _csv_batches(lines, cells.line_num + 1, header, reading, name))]
 
 
 def read_excel(file: IO[bytes], name: str, reading: Reading) -> list[Part]:
@@ -91,42 +95,51 @@ def _text(file: IO[bytes], reading: Reading) -> IO[str]:
     return io.TextIOWrapper(plain, encoding=reading.encoding, errors="surrogateescape", newline="")
 
 
-def _numbered(reader: Any, name: str) -> Iterator[Line]:
-    """The rows that aren't blank lines, each with the line where it begins."""
-    begins = 1
+def _numbered(reader: Any, name: str, first: int = 1, end: float = math.inf) -> Iterator[Line]:
+    """The rows that aren't blank lines, each with the line where it begins: from `first` to the one before `end`."""
+    begins = first
     try:
         for cells in reader:
             if cells:
                 yield begins, cells
-            begins = reader.line_num + 1
+            begins = first + reader.line_num
+            if begins >= end:
+                return
     except csv.Error as error:
         raise _unreadable(name, begins, error) from error
 
 
-def _csv_batches(reader: Any, header: list[str], encoding: str, name: str) -> Iterator[Batch]:
-    """The rows below the header; whole batches at once where each line is a row with all its cells, and plain ones."""
-    width = len(header)
-    while True:
-        before, rows = reader.line_num, []
-        try:
-            rows.extend(itertools.islice(reader, BATCH))
-        except csv.Error as error:
-            raise _unreadable(name, before + 1 + sum(map(_lines, rows)), error) from error
-        if not rows:
-            return
-        if reader.line_num - before == len(rows) and all(len(cells) == width for cells in rows):
-            columns = list(zip(*rows, strict=True))
-            if all("".join(column).isascii() for column in columns):
-                yield Batch(np.arange(before + 1, before + 1 + len(rows)), columns)
-                continue
-        begins = itertools.accumulate(map(_lines, rows), initial=before + 1)
-        filled = ((line, cells) for line, cells in zip(begins, rows, strict=False) if cells)
-        yield from batches(_csv_row(line, cells, header, encoding) for line, cells in filled)
+def _csv_batches(lines: IO[str], first: int, header: list[str], reading: Reading, name: str) -> Iterator[Batch]:
+    """The rows below the header, from the line `first` on: whole blocks at once where each line is a row."""
+    while block := lines.read(BLOCK):
+        block += lines.readline()
+        end = first + block.count("\n") + block.count("\r") - block.count("\r\n") + (block[-1] not in "\r\n")
+        columns = _columns(block, len(header), reading.delimiter)
+        if columns is not None and len(columns[0]) == end - first:
+            yield Batch(np.arange(first, end), columns)
+            first = end
+        else:
+            # Where the block ends in the midst of a row, the rest of it follows in the file.
+            reader = csv.reader(itertools.chain(io.StringIO(block, newline=""), lines), delimiter=reading.delimiter)
+            rows = _numbered(reader, name, first, end)
+            yield from batches(_csv_row(line, cells, header, reading.encoding) for line, cells in rows)
+            first += reader.line_num
 
 
-def _lines(cells: list[str]) -> int:
-    """Over how many lines a row goes: one more than its cells have ends of lines in them."""
-    return 1 + sum(len(_END_OF_LINE.findall(cell)) for cell in cells)
+def _columns(block: str, width: int, delimiter: str) -> list[pa.Array] | None:
+    """The cells of a block of lines, by column; None where a row has not all of them, or a byte is unreadable."""
+    names = [str(place) for place in range(width)]
+    try:
+        content = block.encode()
+        rows = open_csv(
+            pa.BufferReader(content),
+            ReadOptions(column_names=names, block_size=len(content) + 1, use_threads=False),
+            ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
+            ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]),
+        ).read_next_batch()
+    except (pa.ArrowInvalid, UnicodeEncodeError, ValueError):
+        return None
+    return rows.columns
 
 
 def _unreadable(name: str, line: int, error: csv.Error) -> SourceError:

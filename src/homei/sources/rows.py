@@ -6,6 +6,7 @@ import datetime
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,12 +28,6 @@ class UnreadableError(SourceError):
     """A file of which nothing can be read: half written perhaps, or broken."""
 
 
-class Typed(str):
-    """A number that came as one, not as text, so that a declared decimal comma doesn't apply to it."""
-
-    __slots__ = ()
-
-
 class Row(NamedTuple):
     line: int
     cells: Sequence[Any]
@@ -43,7 +38,7 @@ class Batch(NamedTuple):
     """Rows column by column; `faults` is null where no row has any."""
 
     lines: np.ndarray
-    columns: Sequence[Sequence[Any]]
+    columns: Sequence[Sequence[Any] | pa.Array]
     faults: Sequence[str | None] | None = None
 
 
@@ -69,25 +64,30 @@ def text(value: Any) -> str | None:
     if isinstance(value, float):
         if value != value:
             return None
-        return Typed(int(value) if value.is_integer() else repr(value))
+        return str(int(value)) if value.is_integer() else repr(value)
     if isinstance(value, datetime.datetime):
         return (value.date() if value.time() == datetime.time() else value).isoformat()
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, default=str)
-    return Typed(value)
+    return str(value)
 
 
-def texts(cells: Sequence[Any]) -> np.ndarray:
+def texts(cells: Sequence[Any] | pa.Array) -> pa.Array:
     """A column's cells as `text` makes them, at once where all of them are texts already."""
     try:
-        array = pa.array(cells, pa.string())
+        array = cells if isinstance(cells, pa.Array) else pa.array(cells, pa.string())
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
-        found = np.empty(len(cells), dtype=object)
-        found[:] = [text(cell) for cell in cells]
-        return found
-    return pc.if_else(pc.equal(array, ""), None, array).to_numpy(zero_copy_only=False)
+        return pa.array([text(cell) for cell in cells], pa.string())
+    return pc.if_else(pc.equal(array, ""), None, array)
+
+
+def numbers(cells: Sequence[Any] | pa.Array) -> np.ndarray:
+    """Which cells came as numbers, not as texts that look like them."""
+    if isinstance(cells, pa.Array) or {*map(type, cells)} <= {str, type(None)}:
+        return np.zeros(len(cells), dtype=bool)
+    return np.array([isinstance(cell, Number) and not isinstance(cell, bool) for cell in cells])
 
 
 def table(lines: Iterable[Line], reading: Reading, name: str) -> tuple[list[str], Iterator[Line]]:

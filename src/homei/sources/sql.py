@@ -30,7 +30,7 @@ class Sql(LivingFeed):
     url: str  # postgresql+psycopg://reader:$CRM_PASSWORD@db.example.com/crm
     table: str | None = None  # with its schema, if it has one: public.deeds
     query: str | None = None
-    chunk: Count = 50_000  # rows held at a time
+    chunk: Count = 2_000  # rows held at a time: more of them keep the garbage collector busy
 
     @model_validator(mode="after")
     def _reads_one_thing(self) -> Sql:
@@ -123,11 +123,11 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
 def _cells(cells: Sequence[Any]) -> pa.Array:
     """A column's values as text; Arrow does it for whole columns, where all values are of one type that it knows."""
     try:
-        array = pa.array(cells)
+        array = pa.array(cells, pa.string() if isinstance(cells[0], str) else None)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array(texts(cells), pa.string())
+        return texts(cells)
     if pa.types.is_floating(array.type):
         array = pc.if_else(pc.is_nan(array), None, array)
     if pa.types.is_nested(array.type) or pa.types.is_binary(array.type) or pa.types.is_timestamp(array.type):
-        return pa.array(texts(cells), pa.string())
+        return texts(cells)
     return array.cast(pa.string())
