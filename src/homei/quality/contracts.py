@@ -147,6 +147,8 @@ def _broken(rows: pd.DataFrame, schema: pa.DataFrameSchema, parsed: Parsed) -> p
 def _unreadable(parsed: Parsed) -> pd.DataFrame:
     found = [_reasons([], "", [])]
     for name, broken in parsed.unreadable.items():
+        if not broken.any():
+            continue
         kind = f"{name}: not a {'date' if name in DATES else 'number'}"
         found.append(_reasons(np.flatnonzero(broken), kind, kind))
     return pd.concat(found, ignore_index=True)

@@ -100,18 +100,18 @@ def date(cell: str, column: Column) -> datetime.date | None:
         return None
 
 
-def _reader(dtype: Any, column: Column) -> Callable[[str], Any]:
-    if dtype == "datetime64[s]":
-        return lambda cell: date(cell, column)
-    return (lambda cell: number(cell, column)) if dtype is np.float64 else lambda cell: cell
+def _reader(dtype: Any, column: Column) -> Callable[[str], Any] | None:
+    if dtype is object:
+        return None
+    return (lambda cell: number(cell, column)) if dtype is np.float64 else lambda cell: date(cell, column)
 
 
 def read_each(
-    cells: pd.Series, read: Callable[[str], Any], missing: Sequence[str], dtype: Any, plain: bool = False
+    cells: pd.Series, read: Callable[[str], Any] | None, missing: Sequence[str], dtype: Any, plain: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """What `read` makes of each cell, null where that is nothing, and where it makes nothing of something.
 
-    Of `plain` numbers most are read together, which is quicker.
+    Texts need no reading, and of `plain` numbers most are read together, which is quicker.
     """
     # Columns repeat their values: each is read once.
     codes, uniques = pd.factorize(cells)
@@ -120,6 +120,10 @@ def read_each(
     # The code of a null is -1, which takes the entry at the end.
     values, broken = np.full(len(told) + 1, NULLS[dtype], dtype), np.zeros(len(told) + 1, dtype=bool)
     left = np.arange(len(told))
+    if read is None:
+        stripped = map(str.strip, told)
+        values[:-1] = [None if cell.casefold() in unknown else cell for cell in stripped]
+        return values[codes], broken[codes]
     if plain:
         values[:-1] = plain_numbers(told)
         left = left[np.isnan(values[:-1]) | pd.Series(told).isin(missing)]

@@ -133,8 +133,9 @@ def _only_until(read: pa.Table, feed: LivingFeed, until: datetime.datetime) -> p
     """The records that had changed by then: those that changed later come with a later day."""
     if feed.changed is None or feed.changed not in read.column_names:
         return read
-    later = (moments(read[feed.changed]) > until).to_numpy()
-    return read.filter(pa.array(~later)) if later.any() else read
+    told = pc.unique(read[feed.changed])
+    later = told.filter(pa.array((moments(told) > until).to_numpy()))
+    return read.filter(pc.invert(pc.is_in(read[feed.changed], later))) if len(later) else read
 
 
 def _keep(replaced: pa.Table, file: Path) -> None:
@@ -147,7 +148,7 @@ def _keep(replaced: pa.Table, file: Path) -> None:
 
 
 def _told(current: pa.Table, feed: LivingFeed, as_of: datetime.date, memory: Mapping[str, str]) -> dict[str, Any]:
-    last = moments(current[feed.changed]).max() if feed.changed in current.column_names else pd.NaT
+    last = moments(pc.unique(current[feed.changed])).max() if feed.changed in current.column_names else pd.NaT
     return {
         "until": as_of.isoformat(),
         "watermark": None if pd.isna(last) else last.isoformat(),

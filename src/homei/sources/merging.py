@@ -40,13 +40,9 @@ def merged(held: pa.Table | None, read: pa.Table, changed: str | None) -> tuple[
     return rows.take(_in_order(current, rows[KEY])), rows.take(replaced), counts
 
 
-def moments(cells: pa.ChunkedArray) -> pd.Series:
+def moments(cells: pa.Array | pa.ChunkedArray) -> pd.Series:
     """When records changed, in UTC: ISO 8601, or the seconds or milliseconds since 1970; NaT where it can't be read."""
-    codes, told = pd.factorize(cells.to_pandas())  # many records change together: each moment is read once
-    return _read_moments(pd.Series(told, dtype=object)).reindex(codes).reset_index(drop=True)
-
-
-def _read_moments(told: pd.Series) -> pd.Series:
+    told = cells.to_pandas().astype(object)
     numbers = pd.to_numeric(told, errors="coerce")
     # A smaller number is a year, or a day such as 20240131.
     counted = numbers > 1e8

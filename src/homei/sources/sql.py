@@ -30,7 +30,7 @@ class Sql(LivingFeed):
     url: str  # postgresql+psycopg://reader:$CRM_PASSWORD@db.example.com/crm
     table: str | None = None  # with its schema, if it has one: public.deeds
     query: str | None = None
-    chunk: Count = 2_000  # rows held at a time: more of them keep the garbage collector busy
+    chunk: Count = 1_000  # rows held at a time: more of them keep the garbage collector busy
 
     @model_validator(mode="after")
     def _reads_one_thing(self) -> Sql:
