@@ -1,5 +1,7 @@
 """Tables are byte-stable and swapped in whole."""
 
+import datetime
+
 import pandas as pd
 import pytest
 
@@ -59,6 +61,20 @@ def test_a_spark_table_has_stable_names_and_bytes_whatever_the_order_of_its_rows
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["part-00000.parquet"]
     assert lake.digest(tmp_path / "one") == lake.digest(tmp_path / "two")
     assert lake.read_spark(spark, tmp_path / "one").count() == 200
+
+
+def test_a_spark_table_may_lie_year_by_year(spark, tmp_path):
+    days = [datetime.date(2024, 5, 1), datetime.date(2023, 1, 1), datetime.date(2024, 2, 1)]
+    frame = spark.createDataFrame(zip(days, [24292, 24276, 24289], strict=True), "day date, month int")
+    for years_of in ("day", "month"):
+        lake.write_spark(frame, tmp_path / years_of, key=["day"], years_of=years_of)
+        files = sorted((tmp_path / years_of).rglob("*.parquet"))
+        assert [file.parent.name for file in files] == ["year=2023", "year=2024"]
+        assert lake.read(tmp_path / years_of)["month"].tolist() == [24276, 24289, 24292]
+        assert list(lake.read(tmp_path / years_of)) == ["day", "month"]
+        assert lake.read_spark(spark, tmp_path / years_of).where("year = 2024").count() == 2
+    lake.write_spark(frame.where("month < 0"), tmp_path / "none", key=["day"], years_of="day")
+    assert lake.read(tmp_path / "none").empty
 
 
 def test_a_digest_moves_with_any_byte_or_name(tmp_path):

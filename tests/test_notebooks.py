@@ -125,16 +125,15 @@ def test_the_exploration_tells_what_was_sold(tmp_path, monkeypatch, coordinates)
     monkeypatch.chdir(tmp_path)
     sales = _sales(coordinates).assign(is_market=True, source_feed="register")
     lake.write(sales, lake.RESOLVED_SALES)
-    lake.write(
-        sales.head(40)[["sale_date", "source_feed"]].set_axis(["listed_on", "source_feed"], axis=1),
-        lake.RESOLVED_LISTINGS,
-    )
+    offers = sales.head(40).rename(columns={"sale_date": "listed_on"}).assign(duplicate_of=None)
+    lake.write(offers.assign(listed_on=offers["listed_on"] - pd.Timedelta(30, "D")), lake.RESOLVED_LISTINGS)
     sections = {"source": params.read(PROJECT / "params.yaml")["source"]}
     notebooks.execute(PROJECT / "notebooks/10_explore.ipynb", sections, Path("reports/explore.html"))
     text = Path("reports/explore.html").read_text(encoding="utf-8")
     assert "<h1>What has been sold</h1>" in text
     assert "District 3" in text
     assert "Listings a month, by feed" in text
+    assert text.count('aria-label="Asked above paid"') == 2
     assert text.count("<svg") >= 8
 
 
@@ -142,7 +141,7 @@ def _sales(coordinates):
     random, n = np.random.default_rng(3), 500
     place = random.uniform(-0.1, 0.1, (n, 2)) if coordinates else np.full((n, 2), np.nan)
     return pd.DataFrame({
-        "transaction_id": [f"t{row}" for row in range(n)], "property_id": None,
+        "transaction_id": [f"t{row}" for row in range(n)], "property_id": [f"p{row}" for row in range(n)],
         "sale_date": pd.to_datetime("2024-01-15") + pd.to_timedelta(random.integers(0, 700, n), "D"),
         "price": random.uniform(1e5, 9e5, n), "square_meters": random.uniform(40, 200, n),
         "property_type": random.choice(["flat", "house"], n), "location": [f"District {row % 5}" for row in range(n)],

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ RAW = {
     "places": Path("data/raw/external/places"),
 }
 HISTORICAL = Path("data/archive/historical")
+BACKUPS = Path("data/archive/backups")
 # By table of the source: what keeps its contract.
 VALID = {name: Path("data/processed/valid", name) for name in ("sales", "listings", "customers", "leads", "indicators")}
 VALID_SALES = VALID["sales"]
@@ -93,10 +95,9 @@ def restore(target: Path) -> None:
 
 
 def read(table: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A table's rows in their stored order; raises MissingTableError naming the table."""
-    if not table.exists():
-        raise MissingTableError(f"{table} is not there: `dvc repro` builds it")
-    return pq.read_table(table, columns=list(columns) if columns else None).to_pandas(date_as_object=False)
+    """A table's rows in their stored order, year by year where it is parted; raises MissingTableError naming it."""
+    rows = pq.read_table(_there(table), columns=list(columns) if columns else None, partitioning=None)
+    return rows.to_pandas(date_as_object=False)
 
 
 def read_texts(table: Path) -> pd.DataFrame:
@@ -134,22 +135,32 @@ def write_arrow(rows: pa.Table, file: Path) -> None:
 
 def read_spark(spark: SparkSession, table: Path) -> DataFrame:
     """A table as a Spark frame; raises MissingTableError naming the table."""
-    if not table.exists():
-        raise MissingTableError(f"{table} is not there: `dvc repro` builds it")
-    return spark.read.parquet(str(table.resolve()))
+    return spark.read.parquet(str(_there(table).resolve()))
 
 
-def write_spark(frame: DataFrame, table: Path, key: Sequence[str], files: int = 1) -> None:
-    """A Spark frame as a table, its rows ordered by `key`, which must be unique for the bytes to be stable."""
+def write_spark(frame: DataFrame, table: Path, key: Sequence[str], years_of: str | None = None) -> None:
+    """A Spark frame as a table, its rows ordered by `key`, which must be unique for the bytes to be stable.
+
+    `years_of` names a column of dates, or of months counted from year 0: each year's rows then lie in a folder of
+    their own (`year=2024`), so that who asks for a year reads no other.
+    """
     with replacing(table) as folder:
         written = folder / "written"
-        ordered = frame.repartition(files, *key).sortWithinPartitions(*key)
+        ordered = frame.repartition(1, *key).sortWithinPartitions(*key)
         ordered.write.option("compression", "none").parquet(str(written.resolve()))
         # Spark's names carry a random id, markers and checksums come along, and Parquet's Java writer lists the
         # encodings of a column in the order of object addresses: the rows are stored anew.
-        for number, part in enumerate(sorted(written.glob("part-*.parquet"))):
-            _store(pq.read_table(part), folder / f"part-{number:05d}.parquet")
+        rows = pq.read_table(written)
         shutil.rmtree(written)
+        parts = {".": rows} if years_of is None or not rows.num_rows else _by_year(rows, rows[years_of])
+        for place, part in parts.items():
+            (folder / place).mkdir(exist_ok=True)
+            _store(part, folder / place / "part-00000.parquet")
+
+
+def _by_year(rows: pa.Table, dated: pa.ChunkedArray) -> dict[str, pa.Table]:
+    years = pc.divide(dated, 12) if pa.types.is_integer(dated.type) else pc.year(dated)
+    return {f"year={year}": rows.filter(pc.equal(years, year)) for year in pc.unique(years).to_pylist()}
 
 
 def _store(rows: pa.Table, file: Path) -> None:

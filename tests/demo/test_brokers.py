@@ -40,7 +40,7 @@ def read(world):
     """The rows of all workbooks as the feed maps them, as text, with their file."""
     feed = Files.model_validate(yaml.safe_load(FEED))
     found = [
-        mapped(sheet, feed.columns).assign(file=path.name)
+        mapped(sheet, feed.columns).to_pandas().assign(file=path.name)
         for path in sorted((world / "brokers").glob("*.xlsx"))
         for sheet in sheets(path, feed)
     ]

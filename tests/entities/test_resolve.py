@@ -28,9 +28,12 @@ def test_odd_sales_are_flagged_and_usual_ones_are_not(truth):
     # What the contract sets aside goes no further either.
     market = sales["is_market"].reindex(known.index, fill_value=False)
     assert (~market[known.notna()]).mean() >= 0.9
+    told = lake.read_json(resolve.REPORT)["truth"]["sale_validation"]
+    assert told["recall"] == pytest.approx((~market[known.notna()]).mean(), abs=1e-6)
     assert known.notna().sum() > 100
     usual = sales["is_market"][known.reindex(sales.index).isna()]
     assert (~usual).mean() <= 0.01
+    assert told["false_share"] == pytest.approx((~usual).mean(), abs=1e-6)
 
 
 @pytest.mark.parametrize("feed", ["portal", "rival"])
@@ -42,8 +45,12 @@ def test_listings_meet_their_properties(truth, feed):
     said = listings["property_id"].where(listings["property_id"].isin(registered)).to_numpy()
     true = known["property_id"].to_numpy()
     right = pd.notna(said) & (said == true)
-    assert right.sum() / pd.notna(said).sum() >= 0.99
-    assert right.sum() / pd.notna(true).sum() >= 0.95
+    precision, recall = right.sum() / pd.notna(said).sum(), right.sum() / pd.notna(true).sum()
+    assert precision >= 0.99
+    assert recall >= 0.95
+    told = {item["feed"]: item for item in lake.read_json(resolve.REPORT)["truth"]["listings"]}[feed]
+    assert told["precision"] == pytest.approx(precision, abs=1e-6)
+    assert told["recall"] == pytest.approx(recall, abs=1e-6)
 
 
 def test_listings_of_one_offer_are_told(truth):

@@ -24,6 +24,7 @@ DRAWN = {
     "density": lambda: charts.density(PRICES, PRICES * np.exp(RANDOM.normal(0, 0.1, MANY)), formats="SGD"),
     "city_map": lambda: charts.city_map(*PLACES, RANDOM.normal(0, 0.05, MANY), "Errors"),
     "dots": lambda: charts.city_map(*PLACES[:, :300], PRICES[:300], diverging=False, size=PRICES[:300], formats="SGD"),
+    "strips": lambda: charts.strips(["a & b", "c"], list(MONTHS["month"]), np.eye(2, 12), ["9 %", ""], "Months"),
 }
 UNKNOWN = np.full(3, np.nan)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from homei import lake
 from homei.sources import ingest
-from homei.sources.landing import archive_of, folder_of, land
+from homei.sources.landing import archive_of, backups_of, folder_of, land
 from homei.sources.rows import SourceError
 
 COLUMNS = {"sale_date": "day", "price": "price", "square_meters": "area", "property_type": "type", "location": "town"}
@@ -101,6 +101,20 @@ def test_a_corrected_record_wins_and_the_earlier_one_is_in_the_archive(register,
     assert records(folder)["price"].tolist() == ["150"]
     (kept,) = lake.read_arrow(archive_of(source, "sales", source.sales[0]) / "2024-02-29.parquet").to_pylist()
     assert (kept["_key"], kept["price"], kept["changed_at"]) == ("1", "100", "2024-01-05")
+
+
+def test_a_landing_that_is_read_anew_is_kept_among_the_backups(register, town):
+    register.enter(1, 100, "2024-01-05")
+    source = town("2024-01-31")
+    folder, _ = landing_of(source)
+    before = lake.digest(folder)
+    register.connection.execute("delete from deeds")
+    register.enter(2, 200, "2024-01-06")
+    landing_of(source, again=True)
+    assert records(folder)["id"].tolist() == ["2"]
+    (backup,) = backups_of(source, "sales", source.sales[0]).iterdir()
+    assert backup.name == f"2024-01-31-{before[:12]}"
+    assert lake.digest(backup) == before
 
 
 @pytest.mark.parametrize("step", [1, 2])

@@ -15,29 +15,37 @@ from homei.curated.features_view import property_features
 from homei.curated.markets import market_analytics
 from homei.curated.measures import known_listings
 from homei.curated.properties import property_analytics
+from homei.curated.quality_page import quality_page
 from homei.curated.quality_view import data_quality
 from homei.features.session import session
+from homei.report.stable import stable_html
 from homei.source import TABLES, Source
 
 DICTIONARY = Path("reports/curated/dictionary.html")
+QUALITY = Path("reports/curated/data_quality.html")
 
 
 class Curated(NamedTuple):
-    """A curated table: its rows, where they go, and the columns that tell them apart."""
+    """A curated table: its rows, where they go, the columns that tell them apart, and the one that tells their year."""
 
     frame: DataFrame
     table: Path
     key: list[str]
+    years_of: str | None = None
 
 
 def run(source: Source, spark: Spark, curate: Curate) -> None:
-    """Writes the curated tables and the data dictionary; raises DictionaryError where the two don't agree."""
+    """Writes the curated tables, their dictionary and the report of data_quality.
+
+    Raises DictionaryError where tables and dictionary don't agree.
+    """
     engine = session(spark)
     tables = build(engine, source, curate)
     check(read_dictionary(), {name: curated.frame.dtypes for name, curated in tables.items()})
     for curated in tables.values():
-        lake.write_spark(curated.frame, curated.table, curated.key)
+        lake.write_spark(curated.frame, curated.table, curated.key, curated.years_of)
     lake.write_text(dictionary_page(read_dictionary(), source), DICTIONARY)
+    lake.write_text(stable_html(quality_page(lake.read(lake.DATA_QUALITY), source)), QUALITY)
 
 
 def build(engine: SparkSession, source: Source, curate: Curate) -> dict[str, Curated]:
@@ -56,7 +64,7 @@ def build(engine: SparkSession, source: Source, curate: Curate) -> dict[str, Cur
     return {
         "property_analytics": Curated(homes, lake.PROPERTY_ANALYTICS, ["property_id"]),
         "customer_analytics": Curated(customers, lake.CUSTOMER_ANALYTICS, ["customer_id"]),
-        "market_analytics": Curated(markets, lake.MARKET_ANALYTICS, ["month", "location"]),
-        "property_features": Curated(features, lake.PROPERTY_FEATURES, ["transaction_id"]),
+        "market_analytics": Curated(markets, lake.MARKET_ANALYTICS, ["month", "location"], "month"),
+        "property_features": Curated(features, lake.PROPERTY_FEATURES, ["transaction_id"], "sale_date"),
         "data_quality": Curated(quality, lake.DATA_QUALITY, ["table_name", "feed", "month", "column_name"]),
     }

@@ -14,6 +14,7 @@ from homei.entities.addresses import taken_apart
 from homei.entities.arms_length import CODES, flags
 from homei.entities.matching import match
 from homei.entities.sales import merged
+from homei.entities.score import score
 from homei.source import Source
 
 REPORT = Path("reports/resolve/resolve.json")
@@ -32,6 +33,7 @@ def run(source: Source, resolve: Resolve) -> None:
     the same offer; properties what is known of each.
     """
     sales, listings = lake.read(lake.VALID_SALES), lake.read(lake.VALID_LISTINGS)
+    registered = set(sales["property_id"].dropna())
     sales, listings, properties = identified(sales, listings, source, resolve)
     sales, gone = merged(sales, [feed.name for feed in source.sales], resolve.merge)
     sales = sales.join(flags(sales, source.coordinates, resolve.market))
@@ -40,7 +42,8 @@ def run(source: Source, resolve: Resolve) -> None:
     lake.write(lake.typed(gone).reset_index(drop=True), lake.MERGED_SALES)
     lake.write(lake.typed(properties).reset_index(drop=True), lake.RESOLVED_PROPERTIES)
     lake.write(lake.typed(listings).reset_index(drop=True), lake.RESOLVED_LISTINGS)
-    lake.write_json(summary(sales, gone, listings, properties), REPORT)
+    told = summary(sales, gone, listings, properties) | {"truth": score(sales, listings, registered, source)}
+    lake.write_json(told, REPORT)
 
 
 def identified(

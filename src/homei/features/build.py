@@ -37,7 +37,7 @@ def run(source: Source, spark: Spark, features: Features) -> None:
     lake.write(tables.places, lake.PLACES)
     lake.write_spark(tables.history, lake.MARKET_HISTORY, key=["level", "place", "property_type", "month"])
     lake.write_spark(tables.previous, lake.PREVIOUS_SALES, key=["property_id", "month"])
-    lake.write_spark(tables.ready, lake.READY, key=["month", "transaction_id"])
+    lake.write_spark(tables.ready, lake.READY, key=["month", "transaction_id"], years_of="month")
 
 
 def build(market_sales: DataFrame, valid_places: pd.DataFrame, source: Source, features: Features) -> Tables:

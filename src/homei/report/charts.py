@@ -12,14 +12,14 @@ import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from homei.report import formats
-from homei.report.drawing import ACCENT, GRID, QUIET, SERIES, TEXT, Picture, Size, format_axis, picture
+from homei.report.drawing import ACCENT, GRID, QUIET, SECOND, SERIES, TEXT, Picture, Size, format_axis, picture
 from homei.report.maps import city_map, density, scatter
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["Picture", "bars", "city_map", "density", "histogram", "lines", "scatter"]
+__all__ = ["Picture", "bars", "city_map", "density", "histogram", "lines", "scatter", "strips"]
 
 
 def lines(
@@ -129,6 +129,37 @@ def histogram(
         format_axis(axes.yaxis, "percent", ticks=4)
 
     return picture(draw, title)
+
+
+def strips(
+    labels: Sequence[str], months: Sequence[str], states: np.ndarray, notes: Sequence[str], title: str = ""
+) -> Picture:
+    """A strip a row along the months: pale where a thing holds, in the second colour where it fails.
+
+    `states` is labels x months of 1 (holds), 0 (fails) and NaN (nothing is known, a gap); `months` are texts such as
+    "2016-07"; `notes` stand at the strips' right ends.
+    """
+
+    def draw(_: object, axes: Axes) -> None:
+        axes.grid(False)
+        axes.spines["bottom"].set_visible(False)
+        for row, (state, said) in enumerate(zip(states, notes, strict=True)):
+            for value, colour, alpha in ((1, ACCENT, 0.4), (0, SECOND, 1.0)):
+                axes.broken_barh(_runs(state == value), (row - 0.34, 0.68), color=colour, alpha=alpha, linewidth=0)
+            axes.annotate(said, (len(months), row), (5, 0), textcoords="offset points", va="center", fontsize=8.5)
+        axes.set(xlim=(0, len(months)), ylim=(len(labels) - 0.5, -0.5))
+        axes.yaxis.set_major_locator(FixedLocator(range(len(labels))))
+        axes.set_yticklabels(labels)
+        years = {place: month[:4] for place, month in enumerate(months) if month.endswith("-01") or len(months) < 12}
+        axes.set_xticks(list(years), list(years.values()))
+
+    return picture(draw, title, (10.4, 0.24 * len(labels) + 0.75))
+
+
+def _runs(states: np.ndarray) -> list[tuple[int, int]]:
+    """Where each run of true values begins, and how long it is."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], states.astype(int), [0]])))
+    return [(int(start), int(end - start)) for start, end in edges.reshape(-1, 2)]
 
 
 def _draw_bars(axes: Axes, rows: np.ndarray, values: np.ndarray, how: str, bright: Sequence[bool]) -> None:

@@ -11,6 +11,7 @@ from homei.report import charts
 from homei.report.formats import text
 from homei.report.page import Html, figure, table
 
+YEAR = pd.Timedelta(365, "D")
 # In words: why a sale does not show a market price.
 REASONS = {
     "nominal_price": "price for form's sake",
@@ -46,7 +47,7 @@ def reasons_picture(resolved: Mapping[str, Any]) -> Html:
     return figure(
         picture,
         f"{kept} of {text(resolved['sales'])} sales are kept out of training and measurement. "
-        "A sale may have several reasons.",
+        f"A sale may have several reasons.{_score_of_flags(resolved['truth'])}",
     )
 
 
@@ -68,6 +69,31 @@ def month_pictures(records: Mapping[str, tuple[pd.Series, pd.Series]]) -> list[c
     return pictures
 
 
+def offers_that_sold(listings: pd.DataFrame, sales: pd.DataFrame) -> pd.DataFrame:
+    """Offers whose homes were sold within YEAR, with where that was and `over`: the price asked over the one paid, - 1.
+
+    An offer that several feeds list is counted once; of several sales after it, the first counts.
+    """
+    offers = listings[listings["duplicate_of"].isna() & listings["property_id"].notna()]
+    offers = offers[["property_id", "listed_on", "price"]].rename(columns={"price": "asked"})
+    sold = sales[sales["property_id"].notna()][["property_id", "sale_date", "price", "longitude", "latitude"]]
+    pairs = pd.merge_asof(
+        offers.sort_values("listed_on"), sold.sort_values("sale_date"), left_on="listed_on", right_on="sale_date",
+        by="property_id", direction="forward", tolerance=YEAR,
+    ).dropna(subset="price")  # fmt: skip
+    return pairs.assign(over=pairs["asked"] / pairs["price"] - 1)
+
+
+def offer_pictures(offers: pd.DataFrame) -> list[charts.Picture]:
+    """How far asking prices lay above prices paid, and where; none without offers that sold."""
+    if offers.empty:
+        return []
+    return [
+        charts.histogram(offers["over"], "Asked above paid", "change"),
+        charts.city_map(offers["longitude"], offers["latitude"], offers["over"], "Asked above paid", formats="change"),
+    ]
+
+
 def _became(table_name: str, feed: str, resolved: Mapping[str, Any]) -> str:
     if table_name == "sales":
         merged = {item["feed"]: item["sales"] for item in resolved["merged"]}
@@ -77,5 +103,23 @@ def _became(table_name: str, feed: str, resolved: Mapping[str, Any]) -> str:
         if item is None:
             return ""
         words = f"{text(item['of_sold_properties'])} of homes in the register"
-        return words + (f", {text(item['duplicates'])} offered elsewhere too" if item["duplicates"] else "")
+        words += f", {text(item['duplicates'])} offered elsewhere too" if item["duplicates"] else ""
+        return words + _score_of_matches(feed, resolved["truth"])
     return ""
+
+
+def _score_of_flags(truth: Mapping[str, Any] | None) -> str:
+    if truth is None:
+        return ""
+    found = truth["sale_validation"]
+    return (
+        f" Of the odd sales that this simulated city is known to have, {text(found['recall'], 'percent')} are kept out;"
+        f" of the usual ones, {text(found['false_share'], 'percent2')}."
+    )
+
+
+def _score_of_matches(feed: str, truth: Mapping[str, Any] | None) -> str:
+    if truth is None:
+        return ""
+    found = next(item for item in truth["listings"] if item["feed"] == feed)
+    return f"; {text(found['precision'], 'percent')} rightly, {text(found['recall'], 'percent')} of all that are"

@@ -25,6 +25,7 @@ LINKS = [
     ("notebooks/train.html", "Training", "The search, the final model and what it looks at"),
     ("notebooks/explore.html", "What has been sold", "Sales, prices and places"),
     ("quality/quality.html", "Data quality", "Every rejected row, by reason and file"),
+    ("curated/data_quality.html", "Data quality by month", "Every feed and column against its thresholds"),
     ("curated/dictionary.html", "Curated tables", "What analysts may query, column by column"),
     ("drift/drift.html", "Drift", "The last months against those before, with verdicts"),
     ("drift/data_drift.html", "Drift, by attribute", "Distributions side by side, by Evidently"),

@@ -2,12 +2,13 @@
 
 A feed's landing is a folder that is swapped in whole: records.parquet (text columns under the source's own names, with
 `_key`, in order of it) and landed.json (how far it was read). Reading everything anew leaves the same bytes as reading
-what was new, time after time. Versions that were replaced go to the archive.
+what was new, time after time. Versions and landings that were replaced go to the archive.
 """
 
 from __future__ import annotations
 
 import datetime
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -39,9 +40,15 @@ def archive_of(source: Source, table: str, feed: LivingFeed) -> Path:
     return lake.HISTORICAL / source.name / table / feed.name
 
 
+def backups_of(source: Source, table: str, feed: LivingFeed) -> Path:
+    """Where the landings are that were read anew, a folder each: the day that it was read up to, and its digest."""
+    return lake.BACKUPS / source.name / table / feed.name
+
+
 def land(source: Source, table: str, feed: LivingFeed, again: bool = False) -> Counts:
     """Reads what is new of a feed up to and with `source.as_of` into its landing, or all of it where `again` says so.
 
+    Before all of it is read anew, the landing goes to the backups: what its source has lost is in no other place.
     Raises SourceError where a column is missing that the feed maps, or where the landing is ahead of `as_of`; the
     landing then stays as it was.
     """
@@ -55,6 +62,8 @@ def land(source: Source, table: str, feed: LivingFeed, again: bool = False) -> C
     _check_columns(feed, read, held)
     current, replaced, counts = merged(held, _only_until(read, feed, until), feed.changed)
     _keep(replaced, archive_of(source, table, feed) / f"{source.as_of}.parquet")
+    if again and _held(folder) is not None:
+        _back_up(folder, backups_of(source, table, feed))
     with lake.replacing(folder) as fresh:
         lake.write_arrow(current, fresh / RECORDS)
         lake.write_json(_told(current, feed, source.as_of, memory), fresh / LANDED)
@@ -145,6 +154,11 @@ def _keep(replaced: pa.Table, file: Path) -> None:
     there = [lake.read_arrow(file)] if file.exists() else []
     rows = pa.concat_tables([*there, replaced], promote_options="default").to_pandas().drop_duplicates()
     lake.write_arrow(pa.Table.from_pandas(rows, preserve_index=False), file)
+
+
+def _back_up(folder: Path, backups: Path) -> None:
+    with lake.replacing(backups / f"{_state(folder)['until']}-{lake.digest(folder)[:12]}") as copy:
+        shutil.copytree(folder, copy, dirs_exist_ok=True)
 
 
 def _told(current: pa.Table, feed: LivingFeed, as_of: datetime.date, memory: Mapping[str, str]) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def _csv_batches(lines: IO[str], first: int, header: list[str], reading: Reading
         block += lines.readline()
         end = first + block.count("\n") + block.count("\r") - block.count("\r\n") + (block[-1] not in "\r\n")
         columns = _columns(block, len(header), reading.delimiter)
-        if columns is not None and len(columns[0]) == end - first:
+        if columns is not None and len(columns[0]) == end - first and not _is_open(columns[-1][-1].as_py()):
             yield Batch(np.arange(first, end), columns)
             first = end
         else:
@@ -140,6 +140,11 @@ def _columns(block: str, width: int, delimiter: str) -> list[pa.Array] | None:
     except (pa.ArrowInvalid, UnicodeEncodeError, ValueError):
         return None
     return rows.columns
+
+
+def _is_open(last: str | None) -> bool:
+    """Whether a block's last cell has taken the end of its line in: its quotation mark is closed further down."""
+    return last is not None and last[-1] in "\r\n"
 
 
 def _unreadable(name: str, line: int, error: csv.Error) -> SourceError:

@@ -119,18 +119,28 @@ by_cell AS (
   FROM alike
   JOIN declared ON declared.table_name = alike.table_name AND declared.feed = alike.feed
 ),
+by_column AS (
+  SELECT
+    table_name, feed, month, column_name, is_required,
+    sum(rows) AS rows,
+    coalesce(sum(rows) FILTER (WHERE is_present), 0) AS present,
+    coalesce(sum(rows) FILTER (WHERE is_present AND NOT is_faulty), 0) / sum(rows) FILTER (WHERE is_present) AS validity
+  FROM by_cell
+  GROUP BY table_name, feed, month, column_name, is_required
+),
 columns AS (
   SELECT
-    table_name, feed, month, column_name,
-    sum(rows) AS rows,
-    coalesce(sum(rows) FILTER (WHERE is_present), 0) / sum(rows) AS completeness,
-    CASE WHEN is_required THEN :completeness ELSE :optional END AS completeness_threshold,
-    coalesce(sum(rows) FILTER (WHERE is_present AND NOT is_faulty), 0) / sum(rows) FILTER (WHERE is_present) AS validity,
+    table_name, feed, month, column_name, rows,
+    present / rows AS completeness,
+    -- A column that records can do without is measured against what the feed usually has of it.
+    CASE WHEN is_required THEN :completeness ELSE :optional * sum(present) OVER feed_column / sum(rows) OVER feed_column
+      END AS completeness_threshold,
+    validity,
     CAST(NULL AS DOUBLE) AS uniqueness,
     CAST(NULL AS INT) AS freshness_days,
     CAST(NULL AS DOUBLE) AS accounted
-  FROM by_cell
-  GROUP BY table_name, feed, month, column_name, is_required
+  FROM by_column
+  WINDOW feed_column AS (PARTITION BY table_name, feed, column_name)
 ),
 measured AS (
   SELECT * FROM records
@@ -139,7 +149,7 @@ measured AS (
 )
 SELECT
   table_name, feed, month, column_name, rows,
-  round(completeness, 6) AS completeness, completeness_threshold,
+  round(completeness, 6) AS completeness, round(completeness_threshold, 6) AS completeness_threshold,
   round(validity, 6) AS validity, CASE WHEN validity IS NOT NULL THEN :validity END AS validity_threshold,
   round(uniqueness, 6) AS uniqueness, CASE WHEN uniqueness IS NOT NULL THEN :uniqueness END AS uniqueness_threshold,
   freshness_days, CASE WHEN freshness_days IS NOT NULL THEN :freshness_days END AS freshness_threshold,
