@@ -12,8 +12,8 @@ from homei.report import feeds
 
 DECILES = range(1, 11)
 REPORTS = (
-    "quality/quality", "curated/dictionary", "drift/drift", "drift/data_drift", "drift/regression",
-    "evaluation/evaluate",
+    "quality/quality", "curated/data_quality", "curated/dictionary", "drift/drift", "drift/data_drift",
+    "drift/regression", "evaluation/evaluate",
 )  # fmt: skip
 
 
