@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -39,12 +41,12 @@ def quality_page(rows: pd.DataFrame, source: Source) -> str:
 def _headline(rows: pd.DataFrame) -> str:
     records = rows[rows["column_name"] == RECORD]
     newest = records.dropna(subset="freshness_days").set_index("feed_name")["freshness_days"]
-    share = rows["holds"].mean()
+    none_lost = bool((records["accounted"].dropna() == 1).all())
     return cards(
         [
             {
                 "label": "Verdicts that hold",
-                "value": text(share, "percent"),
+                "value": text(rows["holds"].mean(), "percent"),
                 "note": f"{text(int(rows['holds'].sum()))} of {text(len(rows))}, one a feed, month and column",
             },
             {"label": "Records judged", "value": text(int(records["rows"].sum())), "note": "of all tables"},
@@ -55,9 +57,9 @@ def _headline(rows: pd.DataFrame) -> str:
             },
             {
                 "label": "Records that were lost",
-                "value": "none" if (records["accounted"].dropna() == 1).all() else "some",
+                "value": "none" if none_lost else "some",
                 "note": "each received one is believed or set aside",
-                "ok": bool((records["accounted"].dropna() == 1).all()),
+                "ok": none_lost,
             },
         ]
     )
@@ -95,8 +97,7 @@ def _strips(name: str, rows: pd.DataFrame, months: list[str]) -> str:
         found = dated[dated["column_name"] == column]
         measure, word = ("validity", "valid") if column == RECORD else ("completeness", "filled")
         notes.append(f"{text(_weighted(found[measure], found['rows']), 'percent')} {word}")
-    labels = ["whole record" if column == RECORD else column.replace("_", " ") for column in states.index]
-    return figure(strips(labels, months, states.to_numpy(), notes, name), wide=True)
+    return figure(strips(_in_words(states.index), months, states.to_numpy(), notes, name), wide=True)
 
 
 def _failures(rows: pd.DataFrame) -> str:
@@ -121,7 +122,7 @@ def _missed(rows: pd.DataFrame, measure: str, value: pd.Series, asked: pd.Series
     return pd.DataFrame(
         {
             "feed": rows["feed_name"],
-            "column": rows["column_name"].replace(RECORD, "whole record").str.replace("_", " "),
+            "column": _in_words(rows["column_name"]),
             "measure": measure,
             "month": rows["month"].fillna("unknown"),
             "gap": (value - asked).abs(),
@@ -129,6 +130,10 @@ def _missed(rows: pd.DataFrame, measure: str, value: pd.Series, asked: pd.Series
             "asked": [text(cell, how) for cell in asked],
         }
     )
+
+
+def _in_words(columns: Iterable[str]) -> list[str]:
+    return ["whole record" if column == RECORD else column.replace("_", " ") for column in columns]
 
 
 def _weighted(values: pd.Series, weights: pd.Series) -> float:

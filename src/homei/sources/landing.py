@@ -62,7 +62,7 @@ def land(source: Source, table: str, feed: LivingFeed, again: bool = False) -> C
     _check_columns(feed, read, held)
     current, replaced, counts = merged(held, _only_until(read, feed, until), feed.changed)
     _keep(replaced, archive_of(source, table, feed) / f"{source.as_of}.parquet")
-    if again and _held(folder) is not None:
+    if again:
         _back_up(folder, backups_of(source, table, feed))
     with lake.replacing(folder) as fresh:
         lake.write_arrow(current, fresh / RECORDS)
@@ -157,6 +157,9 @@ def _keep(replaced: pa.Table, file: Path) -> None:
 
 
 def _back_up(folder: Path, backups: Path) -> None:
+    lake.restore(folder)
+    if not (folder / LANDED).exists():
+        return
     with lake.replacing(backups / f"{_state(folder)['until']}-{lake.digest(folder)[:12]}") as copy:
         shutil.copytree(folder, copy, dirs_exist_ok=True)
 
