@@ -66,6 +66,7 @@ def test_the_stages_behind_a_table_come_from_the_graph(lineage):
     stages = list(makers("sales", PROJECT / "dvc.lock"))
     names = [name for name, _, _ in stages]
     assert names[:2] == ["resolve", "validate"]
+    assert names[-2:] == ["fetch@demo", "simulate@demo"]
     assert {"ingest@transactions", "fetch@demo", "simulate@demo"} <= set(names)
     assert not {"features", "train"} & set(names)
     assert stages[0][1:] == ("homei resolve", ["resolve", "source"])

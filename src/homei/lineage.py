@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,18 +60,26 @@ def origins(source: Source, table: str, identity: str) -> list[Origin]:
 
 
 def makers(table: str, graph: Path = Path("dvc.lock")) -> Iterator[tuple[str, str, list[str]]]:
-    """The stages that made a table, the last one first: name, command, and the sections of parameters that it read."""
+    """The stages that made a table, each after all that used it: name, command, and the sections of parameters read."""
     stages = yaml.safe_load(graph.read_text(encoding="utf-8"))["stages"]
-    waiting, seen = [TABLES[table][0].as_posix()], set()
+
+    def makers_of(path: str) -> list[str]:
+        return [
+            name
+            for name, stage in stages.items()
+            if any(_overlap(path, out["path"]) for out in stage.get("outs", []))
+        ]
+
+    behind: dict[str, list[str]] = {}
+    waiting = makers_of(TABLES[table][0].as_posix())
     while waiting:
-        wanted = waiting.pop(0)
-        for name, stage in stages.items():
-            outs = [out["path"] for out in stage.get("outs", [])]
-            if name in seen or not any(_overlap(wanted, out) for out in outs):
-                continue
-            seen.add(name)
-            yield name, stage["cmd"], sorted(stage.get("params", {}).get("params.yaml", {}))
-            waiting += [dep["path"] for dep in stage.get("deps", []) if dep["path"].startswith("data/")]
+        name = waiting.pop()
+        if name not in behind:
+            read = [dep["path"] for dep in stages[name].get("deps", []) if dep["path"].startswith("data/")]
+            behind[name] = [maker for path in read for maker in makers_of(path)]
+            waiting += behind[name]
+    for name in reversed(list(TopologicalSorter(behind).static_order())):
+        yield name, stages[name]["cmd"], sorted(stages[name].get("params", {}).get("params.yaml", {}))
 
 
 def told(found: list[Origin], stages: Iterator[tuple[str, str, list[str]]]) -> str:
