@@ -65,9 +65,7 @@ def makers(table: str, graph: Path = Path("dvc.lock")) -> Iterator[tuple[str, st
 
     def makers_of(path: str) -> list[str]:
         return [
-            name
-            for name, stage in stages.items()
-            if any(_overlap(path, out["path"]) for out in stage.get("outs", []))
+            name for name, stage in stages.items() if any(_overlap(path, out["path"]) for out in stage.get("outs", []))
         ]
 
     behind: dict[str, list[str]] = {}
