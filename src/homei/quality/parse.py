@@ -113,23 +113,28 @@ def read_each(
 
     Texts need no reading, and of `plain` numbers most are read together, which is quicker.
     """
+    if not plain:
+        return _read_once(cells, read, missing, dtype)
+    values, broken = plain_numbers(cells), np.zeros(len(cells), dtype=bool)
+    left = (np.isnan(values) & cells.notna().to_numpy(bool)) | cells.isin(list(missing)).to_numpy(bool)
+    if left.any():
+        values[left], broken[left] = _read_once(cells[left], read, missing, dtype)
+    return values, broken
+
+
+def _read_once(
+    cells: pd.Series, read: Callable[[str], Any] | None, missing: Sequence[str], dtype: Any
+) -> tuple[np.ndarray, np.ndarray]:
     # Columns repeat their values: each is read once.
     codes, uniques = pd.factorize(cells)
-    told = np.asarray(uniques, dtype=object)
+    told = [cell.strip() for cell in np.asarray(uniques, dtype=object)]
     unknown = {"", *(token.casefold() for token in missing)}
     # The code of a null is -1, which takes the entry at the end.
     values, broken = np.full(len(told) + 1, NULLS[dtype], dtype), np.zeros(len(told) + 1, dtype=bool)
-    left = np.arange(len(told))
     if read is None:
-        stripped = map(str.strip, told)
-        values[:-1] = [None if cell.casefold() in unknown else cell for cell in stripped]
+        values[:-1] = [None if cell.casefold() in unknown else cell for cell in told]
         return values[codes], broken[codes]
-    if plain:
-        values[:-1] = plain_numbers(told)
-        left = left[np.isnan(values[:-1]) | pd.Series(told).isin(missing)]
-        values[left] = np.nan
-    for place in left:
-        cell = told[place].strip()
+    for place, cell in enumerate(told):
         if cell.casefold() in unknown:
             continue
         value = read(cell)
@@ -138,11 +143,11 @@ def read_each(
     return values[codes], broken[codes]
 
 
-def plain_numbers(cells: Sequence[str]) -> np.ndarray:
+def plain_numbers(cells: Sequence[str | None]) -> np.ndarray:
     """Each cell that is nothing but digits with at most one point and a minus, as a number; NaN for the others."""
     texts = pa.array(cells, pa.string())
     plain = pc.if_else(pc.match_substring_regex(texts, r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$"), texts, None)
-    return plain.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return plain.cast(pa.float64()).to_pandas().to_numpy(np.float64, na_value=np.nan, copy=True)
 
 
 def _is_plain(column: Column) -> bool:
