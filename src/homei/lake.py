@@ -112,9 +112,7 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
     """`frame` with texts as texts and moments as days, even where a column is empty and would have no type at all."""
     days = frame.select_dtypes("datetime").columns
     texts = frame.select_dtypes(object).columns
-    dated = {name: pa.array(frame[name], from_pandas=True).cast(DAY.pyarrow_dtype) for name in days}
-    frame = frame.assign(**{name: pd.array(array, dtype=DAY) for name, array in dated.items()})
-    return frame.astype(dict.fromkeys(texts, TEXT))
+    return frame.astype({**dict.fromkeys(texts, TEXT), **dict.fromkeys(days, DAY)})
 
 
 def write(rows: pd.DataFrame | pa.Table, table: Path) -> None:

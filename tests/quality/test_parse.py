@@ -3,11 +3,14 @@
 import datetime
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homei.quality.parse import date, number, parse, plain_numbers
+from homei import lake
+from homei.quality.parse import date, number, parse, plain_numbers, read_each
 from homei.source import Column
 
 
@@ -153,3 +156,14 @@ def test_thousands_are_read_back_exactly(value, mark):
 def test_numbers_read_together_are_those_read_one_by_one(cells):
     for cell, value in zip(cells, plain_numbers(cells), strict=True):
         assert math.isnan(value) or value == number(cell, column())
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 99).map(str), st.sampled_from(["", " 7", "-", "n/a", "1e3", "x"]))))
+def test_a_column_of_plain_numbers_says_what_its_cells_say_one_by_one(cells):
+    column_of_texts = pd.Series(cells, dtype=lake.TEXT)
+    together, one_by_one = (
+        read_each(column_of_texts, lambda cell: number(cell, column()), ["-", "9"], np.float64, plain)
+        for plain in (True, False)
+    )
+    for found, expected in zip(together, one_by_one, strict=True):
+        np.testing.assert_array_equal(found, expected)

@@ -86,11 +86,9 @@ def duplicates(raw: pd.DataFrame, feeds: Sequence[Feed], rejected: set[int]) -> 
         groups[here] = np.where(known, numbers, -1)
     present = groups >= 0
     stands = present & ~np.isin(rows, list(rejected))
-    # By group: of all rows that are put in one place, the last one stays, which from behind is the first.
-    first = np.full(groups.max(initial=-1) + 2, len(raw))
-    first[groups[stands][::-1]] = rows[stands][::-1]
-    repeated = rows[present & (rows > first[groups])]
-    originals = raw.iloc[first[groups[repeated]]]
+    first = pd.Series(rows[stands]).groupby(groups[stands]).first().reindex(groups).to_numpy()
+    repeated = rows[present & (rows > first)]
+    originals = raw.iloc[first[repeated].astype(int)]
     here = raw["source_file"].to_numpy()[repeated]
     reasons = [
         f"duplicate: of line {line}" if file == own else f"duplicate: of line {line} in {file}"

@@ -115,10 +115,10 @@ def read_each(
     """
     if not plain:
         return _read_once(cells, read, missing, dtype)
-    values, broken = plain_numbers(cells), np.zeros(len(cells), dtype=bool)
+    # What has no gaps comes as Arrow's own memory, which can't be written to.
+    values, broken = plain_numbers(cells).copy(), np.zeros(len(cells), dtype=bool)
     left = (np.isnan(values) & cells.notna().to_numpy(bool)) | cells.isin(list(missing)).to_numpy(bool)
-    if left.any():
-        values[left], broken[left] = _read_once(cells[left], read, missing, dtype)
+    values[left], broken[left] = _read_once(cells[left], read, missing, dtype)
     return values, broken
 
 
@@ -147,7 +147,7 @@ def plain_numbers(cells: Sequence[str | None]) -> np.ndarray:
     """Each cell that is nothing but digits with at most one point and a minus, as a number; NaN for the others."""
     texts = pa.array(cells, pa.string())
     plain = pc.if_else(pc.match_substring_regex(texts, r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$"), texts, None)
-    return plain.cast(pa.float64()).to_pandas().to_numpy(np.float64, na_value=np.nan, copy=True)
+    return plain.cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
 def _is_plain(column: Column) -> bool:

@@ -56,7 +56,7 @@ class Sql(LivingFeed):
                 result = connection.execute(self._select(span), execution_options=streamed)
                 names = list(result.keys())
                 partitions = result.partitions(self.chunk)
-                while (table := _next(partitions, names)) is not None:
+                while (table := _next_table(partitions, names)) is not None:
                     yield table
         except SQLAlchemyError as error:
             # The driver's own words, without SQLAlchemy's link and the statement's parameters.
@@ -117,7 +117,7 @@ def _day(moment: datetime.datetime) -> ColumnElement[str]:
     return literal_column(f"'{moment:%Y-%m-%d}'")
 
 
-def _next(partitions: Iterator[Sequence[Sequence[Any]]], names: list[str]) -> pa.Table | None:
+def _next_table(partitions: Iterator[Sequence[Sequence[Any]]], names: list[str]) -> pa.Table | None:
     """The next rows as a table; None after the last ones."""
     # Rows hold no cycles: looking for some in each few hundred new ones takes a sixth of the time and finds none.
     collects = gc.isenabled()
