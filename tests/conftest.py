@@ -57,7 +57,8 @@ def source() -> Source:
 
 @pytest.fixture(scope="session")
 def features() -> Features:
-    return Features(windows=[3, 12], cells={"fine": 500.0, "coarse": 2000.0}, index_months=24, places_radius=1000.0)
+    own = yaml.safe_load((GROUPS / "config.yaml").read_text())["features"]
+    return params.section("features", own | {"index_months": 24})
 
 
 @pytest.fixture(scope="session")

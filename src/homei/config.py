@@ -125,11 +125,30 @@ class Cells(Section):
     coarse: Annotated[float, Field(gt=0)]
 
 
+class Scales(Section):
+    """How far apart in each respect makes homes differ by one: what likeness is measured in."""
+
+    metres: Annotated[float, Field(gt=0)]
+    floors: Annotated[float, Field(gt=0)]
+    area: Annotated[float, Field(gt=0)]
+    years: Annotated[float, Field(gt=0)]
+    months: Annotated[float, Field(gt=0)]
+
+
+class Likeness(Section):
+    count: Count
+    months: Count
+    scales: Scales
+    decay: Annotated[float, Field(gt=0)]
+    reach: Annotated[float, Field(gt=0)]
+
+
 class Features(Section):
     windows: Annotated[list[Count], Field(min_length=1)]
     cells: Cells
     index_months: Count
     places_radius: Annotated[float, Field(gt=0)]
+    comparables: Likeness
 
 
 class Split(Section):

@@ -52,6 +52,8 @@ MARKET_HISTORY = Path("data/processed/aggregates/market_history")
 # By property and by place: what training has joined to its rows, and what the service looks up for a request.
 PREVIOUS_SALES = Path("data/processed/features/previous_sales")
 PLACES = Path("data/processed/features/places")
+SOLD = Path("data/processed/features/sold")
+ADJUSTMENTS = Path("data/processed/aggregates/adjustments")
 PROPERTY_ANALYTICS = Path("data/curated/analytics/property_analytics")
 CUSTOMER_ANALYTICS = Path("data/curated/analytics/customer_analytics")
 MARKET_ANALYTICS = Path("data/curated/analytics/market_analytics")

@@ -14,7 +14,8 @@ JANUARY = 2022 * 12  # the month in which the next valuation is asked for
 
 def columns_of(ready: pd.DataFrame) -> dict[str, np.ndarray]:
     texts = {name: ready[name].to_numpy(object) for name in ("property_type", "location", "property_id")}
-    return texts | {name: ready[name].to_numpy() for name in ("latitude", "longitude", "month")}
+    numbers = ("square_meters", "floor", "year_built", "latitude", "longitude", "month")
+    return texts | {name: ready[name].to_numpy() for name in numbers}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,8 @@ def test_an_export_covers_its_months_and_the_one_after(built):
 def house() -> dict[str, np.ndarray]:
     """A flat in the month after the last sales, of which nothing is known."""
     texts = {name: np.array([None], dtype=object) for name in ("property_type", "location", "property_id")}
-    return texts | {"latitude": np.array([np.nan]), "longitude": np.array([np.nan]), "month": np.array([JANUARY])}
+    unknown = {name: np.array([np.nan]) for name in ("square_meters", "floor", "year_built", "latitude", "longitude")}
+    return texts | unknown | {"month": np.array([JANUARY])}
 
 
 def test_what_is_unknown_is_null_and_the_market_is_known_all_the_same(built, house):

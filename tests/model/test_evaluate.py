@@ -10,16 +10,19 @@ import pytest
 import yaml
 
 from homei import params
-from homei.config import Bands, Cells, Evaluate, Features, Intervals, Split
+from homei.config import Bands, Evaluate, Intervals, Split
 from homei.model import evaluate
 from homei.model.ratio import STATISTICS
 
 SIGMA = 0.06
 LAST = 2025 * 12 + 11
+OWN = yaml.safe_load(Path("params/config.yaml").read_text(encoding="utf-8"))
 P = SimpleNamespace(
     seed=3,
     source=params.section("source", yaml.safe_load(Path("params/source/demo.yaml").read_text(encoding="utf-8"))),
-    features=Features(windows=[3, 12], cells=Cells(fine=500, coarse=2000), index_months=24, places_radius=1000),
+    features=params.section(
+        "features", yaml.safe_load(Path("params/config.yaml").read_text(encoding="utf-8"))["features"]
+    ),
     split=Split(hold_out_months=6, warm_up_months=6),
     model=SimpleNamespace(name="lightgbm"),
     intervals=Intervals(level=0.9, folds=2),

@@ -9,7 +9,9 @@ from pyspark.sql import DataFrame
 
 from homei import lake
 from homei.config import Features, Spark
+from homei.features.adjustments import as_of, sold_homes, with_level
 from homei.features.columns import feature_columns, month_of
+from homei.features.comparables import columns_of
 from homei.features.index import market_cells, market_index
 from homei.features.market import market_history, with_history, with_keys, with_market
 from homei.features.places import project_places, with_places
@@ -26,15 +28,19 @@ class Tables(NamedTuple):
     history: DataFrame
     previous: DataFrame
     places: pd.DataFrame
+    sold: pd.DataFrame
+    adjustments: pd.DataFrame
 
 
 def run(source: Source, spark: Spark, features: Features) -> None:
-    """Writes the model's sales, and the market index, market history, previous sales and places behind them."""
+    """Writes the model's sales, and behind them the market's index and history, previous sales, places, comparables."""
     engine = session(spark)
     sales, places = lake.read_spark(engine, lake.RESOLVED_SALES), lake.read(lake.VALID_PLACES)
     tables = build(sales.where("is_market"), places, source, features)
     lake.write(tables.index, lake.MARKET_INDEX)
     lake.write(tables.places, lake.PLACES)
+    lake.write(tables.adjustments, lake.ADJUSTMENTS)
+    lake.write(lake.typed(tables.sold), lake.SOLD)
     lake.write_spark(tables.history, lake.MARKET_HISTORY, key=["level", "place", "property_type", "month"])
     lake.write_spark(tables.previous, lake.PREVIOUS_SALES, key=["property_id", "month"])
     lake.write_spark(tables.ready, lake.READY, key=["month", "transaction_id"], years_of="month")
@@ -49,13 +55,16 @@ def build(market_sales: DataFrame, valid_places: pd.DataFrame, source: Source, f
     history = market_history(sales, features, last_month).cache()
     previous = previous_sales(sales).cache()
     places = project_places(valid_places, source.coordinates)
+    sold = sold_homes(sales)
+    known = as_of(columns_of(sold), features.comparables, source.coordinates, last_month)
     ready = (
         sales.transform(with_history(history, features))
         .transform(with_previous(previous))
+        .transform(with_level(sold, known.levels))
         .transform(with_places(places, source, features))
         .select(*ready_columns(source, features))
     )
-    return Tables(ready, index, history, previous, places)
+    return Tables(ready, index, history, previous, places, sold, known.worth)
 
 
 def ready_columns(source: Source, features: Features) -> list[str]:

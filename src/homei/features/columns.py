@@ -14,6 +14,7 @@ STATISTICS = ("level", "spread", "count")
 CHANGES = (3, 12)  # months over which the market's movement is told: a quarter and a year
 MARKET_LEVEL = "market_level"
 PREVIOUS_COLUMNS = ["previous_level", "previous_months"]
+COMPARABLE_LEVEL = "comparable_level"
 
 
 def month_of(date: datetime.date) -> int:
@@ -54,7 +55,7 @@ def place_columns(source: Source) -> list[str]:
 def feature_columns(source: Source, features: Features) -> list[str]:
     """All that Spark adds to a sale, in the order in which the table has it."""
     market = [MARKET_LEVEL, *change_columns()]
-    return [*market, *history_columns(features), *PREVIOUS_COLUMNS, *place_columns(source)]
+    return [*market, *history_columns(features), *PREVIOUS_COLUMNS, COMPARABLE_LEVEL, *place_columns(source)]
 
 
 def numeric_inputs(source: Source, features: Features) -> list[str]:
@@ -75,10 +76,10 @@ def optional_columns(source: Source, features: Features) -> list[list[str]]:
     """What is unknown together: for each attribute that a home may be valued without, the columns that go with it."""
     cells = [column for column in history_columns(features) if not column.startswith("location_")]
     return [
-        ["latitude", "longitude", *cells, *place_columns(source)],
+        ["latitude", "longitude", COMPARABLE_LEVEL, *cells, *place_columns(source)],
         ["location", *(column for column in history_columns(features) if column.startswith("location_"))],
-        ["year_built"],
-        ["floor"],
+        ["year_built", COMPARABLE_LEVEL],
+        ["floor", COMPARABLE_LEVEL],
         ["bedrooms", "bathrooms"],
         list(PREVIOUS_COLUMNS),
         *([name] for name in (*source.numeric, *source.categorical)),

@@ -6,6 +6,7 @@ import json
 from bisect import bisect_left
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ import pandas as pd
 from homei import lake
 from homei.config import Features
 from homei.features import keys
+from homei.features.adjustments import worth_by_month
 from homei.features.columns import (
+    COMPARABLE_LEVEL,
     LEVELS,
     MARKET_LEVEL,
     PREVIOUS_COLUMNS,
@@ -22,6 +25,7 @@ from homei.features.columns import (
     month_of,
     statistic_columns,
 )
+from homei.features.comparables import Comparables, columns_of, told
 from homei.features.places import Surroundings
 from homei.source import Coordinates, Source
 
@@ -35,15 +39,17 @@ class LookupMonthError(ValueError):
 def export(source: Source, features: Features, months: int, folder: Path) -> None:
     """Writes into `folder` what valuations need in the `months` months up to `as_of` and in the month after.
 
-    The tables market_index, market_history, previous_sales, places, and keys.json.
+    The tables market_index, market_history, adjustments, previous_sales, places, sold, and keys.json.
     """
     last = month_of(source.as_of) + 1
     first = last - months
-    for table in (lake.MARKET_INDEX, lake.MARKET_HISTORY):
+    for table in (lake.MARKET_INDEX, lake.MARKET_HISTORY, lake.ADJUSTMENTS):
         rows = lake.read(table)
         lake.write(rows[rows["month"].between(first, last)], folder / table.name)
     lake.write(_still_needed(lake.read(lake.PREVIOUS_SALES), first), folder / lake.PREVIOUS_SALES.name)
     lake.write(lake.read(lake.PLACES), folder / lake.PLACES.name)
+    sold = lake.read(lake.SOLD)
+    lake.write(lake.typed(sold[sold["month"] >= first - features.comparables.months]), folder / lake.SOLD.name)
     meta = {"first_month": first, "last_month": last, "place_kinds": source.place_kinds}
     sections = {"features": features, "coordinates": source.coordinates}
     written = {name: section.model_dump(mode="json") for name, section in sections.items()}
@@ -65,6 +71,10 @@ class Lookup:
         self._previous = _by_property(lake.read(folder / lake.PREVIOUS_SALES.name))
         places = lake.read(folder / lake.PLACES.name)
         self._surroundings = Surroundings(places, meta["place_kinds"], self._sections.places_radius)
+        sold, worth = lake.read(folder / lake.SOLD.name), lake.read(folder / lake.ADJUSTMENTS.name)
+        self._comparables = Comparables(
+            columns_of(sold), worth_by_month(worth), self._sections.comparables, self._coordinates
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Lookup:
@@ -75,7 +85,8 @@ class Lookup:
         """The features of each row, bit for bit what Spark gives the same sale; NaN where unknown.
 
         `columns`: property_type, location, property_id (objects, None where unknown), latitude, longitude (degrees or
-        metres, NaN where unknown), month (int64). Raises LookupMonthError outside first_month..last_month.
+        metres), square_meters, floor, year_built (NaN where unknown), month (int64). Raises LookupMonthError outside
+        first_month..last_month.
         """
         months = columns["month"]
         self._check(months)
@@ -90,7 +101,14 @@ class Lookup:
         for level in LEVELS:
             found |= self._history(level, places[level], kinds, month_list)
         found |= self._previous_sale(columns["property_id"].tolist(), month_list)
+        found[COMPARABLE_LEVEL] = self._comparables.level(columns)
         return found | self._surroundings.around(x, y)
+
+    def comparables(self, columns: Mapping[str, np.ndarray], count: int) -> list[list[dict[str, Any]]]:
+        """The `count` most similar earlier sales of each row, as `features.comparables.told` tells them."""
+        self._check(columns["month"])
+        market_level = self._market[0, columns["month"] - self.first_month]
+        return told(self._comparables, columns, market_level, count)
 
     def _check(self, months: np.ndarray) -> None:
         if not months.size or (months.min() >= self.first_month and months.max() <= self.last_month):

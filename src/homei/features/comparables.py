@@ -1,0 +1,199 @@
+"""Comparables: the most similar earlier sales of a home, and what their prices say of it.
+
+Likeness is a distance over place, floor, area, age and time, each on a scale of its own (features.comparables.scales);
+only homes of the same type are compared. Differences are made up for as `features.adjustments` has learnt their worth,
+the market's movement since a comparable's sale by the city's price index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from homei.features import keys
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from homei.config import Likeness
+    from homei.source import Coordinates
+
+Columns = Mapping[str, np.ndarray]
+
+COMPARED = ("x", "y", "floor", "log_area", "year_built")
+ADJUSTED = COMPARED[2:]  # what has a price of its own; a place's is in the sales around it
+KNOWN_ENOUGH = 0.5  # the share of sales that must tell an attribute for it to be compared
+APART = 1e6  # between types: far beyond any reach
+DIGITS = 6
+
+
+class Found(NamedTuple):
+    """The comparables of homes, homes × count, the most similar first; row −1 and NaN where there are fewer."""
+
+    row: np.ndarray  # of the sales searched
+    distance: np.ndarray  # in scales: 1 is as far as each scale says
+    level: np.ndarray  # the sale's log price per m² against the index, adjusted to the home
+    apart: np.ndarray  # homes × count × ADJUSTED: home less comparable, 0 where not compared
+
+    def weights(self, decay: float) -> np.ndarray:
+        """Each comparable's share of its home's level, 0 where there is none: e times less for each `decay` further."""
+        nearest = np.where(np.isfinite(self.distance[:, :1]), self.distance[:, :1], 0.0)
+        nearness = np.exp((nearest - self.distance) / decay)
+        return np.where(self.row >= 0, nearness, 0.0)
+
+
+@dataclass(frozen=True)
+class Month:
+    """What is searched for homes of one month: a tree over the sales of the months before it."""
+
+    tree: cKDTree
+    rows: np.ndarray  # of all sales, by place in the tree
+    compared: np.ndarray  # which of COMPARED are known of enough sales
+    typical: np.ndarray  # the median of each of COMPARED, for what a request leaves out
+
+
+class Comparables:
+    """Sales to be searched, in order of month: `sold` has property_type, month, u, and the attributes compared.
+
+    `worth` gives for each month the worth of one unit of each of ADJUSTED in log price per m²; absent months have none.
+    """
+
+    def __init__(
+        self, sold: Columns, worth: Mapping[int, np.ndarray], likeness: Likeness, coordinates: Coordinates
+    ) -> None:
+        self.sold = sold
+        self.worth = dict(worth)
+        self._likeness = likeness
+        self._coordinates = coordinates
+        scales = likeness.scales
+        self._scales = np.array([scales.metres, scales.metres, scales.floors, scales.area, scales.years])
+        self._types = {name: code for code, name in enumerate(sorted(set(sold["property_type"].tolist()) - {None}))}
+        self.attributes_of_sold = self.attributes(sold)
+        self._codes = self._type_codes(sold)
+        self._month = lru_cache(maxsize=64)(self._search_in)
+
+    def attributes(self, columns: Columns) -> np.ndarray:
+        """COMPARED of each home: metres, floors, the log of the area, years; NaN where unknown."""
+        x, y = keys.project(columns["latitude"], columns["longitude"], self._coordinates)
+        return np.column_stack([x, y, columns["floor"], np.log(columns["square_meters"]), columns["year_built"]])
+
+    def of(self, columns: Columns, count: int) -> Found:
+        """The `count` most similar earlier sales of each home, as known before its month.
+
+        An attribute that a home doesn't tell is taken for a typical one. No comparables for an unknown type.
+        """
+        homes, months = self.attributes(columns), columns["month"]
+        shape = (len(months), count)
+        found = Found(np.full(shape, -1), np.full(shape, np.nan), np.full(shape, np.nan), np.zeros((*shape, 3)))
+        codes = self._type_codes(columns)
+        for month in np.unique(months).tolist():
+            searched = self._month(month)
+            rows = np.flatnonzero((months == month) & ~np.isnan(codes))
+            if searched is None or not rows.size:
+                continue
+            nearest = self._nearest(searched, homes[rows], codes[rows], month, count)
+            for part, values in zip(found, nearest, strict=True):
+                part[rows] = values
+        return found
+
+    def level(self, columns: Columns, found: Found | None = None) -> np.ndarray:
+        """The log of price per m² against the index that the comparables imply for each home, to six decimals.
+
+        NaN where there is no comparable within reach, and for a home that leaves out what is compared: the level of a
+        typical home in its stead would pass for its own.
+        """
+        found = self.of(columns, self._likeness.count) if found is None else found
+        weights = found.weights(self._likeness.decay)
+        total = weights.sum(axis=1)
+        mean = (weights * np.nan_to_num(found.level)).sum(axis=1) / np.where(total > 0, total, np.nan)
+        return np.round(np.where(self._tells_all(columns), mean, np.nan), DIGITS)
+
+    def _tells_all(self, columns: Columns) -> np.ndarray:
+        homes, months = self.attributes(columns), columns["month"]
+        told = np.zeros(len(homes), dtype=bool)
+        for month in np.unique(months).tolist():
+            if (searched := self._month(month)) is not None:
+                rows = months == month
+                told[rows] = np.isfinite(homes[rows][:, searched.compared]).all(axis=1)
+        return told
+
+    def _type_codes(self, columns: Columns) -> np.ndarray:
+        return np.array([self._types.get(name, np.nan) for name in columns["property_type"].tolist()], dtype=np.float64)
+
+    def _search_in(self, month: int) -> Month | None:
+        """The tree of a month, over the sales of the months before that tell all that is compared; None without any."""
+        first, end = np.searchsorted(self.sold["month"], [month - self._likeness.months, month])
+        known = np.isfinite(self.sold["u"][first:end]) & np.isfinite(self._codes[first:end])
+        rows = first + np.flatnonzero(known)
+        told = np.isfinite(self.attributes_of_sold[rows])
+        compared = told.mean(axis=0) >= KNOWN_ENOUGH if rows.size else np.zeros(len(COMPARED), dtype=bool)
+        rows = rows[told[:, compared].all(axis=1)] if rows.size else rows
+        if not rows.size:
+            return None
+        attributes = self.attributes_of_sold[rows]
+        typical = np.where(compared, np.median(np.where(compared, attributes, 0.0), axis=0), np.nan)
+        places = self._places(attributes[:, compared], compared, self._codes[rows], self.sold["month"][rows])
+        return Month(cKDTree(places), rows, compared, typical)
+
+    def _places(
+        self, attributes: np.ndarray, compared: np.ndarray, codes: np.ndarray, months: np.ndarray
+    ) -> np.ndarray:
+        """Points between which the distance is the likeness."""
+        return np.column_stack(
+            [attributes / self._scales[compared], months / self._likeness.scales.months, codes * APART]
+        )
+
+    def _nearest(self, searched: Month, homes: np.ndarray, codes: np.ndarray, month: int, count: int) -> Found:
+        filled = np.where(np.isnan(homes), searched.typical, homes)
+        points = self._places(filled[:, searched.compared], searched.compared, codes, np.full(len(homes), month))
+        distance, place = searched.tree.query(points, k=range(1, count + 1), distance_upper_bound=self._likeness.reach)
+        there = np.isfinite(distance)
+        row = np.where(there, searched.rows[np.where(there, place, 0)], -1)
+        apart = filled[:, None, 2:] - self.attributes_of_sold[row][:, :, 2:]
+        apart = np.where(there[..., None] & searched.compared[2:], apart, 0.0)
+        level = self.sold["u"][row] + apart @ self.worth.get(month, np.zeros(len(ADJUSTED)))
+        return Found(row, np.where(there, distance, np.nan), np.where(there, level, np.nan), apart)
+
+
+def columns_of(sold: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The columns of a table of sold homes as they are searched."""
+    return {name: sold[name].to_numpy() for name in sold}
+
+
+def told(
+    comparables: Comparables, columns: Columns, market_level: np.ndarray, count: int
+) -> list[list[dict[str, Any]]]:
+    """The comparables of each home as a reader wants them: what was sold, when, how far away, and what it implies.
+
+    `distance` is in metres (None where the home's place is unknown), `likeness` in scales, and `adjusted_price` what
+    the home would fetch in its month by that sale alone, at the city's `market_level`.
+    """
+    found = comparables.of(columns, count)
+    homes, sold = comparables.attributes(columns), comparables.sold
+    metres = np.hypot(*(homes[:, None, axis] - comparables.attributes_of_sold[found.row, axis] for axis in (0, 1)))
+    implied = np.exp(found.level + market_level[:, None]) * columns["square_meters"][:, None]
+    return [
+        [
+            {
+                "transaction_id": sold["transaction_id"][row],
+                "sale_date": str(sold["sale_date"][row]),
+                "price": float(sold["price"][row]),
+                **{name: _or_none(sold[name][row]) for name in ("location", "square_meters", "floor", "year_built")},
+                "distance": _or_none(round(float(metres[home, place]), 1)),
+                "likeness": round(float(found.distance[home, place]), 4),
+                "adjusted_price": round(float(implied[home, place]), 2),
+            }
+            for place, row in enumerate(found.row[home].tolist())
+            if row >= 0
+        ]
+        for home in range(len(homes))
+    ]
+
+
+def _or_none(value: Any) -> Any:
+    return None if value is None or value != value else value
