@@ -55,18 +55,18 @@ def as_of(sold: Columns, likeness: Likeness, coordinates: Coordinates, last_mont
         homes = {name: column[rows] for name, column in sold.items()}
         found = comparables.of(homes, likeness.count)
         levels[rows] = comparables.level(homes, found)
-        told[month] = _pairs(found, sold["u"], homes["u"], likeness.decay)
+        told[month] = _pairs(found, sold["u"], np.where(np.isnan(levels[rows]), np.nan, homes["u"]), likeness.decay)
     worth = pd.DataFrame(list(comparables.worth.values()), columns=list(ADJUSTED), dtype="f8")
     worth.insert(0, "month", np.array(list(comparables.worth), dtype="int64"))
     return AsOf(levels, worth)
 
 
 def sold_homes(sales: DataFrame) -> pd.DataFrame:
-    """The sales as comparables are told of: SOLD and u, the log of price per m² against the index, oldest first."""
+    """SOLD (dates as texts) and u, the log of price per m² against the index, of all sales, oldest first."""
     from pyspark.sql import functions as F  # noqa: N812
 
-    u = (F.col("u_micro") / MICRO).alias("u")
-    return sales.select(*SOLD, u).toPandas().sort_values(["month", "transaction_id"], ignore_index=True)
+    own = sales.withColumns({"sale_date": F.col("sale_date").cast("string"), "u": F.col("u_micro") / MICRO})
+    return own.select(*SOLD, "u").toPandas().sort_values(["month", "transaction_id"], ignore_index=True)
 
 
 def worth_by_month(adjustments: pd.DataFrame) -> dict[int, np.ndarray]:

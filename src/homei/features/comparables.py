@@ -47,14 +47,13 @@ class Found(NamedTuple):
         return np.where(self.row >= 0, nearness, 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Month:
     """What is searched for homes of one month: a tree over the sales of the months before it."""
 
     tree: cKDTree
     rows: np.ndarray  # of all sales, by place in the tree
     compared: np.ndarray  # which of COMPARED are known of enough sales
-    typical: np.ndarray  # the median of each of COMPARED, for what a request leaves out
 
 
 class Comparables:
@@ -76,6 +75,7 @@ class Comparables:
         self.attributes_of_sold = self.attributes(sold)
         self._codes = self._type_codes(sold)
         self._month = lru_cache(maxsize=64)(self._search_in)
+        self._typical = lru_cache(maxsize=4096)(self._typical_in)
 
     def attributes(self, columns: Columns) -> np.ndarray:
         """COMPARED of each home: metres, floors, the log of the area, years; NaN where unknown."""
@@ -85,7 +85,8 @@ class Comparables:
     def of(self, columns: Columns, count: int) -> Found:
         """The `count` most similar earlier sales of each home, as known before its month.
 
-        An attribute that a home doesn't tell is taken for a typical one. No comparables for an unknown type.
+        An attribute that a home leaves out is taken for its location's median, or the city's where nothing was sold
+        in that location. No comparables for an unknown type.
         """
         homes, months = self.attributes(columns), columns["month"]
         shape = (len(months), count)
@@ -96,7 +97,8 @@ class Comparables:
             rows = np.flatnonzero((months == month) & ~np.isnan(codes))
             if searched is None or not rows.size:
                 continue
-            nearest = self._nearest(searched, homes[rows], codes[rows], month, count)
+            filled = self._filled(homes[rows], columns["location"][rows], searched)
+            nearest = self._nearest(searched, filled, codes[rows], month, count)
             for part, values in zip(found, nearest, strict=True):
                 part[rows] = values
         return found
@@ -136,9 +138,8 @@ class Comparables:
         if not rows.size:
             return None
         attributes = self.attributes_of_sold[rows]
-        typical = np.where(compared, np.median(np.where(compared, attributes, 0.0), axis=0), np.nan)
         places = self._places(attributes[:, compared], compared, self._codes[rows], self.sold["month"][rows])
-        return Month(cKDTree(places), rows, compared, typical)
+        return Month(cKDTree(places), rows, compared)
 
     def _places(
         self, attributes: np.ndarray, compared: np.ndarray, codes: np.ndarray, months: np.ndarray
@@ -148,15 +149,28 @@ class Comparables:
             [attributes / self._scales[compared], months / self._likeness.scales.months, codes * APART]
         )
 
+    def _filled(self, homes: np.ndarray, locations: np.ndarray, searched: Month) -> np.ndarray:
+        """The homes with what they leave out of what is compared."""
+        missing = np.isnan(homes) & searched.compared
+        filled = homes.copy()
+        for row in np.flatnonzero(missing.any(axis=1)).tolist():
+            typical = self._typical(searched, locations[row])
+            filled[row, missing[row]] = typical[missing[row]]
+        return filled
+
+    def _typical_in(self, searched: Month, location: str | None) -> np.ndarray:
+        there = searched.rows[self.sold["location"][searched.rows] == location]
+        return np.median(self.attributes_of_sold[there if there.size else searched.rows], axis=0)
+
     def _nearest(self, searched: Month, homes: np.ndarray, codes: np.ndarray, month: int, count: int) -> Found:
-        filled = np.where(np.isnan(homes), searched.typical, homes)
-        points = self._places(filled[:, searched.compared], searched.compared, codes, np.full(len(homes), month))
+        points = self._places(homes[:, searched.compared], searched.compared, codes, np.full(len(homes), month))
         distance, place = searched.tree.query(points, k=range(1, count + 1), distance_upper_bound=self._likeness.reach)
         there = np.isfinite(distance)
         row = np.where(there, searched.rows[np.where(there, place, 0)], -1)
-        apart = filled[:, None, 2:] - self.attributes_of_sold[row][:, :, 2:]
+        apart = homes[:, None, 2:] - self.attributes_of_sold[row][:, :, 2:]
         apart = np.where(there[..., None] & searched.compared[2:], apart, 0.0)
-        level = self.sold["u"][row] + apart @ self.worth.get(month, np.zeros(len(ADJUSTED)))
+        # Summed along each row: a product by BLAS depends in its last bits on how many rows there are.
+        level = self.sold["u"][row] + (apart * self.worth.get(month, 0.0)).sum(axis=-1)
         return Found(row, np.where(there, distance, np.nan), np.where(there, level, np.nan), apart)
 
 
