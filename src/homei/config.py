@@ -5,7 +5,7 @@ Secrets are no parameters: a section may hold the *name* of an environment varia
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
@@ -173,6 +173,18 @@ class Intervals(Section):
     folds: Annotated[int, Field(ge=2)]
 
 
+# In what respect a home is beyond what a model knows.
+Flag = Literal["unknown_location", "unusual_area", "no_comparable", "unlike_any_sale"]
+FLAGS: tuple[str, ...] = get_args(Flag)
+
+
+class Scope(Section):
+    area_tail: Annotated[float, Field(ge=0, lt=0.5)]
+    alike_distance: Annotated[float, Field(gt=0)]
+    widen: dict[Flag, Annotated[float, Field(ge=1)]]
+    refuse: list[list[Flag]]
+
+
 class Bands(Section):
     median_ratio: Range
     cod: Range
@@ -220,6 +232,7 @@ class Params(Section):
     split: Split
     train: Train
     intervals: Intervals
+    scope: Scope
     evaluate: Evaluate
     drift: Drift
     curate: Curate
