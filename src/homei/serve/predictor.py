@@ -9,7 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from homei.features.columns import month_of
+from homei.model.estimators import UnexplainedError
+from homei.model.reasons import Reasons, by_size
 from homei.serve.contract import Contract
+from homei.serve.include import NOTHING, REASONS, check_size
 from homei.serve.refusal import Problem, RequestError
 
 NUMERIC = ("square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
@@ -28,6 +31,8 @@ class Model(Protocol):
     """What values homes: homei.model.valuation.Valuation."""
 
     def value(self, columns: Columns) -> Any: ...
+
+    def reasons(self, columns: Columns) -> Reasons: ...
 
 
 class Predictor:
@@ -54,19 +59,37 @@ class Predictor:
 
         return cls(contract, Lookup.load(folder / "lookup"), Valuation.load(folder / "valuation"))
 
-    def value(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def value(self, rows: Sequence[Mapping[str, Any]], include: frozenset[str] = NOTHING) -> list[dict[str, Any]]:
         """One answer a row, in order: price, interval and confidence, with currency and versions.
 
-        The confidence is 1 minus the forecast's standard deviation relative to the price, within 0 and 1.
+        The confidence is 1 minus the forecast's standard deviation relative to the price, within 0 and 1. Each name in
+        `include` (of serve.include.INCLUDABLE) is a further entry. Raises RequestError where one can't be given.
         """
+        check_size(len(rows), include)
         columns = self._columns(rows)
-        values = self._model.value({**columns, **self._history.features(columns)})
+        known = {**columns, **self._history.features(columns)}
+        values = self._model.value(known)
         if not np.isfinite(values.price).all():
             row = int(np.flatnonzero(~np.isfinite(values.price))[0])
             raise RequestError(422, [Problem("valuation_date", f"no price level is known for that month (row {row})")])
         confidence = np.clip(1 - values.deviation, 0, 1)
         numbers = (values.price, values.low, values.high, confidence)
-        return [self._answer(*row) for row in zip(*(column.tolist() for column in numbers), strict=True)]
+        answers = [self._answer(*row) for row in zip(*(column.tolist() for column in numbers), strict=True)]
+        if REASONS in include:
+            for answer, reasons in zip(answers, self._reasons(known, values.price), strict=True):
+                answer[REASONS] = reasons
+        return answers
+
+    def _reasons(self, known: Columns, prices: np.ndarray) -> list[dict[str, Any]]:
+        """What an average home is worth, and what makes each of these worth more or less, the largest amount first."""
+        try:
+            told = self._model.reasons(known).by_feature()
+        except UnexplainedError as error:
+            raise RequestError(422, [Problem("include", str(error), REASONS)]) from error
+        return [
+            {"start": start, "contributions": [{"feature": f, "amount": a} for f, a in by_size(told.names, added)]}
+            for start, added in zip(*(money.tolist() for money in told.in_money(prices)), strict=True)
+        ]
 
     def _columns(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
         # A None among floats becomes NaN: what the model and the lookup take for "unknown".

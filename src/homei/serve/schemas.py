@@ -55,6 +55,18 @@ class Interval(BaseModel):
     level: float = Field(description="Share of such homes whose price lies within, measured out of time.")
 
 
+class Contribution(BaseModel):
+    feature: str = Field(description="Such as `place`, `area` or `floor`; an attribute of a source's own has its name.")
+    amount: float = Field(description="What it adds to the value or takes from it, in the currency, to the cent.")
+
+
+class Reasons(BaseModel):
+    """The start and all amounts add up to `predicted_price`, to the cent."""
+
+    start: float = Field(description="An average home of the city, at the city's level known before the month.")
+    contributions: list[Contribution] = Field(description="The largest first, whether up or down.")
+
+
 class Valuation(BaseModel):
     """A price with its interval, and the versions of what it was made from."""
 
@@ -69,6 +81,7 @@ class Valuation(BaseModel):
     model_version: str
     data_version: str
     as_of: datetime.date = Field(description="The last day of sales that the model knows.")
+    reasons: Reasons | None = Field(None, description="Only where `include` asks for them.")
 
 
 class Valuations(BaseModel):
