@@ -68,12 +68,9 @@ def test_the_strongest_inputs_come_first_and_area_is_one_of_them(told):
 
 
 def test_how_an_input_works_is_what_the_city_was_made_of(told):
-    step = (1 + told.added["floor"][told.values["floor"] == 8]).mean() / (
-        1 + told.added["floor"][told.values["floor"] == 0]
-    ).mean()
-    assert np.log(step) == pytest.approx(8 * 0.03, rel=0.1)
-    doubled = told.values["square_meters"] * (1 / 80) / (1 + told.added["square_meters"])
-    assert np.allclose(doubled, 1, atol=0.1)
+    ground, top = (told.added["floor"][told.values["floor"] == floor].mean() for floor in (0, 8))
+    assert np.log((1 + top) / (1 + ground)) == pytest.approx(8 * 0.03, rel=0.1)
+    assert np.allclose(1 + told.added["square_meters"], told.values["square_meters"] / 80, rtol=0.1)
 
 
 def test_dependences_are_four_of_numbers_and_one_of_a_category(told):

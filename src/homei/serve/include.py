@@ -9,7 +9,8 @@ from homei.serve.refusal import Problem, RequestError, shown
 
 REASONS = "reasons"
 INCLUDABLE = (REASONS,)
-MOST_EXPLAINED = 200  # rows with reasons in one request: TreeSHAP takes 1.5 to 9 ms a row, 100 times the valuation
+# Rows with reasons in one request: TreeSHAP takes 1.5 ms a row through 800 trees of 21 leaves and 7 ms of 63.
+MOST_EXPLAINED = 200
 NOTHING: frozenset[str] = frozenset()
 
 # As OpenAPI describes the parameter: names joined by commas.
