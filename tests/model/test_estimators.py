@@ -98,6 +98,7 @@ def test_contributions_and_their_mean_make_the_prediction(kind, data, tmp_path):
     assert np.allclose(told.sum(axis=1), estimator.predict(matrix), rtol=0, atol=1e-9)
     assert ENCODER.names[int(np.argmax(np.abs(told[:, :-1]).mean(axis=0)))] == "told"
     assert np.allclose(told[:, -1], np.nanmean(target), atol=0.1)
+    assert np.allclose(told[:, :-1].mean(axis=0), 0, atol=1e-9 if kind == "linear" else 0.1)
     estimator.save(tmp_path / estimator.file)
     assert estimators.load(tmp_path / estimator.file).contributions(matrix).tobytes() == told.tobytes()
 

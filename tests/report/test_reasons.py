@@ -98,6 +98,14 @@ def test_a_waterfall_tells_start_parts_and_value():
     assert {"EUR\u00a0100,000", "+30,000", "−10,000", "EUR\u00a0120,000"} <= set(words)
 
 
+def test_each_bar_of_a_waterfall_begins_where_the_one_above_ends():
+    drawn = reasons.waterfall(100_000.0, [("place", 30_000.0), ("age", -10_000.0)], "A home", "EUR")
+    bars = re.findall(r'd="M ([\d.]+) [\d.]+ \nL ([\d.]+) [^"]*z[^"]*"[^>]*fill: var\(--chart-(\w+)[^>]*0\.85', drawn)
+    (zero, start, _), (bottom, value, _), place, age = bars
+    assert (zero, start, place[1], value) == (bottom, place[0], age[0], age[1])
+    assert (place[2], age[2]) == ("accent", "second")
+
+
 def test_three_homes_go_from_an_average_one_to_their_values(model):
     sales = city()
     html = reasons.homes(model, sales, "EUR")
