@@ -5,6 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from homei.serve.include import MOST_EXPLAINED
+from homei.serve.refusal import RequestError
+from homei.serve.schemas import Intake
+
 PRICE, BATCH = "/api/v1/predict/price", "/api/v1/predict/batch"
 HOME = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
 
@@ -70,6 +74,60 @@ def test_a_batch_says_of_each_row_what_a_single_request_says(client, predictor, 
     ]
     batch = client.post(BATCH, json={"properties": rows}).json()["valuations"]
     assert batch == [client.post(PRICE, json=row).json() for row in rows]
+
+
+def cents(amount):
+    return round(100 * amount)
+
+
+def test_reasons_that_are_asked_for_add_up_to_the_price_to_the_cent(client):
+    plain = client.post(PRICE, json=HOME).json()
+    answer = client.post(PRICE, params={"include": "reasons"}, json=HOME).json()
+    reasons = answer.pop("reasons")
+    assert answer == plain
+    assert reasons["start"] == round(50 * math.exp(8.0), 2)
+    assert [part["feature"] for part in reasons["contributions"]] == ["area", "place", "floor"]
+    amounts = [part["amount"] for part in reasons["contributions"]]
+    assert amounts[0] > amounts[1] > amounts[2] == 0
+    assert cents(reasons["start"]) + sum(map(cents, amounts)) == cents(plain["predicted_price"])
+
+
+def test_a_batch_explains_each_row_as_a_single_request_does(client):
+    rows = [HOME | {"square_meters": 20 + 7.3 * n} for n in range(20)]
+    batch = client.post(BATCH, params={"include": "reasons"}, json={"properties": rows}).json()["valuations"]
+    assert batch == [client.post(f"{PRICE}?include=reasons", json=row).json() for row in rows]
+    assert all("reasons" in answer for answer in batch)
+
+
+@pytest.mark.parametrize("query", ["", "include=", "other=1", "include=%20reasons,reasons&include=reasons"])
+def test_what_is_included_may_be_left_empty_and_said_twice(client, query):
+    answer = client.post(f"{PRICE}?{query}", json=HOME)
+    assert answer.status_code == 200
+    assert ("reasons" in answer.json()) == ("reasons" in query)
+
+
+@pytest.mark.parametrize("query", ["include=reason", "include=reasons,comparison", "include=%ff", "include=reasons,"])
+@pytest.mark.parametrize(("path", "body"), [(PRICE, HOME), (BATCH, {"properties": [HOME]})])
+def test_what_can_not_be_included_is_refused_with_what_can(client, query, path, body):
+    refused = client.post(f"{path}?{query}", json=body)
+    assert fields_refused(refused) == ["include"]
+    assert refused.json()["detail"][0]["message"].endswith("list of: reasons")
+    assert refused.json()["detail"][0]["value"] != "reasons"
+
+
+def test_a_model_that_can_not_explain_says_so(client):
+    house = HOME | {"property_type": "house"}
+    assert client.post(PRICE, json=house).status_code == 200
+    refused = client.post(f"{PRICE}?include=reasons", json=house)
+    assert fields_refused(refused) == ["include"]
+    assert "doesn't tell" in refused.json()["detail"][0]["message"]
+
+
+def test_no_more_rows_are_explained_at_once_than_a_client_waits_for(contract, predictor):
+    row = Intake(contract).one(json.dumps(HOME).encode())
+    assert len(predictor.value([row] * MOST_EXPLAINED, frozenset({"reasons"}))) == MOST_EXPLAINED
+    with pytest.raises(RequestError, match=f"properties: should hold 1 to {MOST_EXPLAINED} rows"):
+        predictor.value([row] * (MOST_EXPLAINED + 1), frozenset({"reasons"}))
 
 
 @pytest.mark.parametrize(
@@ -226,6 +284,15 @@ def test_openapi_shows_the_sources_own_fields_and_examples(client):
     batch = api["paths"][BATCH]["post"]["requestBody"]["content"]["application/json"]["example"]
     assert client.post(BATCH, json=batch).status_code == 200
     assert {"200", "400", "413", "415", "422"} <= set(api["paths"][BATCH]["post"]["responses"])
+
+
+def test_openapi_shows_what_may_be_included(client):
+    api = client.get("/openapi.json").json()
+    for path in (PRICE, BATCH):
+        (parameter,) = api["paths"][path]["post"]["parameters"]
+        assert (parameter["name"], parameter["schema"]["items"]["enum"]) == ("include", ["reasons"])
+    assert set(api["components"]["schemas"]["Reasons"]["properties"]) == {"start", "contributions"}
+    assert "reasons" not in api["components"]["schemas"]["Valuation"]["required"]
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

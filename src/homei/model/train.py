@@ -151,5 +151,6 @@ def meta(fitted: Fitted, learnt: pd.DataFrame, source: Source, level: float, dat
         "categories": {name: list(values) for name, values in fitted.encoder.categories.items()},
         "data_version": data_version,
         "trained_on": len(learnt),
+        "typical_area": round(float(np.exp(np.log(learnt["square_meters"]).mean())), 2),
         "months": [int(learnt["month"].min()), int(learnt["month"].max())],
     }

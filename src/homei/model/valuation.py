@@ -19,6 +19,7 @@ from homei.model import estimators
 from homei.model.estimators import Estimator, LightGBM
 from homei.model.intervals import Spread
 from homei.model.preprocess import Columns, Encoder, base, columns_of
+from homei.model.reasons import Reasons, explain
 from homei.model.scope import Scope
 
 __all__ = ["Fitted", "Valuation", "ValuationError", "Values", "columns_of"]
@@ -79,6 +80,10 @@ class Valuation:
         reach = self.spread.reach * spread
         prices = (np.round(np.exp(ends), 2) for ends in (logs, logs - reach, logs + reach))
         return Values(*prices, np.round(self.spread.scale * spread, 6), flags)
+
+    def reasons(self, columns: Columns) -> Reasons:
+        """What each input adds to the values that `value` gives for the same columns."""
+        return explain(self.fitted.encoder, self.fitted.estimator, columns, self.meta["typical_area"])
 
     def save(self, folder: Path) -> Valuation:
         """Writes the folder, swapped in whole, and returns what a load of it gives: the same, with its version."""
