@@ -36,6 +36,8 @@ def ready(sections):
             "location": location,
             "year_built": 1950.0 + draw.integers(0, 70, count),
             "floor": floor,
+            "comparable_distance": 0.3,
+            "alike_distance": 0.1,
             "market_level": np.round(8 + 0.003 * (np.arange(count) * 30 // count), 6),
         }
         level = own["market_level"] + 0.02 * np.nan_to_num(floor, nan=4.0) + 0.25 * (location == "harbour")
@@ -50,4 +52,4 @@ def ready(sections):
 def recipe(sections) -> Recipe:
     """The project's own recipe, with trees few and small enough for a test."""
     own = Recipe.of(sections.seed, sections.source, sections.features, sections.model, sections.train)
-    return own.with_parameters(n_estimators=25, learning_rate=0.2, num_leaves=15)
+    return own.with_parameters(n_estimators=25, learning_rate=0.2, num_leaves=15, colsample_bytree=0.4, subsample=0.7)

@@ -82,7 +82,7 @@ def valuation(request, sections, recipe, ready):
     own = recipe if request.param == "lightgbm" else recipe.linear()
     sales = ready().assign(park_count=3.0)
     fitted = own.fit(sales)
-    return Valuation(fitted, None, meta(fitted, sales, sections.source, 0.9, "data"))
+    return Valuation(fitted, None, None, meta(fitted, sales, sections.source, 0.9, "data"))
 
 
 def test_a_models_reasons_add_up_to_its_values(valuation, ready):
@@ -125,6 +125,6 @@ def test_a_kind_that_tells_no_contributions_says_so(sections, recipe, ready):
     fitted = type(recipe)(**{**vars(recipe), "name": "hist_gradient_boosting", "parameters": {"max_iter": 3}}).fit(
         sales
     )
-    model = Valuation(fitted, None, meta(fitted, sales, sections.source, 0.9, "data"))
+    model = Valuation(fitted, None, None, meta(fitted, sales, sections.source, 0.9, "data"))
     with pytest.raises(UnexplainedError, match="lightgbm and linear"):
         model.reasons(columns_of(sales))

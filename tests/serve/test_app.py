@@ -31,6 +31,7 @@ def test_a_home_gets_a_price_an_interval_and_versions(client):
         "predicted_price": price,
         "interval": {"low": round(0.95 * price, 2), "high": round(1.05 * price, 2), "level": 0.9},
         "confidence": 0.95,
+        "flags": [],
         "currency": "EUR",
         "model_version": "0123456789ab",
         "data_version": "ba9876543210",
@@ -64,8 +65,32 @@ def test_null_stands_for_an_optional_field_that_is_not_known(client):
 
 
 def test_an_unknown_location_is_valued_with_less_confidence(client):
-    known, unknown = (client.post(PRICE, json=HOME | {"location": name}).json() for name in ("harbour", "nowhere"))
+    known, unknown = (client.post(PRICE, json=HOME | {"location": name}).json() for name in ("harbour", "the moor"))
     assert unknown["confidence"] < known["confidence"]
+    assert (known["flags"], unknown["flags"]) == ([], ["unknown_location"])
+
+
+def test_where_nothing_was_sold_and_nothing_like_it_within_reach_a_price_is_refused(client):
+    refused = client.post(PRICE, json=HOME | {"location": "nowhere"})
+    assert fields_refused(refused) == ["body"]
+    message = refused.json()["detail"][0]["message"]
+    assert message == (
+        "nothing was sold in this location and nothing like it was sold within reach: a price would be an invention"
+    )
+    rows = [HOME, HOME | {"location": "nowhere"}, HOME | {"square_meters": 400}]
+    assert fields_refused(client.post(BATCH, json={"properties": rows})) == ["properties.1"]
+
+
+def test_each_respect_in_which_a_home_is_unusual_is_flagged(client):
+    large = client.post(PRICE, json=HOME | {"square_meters": 400, "floor": 35}).json()
+    assert large["flags"] == ["unusual_area", "unlike_any_sale"]
+
+
+def test_comparables_that_are_asked_for_come_with_what_each_implies(client):
+    answer = client.post(f"{PRICE}?include=comparables,reasons", json=HOME).json()
+    assert len(answer["comparables"]) == 4 and "reasons" in answer
+    assert answer["comparables"][0]["adjusted_price"] == 201_000.5
+    assert "comparables" not in client.post(PRICE, json=HOME).json()
 
 
 def test_a_batch_says_of_each_row_what_a_single_request_says(client, predictor, contract):
@@ -111,7 +136,7 @@ def test_what_is_included_may_be_left_empty_and_said_twice(client, query):
 def test_what_can_not_be_included_is_refused_with_what_can(client, query, path, body):
     refused = client.post(f"{path}?{query}", json=body)
     assert fields_refused(refused) == ["include"]
-    assert refused.json()["detail"][0]["message"].endswith("list of: reasons")
+    assert refused.json()["detail"][0]["message"].endswith("list of: comparables, reasons")
     assert refused.json()["detail"][0]["value"] != "reasons"
 
 
@@ -290,7 +315,7 @@ def test_openapi_shows_what_may_be_included(client):
     api = client.get("/openapi.json").json()
     for path in (PRICE, BATCH):
         (parameter,) = api["paths"][path]["post"]["parameters"]
-        assert (parameter["name"], parameter["schema"]["items"]["enum"]) == ("include", ["reasons"])
+        assert (parameter["name"], parameter["schema"]["items"]["enum"]) == ("include", ["comparables", "reasons"])
     assert set(api["components"]["schemas"]["Reasons"]["properties"]) == {"start", "contributions"}
     assert "reasons" not in api["components"]["schemas"]["Valuation"]["required"]
 

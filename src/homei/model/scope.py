@@ -54,8 +54,11 @@ class Scope:
 
     def refused(self, flags: np.ndarray) -> np.ndarray:
         """Whether a home has all flags of one of the policy's refusals: its price would be an invention."""
-        together = [[name in refusal for name in FLAGS] for refusal in self.policy.refuse]
-        return np.array([flags[:, which].all(axis=1) for which in map(np.array, together)]).any(axis=0).reshape(-1)
+        refusals = [[name in refusal for name in FLAGS] for refusal in self.policy.refuse]
+        refused = np.zeros(len(flags), dtype=bool)
+        for together in refusals:
+            refused |= flags[:, together].all(axis=1)
+        return refused
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
