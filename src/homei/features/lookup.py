@@ -74,6 +74,7 @@ class Lookup:
         self._comparables = Comparables(
             columns_of(sold), worth_by_month(worth), self._sections.comparables, self._coordinates
         )
+        self._comparables.prepare(self.last_month)
 
     @classmethod
     def load(cls, folder: Path) -> Lookup:
