@@ -106,12 +106,10 @@ def difference_table(groups: Sequence[Mapping[str, Any]]) -> Html:
                     "What it says": _meaning(found, measure),
                 }
             )
-    frame = pd.DataFrame(rows)
-    return (
-        table(frame.astype({"verdict": object}), {"verdict": "verdict"}, {"p (Holm)": "p (Holm)"})
-        if len(frame)
-        else Html("")
-    )
+    if not rows:
+        return Html("")
+    frame = pd.DataFrame(rows).astype({"verdict": object})
+    return table(frame, {"verdict": "verdict"}, {"p (Holm)": "p (Holm)"})
 
 
 def looked_at(groups: Sequence[Mapping[str, Any]], smallest: int) -> Html:
