@@ -190,12 +190,23 @@ class Bands(Section):
     cod: Range
     prd: Range
     prb: Range
+    mki: Range
+    vei: Range
+
+
+class Tolerance(Section):
+    """How far apart the groups of a declared attribute may be valued."""
+
+    level: Annotated[float, Field(gt=0)]
+    error: Annotated[float, Field(gt=0)]
 
 
 class Evaluate(Section):
     min_slice: Count
     bootstrap: Count
+    trim: Annotated[float, Field(gt=0)]
     bands: Bands
+    tolerance: Tolerance
 
 
 class Drift(Section):
