@@ -186,6 +186,12 @@ class Evaluate(Section):
     bands: Bands
 
 
+class Promote(Section):
+    draws: Annotated[int, Field(ge=100)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    fewest: Count
+
+
 class Drift(Section):
     sample: Annotated[int, Field(ge=100)]
     share: Share
@@ -221,6 +227,7 @@ class Params(Section):
     train: Train
     intervals: Intervals
     evaluate: Evaluate
+    promote: Promote
     drift: Drift
     curate: Curate
     package: Package
