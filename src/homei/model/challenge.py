@@ -90,10 +90,8 @@ def values_of(champion: Path, identities: pd.Series) -> pd.DataFrame:
             text=True,
         )
         if done.returncode:
-            reason = done.stderr.strip().splitlines()[-1:]
-            raise PromotionError(
-                f"the champion can't value today's sales ({', '.join(reason)}): have its features gone?"
-            )
+            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise PromotionError(f"the champion can't value today's sales; do they lack its features? {reason}")
         return pd.read_parquet(answer)
 
 
