@@ -72,5 +72,13 @@ def test_a_missing_output_and_one_file_too_many_are_named(built):
     assert any("model.txt" in line and "not there" in line for line in found)
 
 
+def test_a_folder_beside_a_file_of_like_name_is_hashed_as_dvc_hashes_it(built):
+    for name in ("part.json", "part/0", "part-1"):
+        (built / "named" / name).parent.mkdir(parents=True, exist_ok=True)
+        (built / "named" / name).write_text(name)
+    subprocess.run(["dvc", "add", "-q", "named"], cwd=built, check=True, capture_output=True)
+    assert verify.md5(built / "named") in (built / "named.dvc").read_text()
+
+
 def test_nothing_built_yet_is_said(tmp_path):
     assert "nothing was built yet" in next(verify.outputs_that_differ(tmp_path))

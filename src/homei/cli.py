@@ -20,6 +20,8 @@ Examples:
   homei fetch hdb --from ../downloads     bring a source's files in
   homei train                             run one stage by hand, as `dvc repro` would
   homei verify                            rehash all that was built
+  homei promote                           put what was built into use, if it is better beyond noise
+  homei rollback v1.0.0                   put an earlier model back into use
 """
 
 
@@ -110,11 +112,80 @@ def lineage(table: str, identity: str) -> None:
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=3000, show_default=True, help="Port to listen on.")
-def serve(host: str, port: int) -> None:
-    """Answer valuations over HTTP from the packaged Bento."""
+@click.option("--champion", is_flag=True, help="Serve the model in use, not the one that was built last.")
+def serve(host: str, port: int, champion: bool) -> None:
+    """Answer valuations over HTTP from the packaged Bento, or from the champion's."""
     from homei.serve.launch import launch
 
-    launch(host, port)
+    launch(host, port, champion)
+
+
+@cli.command()
+@click.option("--dry-run", is_flag=True, help="Show the decision; record nothing.")
+def promote(dry_run: bool) -> None:
+    """Put what was built in the champion's place, if it is better beyond noise.
+
+    The challenger is what dvc.lock records, all of it committed. It must err less than the champion on sales that
+    neither had seen (the whole interval of a paired bootstrap), keep the ratio bands and its intervals' coverage, and
+    beat the baselines. The decision is committed to registry/decisions.jsonl, a promotion is tagged as GTO does:
+    valuation@v1.1.0, valuation#production#2. Ends with 1 where the challenger is refused.
+    """
+    from homei.model.promote import promote as judge
+    from homei.model.promote import told
+
+    given = params.pick("promote", "seed")
+    decision = judge(given.promote, given.seed, write=not dry_run)
+    click.echo(told(decision, dry_run))
+    if decision["action"] == "refuse":
+        sys.exit(1)
+
+
+@cli.command()
+def champions() -> None:
+    """List the models that were promoted, what they were measured, and which is in use."""
+    from homei.model.promote import listed
+
+    click.echo(listed())
+
+
+@cli.command()
+@click.argument("version", required=False)
+def rollback(version: str | None) -> None:
+    """Put an earlier champion back into use, every byte as it was promoted.
+
+    VERSION is one that `homei champions` lists, by default the one that today's champion replaced. What was built in
+    the workspace stays as it is: `homei serve --champion` serves the champion.
+    """
+    from homei.model import champions as registry
+
+    chosen = registry.find(version) if version else registry.version_before()
+    folder = registry.roll_back(chosen)
+    click.echo(f"{chosen.name} is in use again: `homei serve --champion` serves it from {folder}")
+    click.echo("What was built in the workspace is untouched. Publish it: git push --follow-tags, dvc push")
+
+
+@cli.command()
+@click.argument("number", metavar="N", type=click.IntRange(min=1))
+@click.option(
+    "--from", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV or Parquet file."
+)
+@click.option("--by", "strata", help="A column: each of its values is drawn in proportion to its share.")
+@click.option("--month", help="Only what was valued in this month, such as 2016-12.")
+@click.option("--seed", type=int, help="Of the draw; by default the seed of params.yaml.")
+def sample(number: int, file: Path | None, strata: str | None, month: str | None, seed: int | None) -> None:
+    """Draw N valuations at random for people to review.
+
+    \b
+    homei sample 50                      from the hold-out's valuations
+    homei sample 50 --by location        as many of each location as is its share
+    homei sample 20 --from answers.csv   from valuations of your own (with a column transaction_id or id)
+
+    Writes reports/review/sample.csv, with empty columns for the reviewer, and sample.json, which says of how many
+    valuations it was drawn and how. The same seed draws the same sample.
+    """
+    from homei.model.review import run
+
+    click.echo(run(number, params.pick("seed").seed if seed is None else seed, file, strata, month))
 
 
 @cli.command()

@@ -209,6 +209,12 @@ class Evaluate(Section):
     tolerance: Tolerance
 
 
+class Promote(Section):
+    draws: Annotated[int, Field(ge=100)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    fewest: Count
+
+
 class Drift(Section):
     sample: Annotated[int, Field(ge=100)]
     share: Share
@@ -245,6 +251,7 @@ class Params(Section):
     intervals: Intervals
     scope: Scope
     evaluate: Evaluate
+    promote: Promote
     drift: Drift
     curate: Curate
     package: Package

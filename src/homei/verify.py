@@ -37,7 +37,7 @@ def outputs_that_differ(project: Path) -> Iterator[str]:
             path = project / out["path"]
             if not path.exists():
                 yield f"{out['path']} ({stage}): not there"
-            elif _md5(path) != out["md5"]:
+            elif md5(path) != out["md5"]:
                 yield f"{out['path']} ({stage}): its bytes are not those that dvc.lock records"
 
 
@@ -50,6 +50,13 @@ def cache_objects_that_differ(project: Path) -> Iterator[str]:
             yield f"{path.relative_to(project)}: its bytes are not those that its name promises"
 
 
+def recorded_outputs(project: Path) -> dict[str, str]:
+    """The MD5 of every output of today's graph, by path, as dvc.lock records it."""
+    recorded = yaml.safe_load((project / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    outs = (out for stage in _stages_in_graph(project) & recorded.keys() for out in recorded[stage].get("outs", []))
+    return {out["path"]: out["md5"] for out in outs}
+
+
 def _stages_in_graph(project: Path) -> set[str]:
     """The stages that dvc.yaml has today: dvc.lock keeps those of other sources as well."""
     from dvc.repo import Repo
@@ -59,11 +66,13 @@ def _stages_in_graph(project: Path) -> set[str]:
         return {stage.name for stage in repo.index.stages if isinstance(stage, PipelineStage)}
 
 
-def _md5(path: Path) -> str:
+def md5(path: Path) -> str:
+    """The MD5 of a file, or of DVC's listing of a folder, as DVC writes it."""
     if path.is_file():
         return _md5_of_file(path)
-    files = sorted((file.relative_to(path).parts, file) for file in path.rglob("*") if file.is_file())
-    listing = [{"md5": _md5_of_file(file), "relpath": "/".join(parts)} for parts, file in files]
+    # In the order of whole paths: a.json comes before a/b.
+    files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
+    listing = [{"md5": _md5_of_file(file), "relpath": name} for name, file in files]
     return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 

@@ -1,14 +1,20 @@
 """A small city as the model sees it: prices that follow area, floor and location, and a recipe of few trees."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from dvc.repo import Repo
 
-from homei import params
+from homei import lake, params
+from homei.config import Promote
 from homei.features.columns import month_of, numeric_inputs
+from homei.model import package
+from homei.model.champions import git
+from homei.model.promote import promote
 from homei.model.recipe import Recipe
 
 
@@ -53,3 +59,71 @@ def recipe(sections) -> Recipe:
     """The project's own recipe, with trees few and small enough for a test."""
     own = Recipe.of(sections.seed, sections.source, sections.features, sections.model, sections.train)
     return own.with_parameters(n_estimators=25, learning_rate=0.2, num_leaves=15, colsample_bytree=0.4, subsample=0.7)
+
+
+def new_registry() -> None:
+    """Puts the current folder under git and DVC, with the stages that a challenger comes out of."""
+    outs = {
+        "evaluate": ["models/valuation", "data/processed/predictions", "reports/evaluation/metrics.json"],
+        "package": ["models/bento.json"],
+    }
+    stages = {name: {"cmd": "true", "outs": paths} for name, paths in outs.items()}
+    artifacts = {"valuation": {"path": "models/valuation", "type": "model"}}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"artifacts": artifacts, "stages": stages}))
+    Path(".gitignore").write_text("/data\n/models\n/reports\n/registry/champion\n/.dvc/cache\n")
+    git("init", "--quiet")
+    git("config", "user.name", "Ada")
+    git("config", "user.email", "ada@example.com")
+    Repo.init().close()
+
+
+def build_challenger(
+    error: float, code: str = "code", months: tuple[int, int] = (1, 9), fails: str = "", first: int = 0
+) -> Path:
+    """Builds and commits a model that errs by `error` and fails the verdict `fails`; gives its Bento's folder.
+
+    As far as dvc.lock tells, its stages have run; the sales of its hold-out are numbered from `first`.
+    """
+    store = package.bento_folder(f"valuation:{code}")
+    draw = np.random.default_rng(first)
+    price, noise = np.exp(draw.normal(12, 0.3, 300)), draw.normal(0, 1, 300)
+    identities = [f"T{first + number:04d}" for number in range(300)]
+    held = pd.DataFrame({"transaction_id": identities, "month": months[1], "price": price})
+    held = held.assign(predicted=price * np.exp(error * noise), part="hold_out")
+    lake.write(held, lake.PREDICTIONS)
+    names = ["median_ratio", "cod", "prd", "prb", "coverage", "better_than_naive", "better_than_linear"]
+    verdicts = [{"name": name, "ok": name != fails, "text": f"About {name}."} for name in names]
+    study = {"mdape": float(np.median(np.abs(held["predicted"] / price - 1)))}
+    told = {"source": "town", "out_of_time": study, "intervals": {}, "verdicts": verdicts}
+    lake.write_json(told, Path("reports/evaluation/metrics.json"))
+    for folder in (Path("models/valuation"), store / "src" / "valuation"):
+        lake.write_json({"name": "town", "months": months, "error": error}, folder / "meta.json")
+    lake.write_text(f"{code}\n", store / "src" / "homei" / "serve.py")
+    package._record(f"valuation:{code}", {"model_version": code, "data_version": "d", "as_of": "2021-12-31"})
+    with Repo() as repo:
+        repo.commit(force=True)
+    git("add", ".")
+    git("commit", "--quiet", "--allow-empty", "--message", f"A model that errs by {error}")
+    return store
+
+
+@pytest.fixture
+def challenger(tmp_path, monkeypatch):
+    """An empty project under git and DVC, which is the current folder; call it to build and commit a challenger."""
+    monkeypatch.chdir(tmp_path)
+    new_registry()
+    return build_challenger
+
+
+@pytest.fixture(scope="session")
+def promoted(tmp_path_factory):
+    """A project with three champions, each better than the one before, and by version the folder of its Bento."""
+    settings = Promote(draws=400, confidence=0.95, fewest=100)
+    folder, bentos = tmp_path_factory.mktemp("promoted"), {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        new_registry()
+        for code, error in {"first": 0.4, "second": 0.2, "third": 0.1}.items():
+            store = build_challenger(error, code)
+            bentos[promote(settings, 1)["version"]] = folder / store
+    return folder, bentos

@@ -9,22 +9,23 @@ from pathlib import Path
 
 import click
 
-from homei import params
-from homei.model import package
+from homei import lake, params
+from homei.model import champions, package
 
 
 class LaunchError(RuntimeError):
     """A service that can't be started; the message says what to do."""
 
 
-def launch(host: str = "127.0.0.1", port: int = 3000) -> None:
+def launch(host: str = "127.0.0.1", port: int = 3000, champion: bool = False) -> None:
     """Replaces this process by BentoML serving the recorded Bento, which is packaged anew where the store lacks it.
 
-    Raises LaunchError where the port is taken or the Bento isn't the recorded one.
+    Or that of the champion, which is restored where it isn't what was promoted. Raises LaunchError where the port is
+    taken or the Bento isn't the recorded one.
     """
     _check_port(host, port)
-    bento = checked_bento()
-    click.echo(f"Serving {bento.parent.name}:{bento.name} at http://{host}:{port} (docs at /docs); Ctrl+C ends it.")
+    bento, name = champion_bento() if champion else recorded_bento()
+    click.echo(f"Serving {name} at http://{host}:{port} (docs at /docs); Ctrl+C ends it.")
     sys.stdout.flush()
     command = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", host, "--port", str(port)]
     os.execve(sys.executable, command, environment())
@@ -37,6 +38,21 @@ def checked_bento() -> Path:
     if differences := package.verify_bento():
         raise LaunchError("\n".join([*differences, "`dvc repro --force package` builds the Bento anew"]))
     return package.bento_folder(package.recorded()["tag"]).resolve()
+
+
+def recorded_bento() -> tuple[Path, str]:
+    """The folder of the Bento that was packaged last, and its tag."""
+    return checked_bento(), package.recorded()["tag"]
+
+
+def champion_bento() -> tuple[Path, str]:
+    """The folder of the champion's Bento, every byte of it as promoted, and its version and tag."""
+    version = champions.in_use()
+    if version is None:
+        raise LaunchError("there is no champion yet: `homei promote` makes what was built the first one")
+    folder = champions.restore(version)
+    tag = lake.read_json(folder / champions.RECORD)["tag"]
+    return (folder / champions.BENTO).resolve(), f"{version.name} ({tag})"
 
 
 def environment() -> dict[str, str]:
