@@ -1,7 +1,8 @@
 """All benchmarks, one after the other: `make bench`."""
 
-from benchmarks import serve, sources, stages
+from benchmarks import comparables, serve, sources, stages
 
 stages.main()
 sources.main()
+comparables.main()
 serve.main()

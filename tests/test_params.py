@@ -45,6 +45,11 @@ def test_every_choice_of_groups_composes(source, model, tuning):
         ("+spilt.x=1", "spilt: there is no such section; did you mean split?"),
         ("+source.sales.0.columns.pryce=x", "did you mean price?"),
         ("source.sales.columns.price=x", "source.sales is a list; did you mean source.sales.0.columns?"),
+        ("source.groups.1.column=heating", "source.groups.property_type.column = 'heating': there is no such column"),
+        ("source.groups.0.key=locaton", "income_band.key = 'locaton': there is no such column; did you mean location?"),
+        ("+source.groups.1.value=band", "belong to a group from a file"),
+        ("source.groups.1.name=income_band", "groups: several are called income_band"),
+        ("evaluate.tolerance.level=0", "evaluate.tolerance.level = 0: input should be greater than 0"),
         ("source.sales.0.columns.price={unit: square_feet}", "needs exactly one of column, template, constant, lookup"),
     ],
 )  # fmt: skip

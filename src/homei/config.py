@@ -5,7 +5,7 @@ Secrets are no parameters: a section may hold the *name* of an environment varia
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
@@ -173,17 +173,40 @@ class Intervals(Section):
     folds: Annotated[int, Field(ge=2)]
 
 
+# In what respect a home is beyond what a model knows.
+Flag = Literal["unknown_location", "unusual_area", "no_comparable", "unlike_any_sale"]
+FLAGS: tuple[str, ...] = get_args(Flag)
+
+
+class Scope(Section):
+    area_tail: Annotated[float, Field(ge=0, lt=0.5)]
+    alike_distance: Annotated[float, Field(gt=0)]
+    widen: dict[Flag, Annotated[float, Field(ge=1)]]
+    refuse: list[list[Flag]]
+
+
 class Bands(Section):
     median_ratio: Range
     cod: Range
     prd: Range
     prb: Range
+    mki: Range
+    vei: Range
+
+
+class Tolerance(Section):
+    """How far apart the groups of a declared attribute may be valued."""
+
+    level: Annotated[float, Field(gt=0)]
+    error: Annotated[float, Field(gt=0)]
 
 
 class Evaluate(Section):
     min_slice: Count
     bootstrap: Count
+    trim: Annotated[float, Field(gt=0)]
     bands: Bands
+    tolerance: Tolerance
 
 
 class Promote(Section):
@@ -226,6 +249,7 @@ class Params(Section):
     split: Split
     train: Train
     intervals: Intervals
+    scope: Scope
     evaluate: Evaluate
     promote: Promote
     drift: Drift

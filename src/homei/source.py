@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, field_validator, model_validator
 from pydantic_core import CoreSchema, core_schema
 
+from homei.groups import Group, check_groups
 from homei.section import Count, Range, Section
 
 CANONICAL = (
@@ -246,6 +247,7 @@ class Source(Section):
     leads: list[AnyFeed] = []
     indicators: list[AnyFeed] = []
     places: list[PlacesFile] = []
+    groups: list[Group] = []
     contract: Contract
     fetch: Fetch | None = None
 
@@ -260,6 +262,7 @@ class Source(Section):
                 raise ValueError(f"{table}: several feeds are called {', '.join(twice)}: give each a name of its own")
             for feed in feeds:
                 _check_columns(table, feed)
+        check_groups(self.groups, [*CANONICAL, *self.numeric, *self.categorical])
         return self
 
     def living(self) -> Iterator[tuple[str, LivingFeed]]:

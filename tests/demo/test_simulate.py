@@ -65,6 +65,24 @@ def test_places_of_every_declared_kind_lie_in_the_city(written, demo_source):
             assert places[axis].between(*demo_source.contract.ranges[axis]).all()
 
 
+def test_each_district_has_an_income_band_and_dear_districts_the_high_one(written, demo_source):
+    folder = written(properties=2000, sales=6000, faults={}, oddities={})
+    bands = pd.read_csv(folder / "income_bands.csv")
+    register = pd.read_csv(folder / "sales.csv")
+    assert list(bands.columns) == ["district", "band"]
+    assert set(bands["district"]) >= set(register["district"])
+    assert bands["band"].value_counts().sort_index().to_dict() == {"high": 13, "low": 14, "middle": 13}
+    per_metre = (register["price"] / register["square_meters"]).groupby(register["district"]).median()
+    by_band = per_metre.groupby(bands.set_index("district")["band"]).median()
+    assert by_band["low"] < by_band["middle"] < by_band["high"]
+
+
+def test_without_a_group_from_a_file_no_bands_are_written(tmp_path, monkeypatch, small, demo_source):
+    monkeypatch.chdir(tmp_path)
+    simulate.run(1, small(), demo_source.model_copy(update={"groups": []}))
+    assert not list(tmp_path.rglob("income_bands.csv"))
+
+
 def test_some_attributes_are_missing_in_clean_rows_and_houses_have_no_floor(register, as_numbers):
     clean = as_numbers(register())
     for attribute in ("bedrooms", "bathrooms"):

@@ -7,6 +7,7 @@ from homei.source import Coordinates
 
 PLANE = Coordinates(system="plane")
 FIRST, MONTHS = 2020 * 12, 12
+LEVEL = "comparable_level"
 WORTH = {"floor": 0.008, "log_area": -0.3, "year_built": 0.004}
 
 
@@ -45,9 +46,9 @@ def test_there_is_a_worth_for_every_month_from_the_second_and_none_in_it(known):
 
 def test_adjusted_comparables_come_nearer_to_the_price_than_unadjusted_ones(sold, known, features):
     late = sold["month"] >= FIRST + 6
-    error = np.abs(known.levels - sold["u"])[late]
+    error = np.abs(known.features[LEVEL] - sold["u"])[late]
     unpriced = features.comparables.model_copy(update={"months": 1})  # one month back there is no pair to learn from
-    nothing_learnt = np.abs(as_of(sold, unpriced, PLANE, FIRST + MONTHS).levels - sold["u"])[late]
+    nothing_learnt = np.abs(as_of(sold, unpriced, PLANE, FIRST + MONTHS).features[LEVEL] - sold["u"])[late]
     assert np.nanmedian(error) < 0.02 < np.nanmedian(nothing_learnt) * 1.5
 
 
@@ -57,12 +58,12 @@ def test_prices_from_a_month_on_change_neither_levels_nor_worths_up_to_it(sold, 
     scrambled = sold | {"u": np.where(later, np.random.default_rng(0).normal(0, 1, len(later)), sold["u"])}
     again = as_of(scrambled, features.comparables, PLANE, FIRST + MONTHS)
     up_to = sold["month"] <= since
-    np.testing.assert_array_equal(again.levels[up_to], known.levels[up_to])
+    np.testing.assert_array_equal(again.features[LEVEL][up_to], known.features[LEVEL][up_to])
     months = known.worth["month"] <= since
     assert again.worth[months].equals(known.worth[months])
-    assert not np.array_equal(again.levels[~up_to], known.levels[~up_to])
+    assert not np.array_equal(again.features[LEVEL][~up_to], known.features[LEVEL][~up_to])
 
 
 def test_no_sales_give_no_worths(sold, features):
     nothing = as_of({name: column[:0] for name, column in sold.items()}, features.comparables, PLANE, FIRST)
-    assert nothing.levels.size == 0 and nothing.worth.empty
+    assert nothing.features[LEVEL].size == 0 and nothing.worth.empty

@@ -36,6 +36,10 @@ def search(likeness):
     return make
 
 
+def level(comparables: Comparables, columns: dict[str, np.ndarray]) -> np.ndarray:
+    return comparables.features(columns)["comparable_level"]
+
+
 def ids(comparables: Comparables, home: dict, count: int = 3) -> list[str]:
     found = comparables.of(homes({"month": MONTH} | home), count)
     return [comparables.sold["transaction_id"][row] for row in found.row[0] if row >= 0]
@@ -70,20 +74,20 @@ def test_a_sale_from_before_the_window_or_beyond_reach_is_no_comparable(search, 
     beyond = likeness.reach * likeness.scales.metres + 1
     sold = search({"month": MONTH - likeness.months - 1}, {"longitude": beyond})
     assert ids(sold, {}) == []
-    assert np.isnan(sold.level(homes({"month": MONTH})))[0]
+    assert np.isnan(level(sold, homes({"month": MONTH})))[0]
 
 
 def test_what_differs_is_made_up_for_at_its_worth(search):
     sold = search({"floor": 1.0, "year_built": 1980.0, "square_meters": 80.0, "u": 0.2}, worth=(0.01, -0.5, 0.002))
-    (level,) = sold.level(homes({"month": MONTH, "floor": 5.0, "year_built": 1990.0}))
-    assert level == pytest.approx(0.2 + 4 * 0.01 - 0.5 * np.log(100 / 80) + 10 * 0.002, abs=1e-6)
+    (found,) = level(sold, homes({"month": MONTH, "floor": 5.0, "year_built": 1990.0}))
+    assert found == pytest.approx(0.2 + 4 * 0.01 - 0.5 * np.log(100 / 80) + 10 * 0.002, abs=1e-6)
 
 
 def test_the_level_leans_on_the_nearest(search):
     sold = search({"u": 0.0}, {"u": 1.0, "longitude": 300.0})
-    (level,) = sold.level(homes({"month": MONTH}))
+    (found,) = level(sold, homes({"month": MONTH}))
     share = np.exp(-(np.hypot(1, 1 / 12) - 1 / 12) / 0.3)
-    assert level == pytest.approx(share / (1 + share), abs=1e-6)
+    assert found == pytest.approx(share / (1 + share), abs=1e-6)
 
 
 def test_a_home_that_leaves_something_out_has_comparables_but_no_level(search):
@@ -93,19 +97,27 @@ def test_a_home_that_leaves_something_out_has_comparables_but_no_level(search):
     )
     unknown = {"latitude": np.nan, "longitude": np.nan, "location": "south", "month": MONTH}
     assert ids(sold, unknown) == ["south"]
-    assert np.isnan(sold.level(homes(unknown)))[0]
+    assert np.isnan(level(sold, homes(unknown)))[0]
     assert ids(sold, unknown | {"location": "a new quarter", "latitude": 0.0, "longitude": 0.0}) == ["north"]
+    assert ids(sold, unknown | {"location": "a new quarter"}) == []
 
 
 def test_what_no_sale_tells_is_not_compared(search):
     sold = search({"floor": np.nan, "u": 0.3})
-    assert sold.level(homes({"month": MONTH, "floor": 40.0})) == [0.3]
-    assert sold.level(homes({"month": MONTH, "floor": np.nan})) == [0.3]
+    assert level(sold, homes({"month": MONTH, "floor": 40.0})) == [0.3]
+    assert level(sold, homes({"month": MONTH, "floor": np.nan})) == [0.3]
+
+
+def test_how_far_the_nearest_comparable_and_the_most_alike_sale_are_is_told_in_scales(search):
+    sold = search({"longitude": 600.0, "floor": 8.0}, {"longitude": 9_000.0, "floor": 5.0})
+    found = sold.features(homes({"month": MONTH}))
+    assert found["comparable_distance"] == pytest.approx(np.sqrt(2**2 + 0.5**2 + (1 / 12) ** 2), abs=1e-6)
+    assert found["alike_distance"] == pytest.approx(3 / 12)
 
 
 def test_without_sales_there_are_no_comparables(likeness):
     nothing = {name: column[:0] for name, column in homes({}).items()}
-    assert np.isnan(Comparables(nothing, {}, likeness, PLANE).level(homes({"month": MONTH})))[0]
+    assert np.isnan(level(Comparables(nothing, {}, likeness, PLANE), homes({"month": MONTH})))[0]
 
 
 @st.composite
@@ -166,11 +178,10 @@ def test_the_tree_finds_what_comparing_with_every_sale_finds(likeness, city):
 def test_a_home_alone_gets_what_it_gets_among_others(likeness, city):
     sold, asked = city
     search = Comparables(sold, {MONTH: np.array([0.01, -0.4, 0.003])}, likeness, PLANE)
-    together = search.level(asked)
+    together = search.features(asked)
     for home in range(5):
-        assert search.level({name: column[[home]] for name, column in asked.items()}).tobytes() == (
-            together[[home]].tobytes()
-        )
+        alone = search.features({name: column[[home]] for name, column in asked.items()})
+        assert all(alone[name].tobytes() == column[[home]].tobytes() for name, column in together.items())
 
 
 def test_a_comparable_is_told_with_what_it_implies(search):

@@ -87,3 +87,23 @@ def test_importances_are_shares_and_the_planted_input_has_the_most(kind, data):
     assert len(shares) == len(ENCODER.names)
     assert shares.sum() == pytest.approx(1, abs=1e-4)
     assert ENCODER.names[int(np.argmax(shares))] == "told"
+
+
+@pytest.mark.parametrize("kind", ["lightgbm", "linear"])
+def test_contributions_and_their_mean_make_the_prediction(kind, data, tmp_path):
+    matrix, target = data
+    estimator = fitted(kind, data)
+    told = estimator.contributions(matrix)
+    assert told.shape == (len(matrix), len(ENCODER.names) + 1)
+    assert np.allclose(told.sum(axis=1), estimator.predict(matrix), rtol=0, atol=1e-9)
+    assert ENCODER.names[int(np.argmax(np.abs(told[:, :-1]).mean(axis=0)))] == "told"
+    assert np.allclose(told[:, -1], np.nanmean(target), atol=0.1)
+    assert np.allclose(told[:, :-1].mean(axis=0), 0, atol=1e-9 if kind == "linear" else 0.1)
+    estimator.save(tmp_path / estimator.file)
+    assert estimators.load(tmp_path / estimator.file).contributions(matrix).tobytes() == told.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["hist_gradient_boosting", "gradient_boosting"])
+def test_a_kind_that_tells_no_contributions_names_those_that_do(kind, data):
+    with pytest.raises(estimators.UnexplainedError, match="lightgbm and linear models do"):
+        fitted(kind, data).contributions(data[0])

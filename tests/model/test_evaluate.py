@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from homei import params
-from homei.config import Bands, Evaluate, Intervals, Split
+from homei.config import Bands, Evaluate, Intervals, Split, Tolerance
+from homei.groups import Group
 from homei.model import evaluate
 from homei.model.ratio import STATISTICS
 
@@ -19,7 +20,9 @@ LAST = 2025 * 12 + 11
 OWN = yaml.safe_load(Path("params/config.yaml").read_text(encoding="utf-8"))
 P = SimpleNamespace(
     seed=3,
-    source=params.section("source", yaml.safe_load(Path("params/source/demo.yaml").read_text(encoding="utf-8"))),
+    source=params.section(
+        "source", yaml.safe_load(Path("params/source/demo.yaml").read_text(encoding="utf-8"))
+    ).model_copy(update={"groups": [Group(name="kind", column="property_type")]}),
     features=params.section(
         "features", yaml.safe_load(Path("params/config.yaml").read_text(encoding="utf-8"))["features"]
     ),
@@ -29,7 +32,16 @@ P = SimpleNamespace(
     evaluate=Evaluate(
         min_slice=30,
         bootstrap=50,
-        bands=Bands(median_ratio=(0.9, 1.1), cod=(0.05, 0.15), prd=(0.98, 1.03), prb=(-0.05, 0.05)),
+        trim=3.0,
+        bands=Bands(
+            median_ratio=(0.9, 1.1),
+            cod=(0.05, 0.15),
+            prd=(0.98, 1.03),
+            prb=(-0.05, 0.05),
+            mki=(0.95, 1.05),
+            vei=(-0.1, 0.1),
+        ),
+        tolerance=Tolerance(level=0.05, error=0.02),
     ),
 )
 
@@ -90,7 +102,7 @@ def test_metrics_have_the_names_that_others_rely_on(measured):
     assert set(metrics["intervals"]) == {"level", "coverage", "mean_relative_width", "n"}
     assert [set(verdict) for verdict in metrics["verdicts"]] == [
         {"name", "value", "low", "high", "interval", "ok", "text"}
-    ] * 8
+    ] * 10
 
 
 def test_what_knows_all_but_the_noise_reaches_the_floor_and_beats_its_rivals(measured):
@@ -100,6 +112,32 @@ def test_what_knows_all_but_the_noise_reaches_the_floor_and_beats_its_rivals(mea
     assert metrics["out_of_time"]["mdape"] == pytest.approx(0.6745 * SIGMA, rel=0.15)
     assert metrics["naive"]["mdape"] > 0.15
     assert [verdict["name"] for verdict in metrics["verdicts"] if not verdict["ok"]] == []
+
+
+def test_what_knows_all_but_the_noise_is_fair_to_all(measured):
+    (kind,) = measured.metrics["fairness"]
+    assert (kind["name"], kind["shown"], kind["level"]["ok"], kind["error"]["ok"]) == ("kind", 2, True, True)
+    assert measured.tables["fairness"]["value"].tolist() == ["flat", "house"]
+    assert measured.metrics["vertical_equity"]["significance"] == 0
+    lookalikes = measured.metrics["horizontal_equity"]["lookalikes"]
+    assert lookalikes["low"] < lookalikes["cod"] < lookalikes["high"], "noise alone is as large among like homes"
+
+
+def test_the_study_is_told_raw_and_trimmed(measured):
+    study = measured.metrics["ratio_study"]
+    assert study["raw"]["n"] == study["trimmed"]["n"] + study["outliers"] == 600
+    for name in STATISTICS:
+        assert study["raw"][name]["value"] == measured.metrics["out_of_time"][name]
+
+
+def test_a_price_that_is_no_price_moves_the_raw_study_alone():
+    sales, predictions, _ = city()
+    held = evaluate.valued_sales(sales, predictions)
+    odd = held.assign(price=held["price"].where(held.index % 100 > 0, held["price"] / 20))
+    before, after = (evaluate.raw_and_trimmed(each, P.evaluate, seed=1) for each in (held, odd))
+    assert after["outliers"] == len(held) // 100 + before["outliers"]
+    assert after["raw"]["cod"]["value"] > 3 * before["raw"]["cod"]["value"]
+    assert after["trimmed"]["cod"]["value"] == pytest.approx(before["trimmed"]["cod"]["value"], rel=0.03)
 
 
 def test_intervals_cover_what_they_promise(measured):

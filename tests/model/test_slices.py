@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from homei.model.slices import COLUMNS, age_band, price_decile, slices
+from homei.model.slices import BY_WORTH, COLUMNS, WITH_INTERVALS, age_band, price_decile, slices
 
 
 def valued_sales(n=3_000, sigma=0.05, seed=8):
@@ -43,10 +43,18 @@ def test_the_slice_that_is_valued_badly_stands_out_beyond_its_interval():
     assert by_place.loc["Hill", "median_ratio"] == pytest.approx(1.2, abs=0.02)
 
 
+def test_a_tenth_of_worth_has_no_measure_against_worth():
+    measured = slices(valued_sales(), smallest=30, draws=20, seed=1)
+    tenths = measured["slice"] == "price_decile"
+    assert measured.loc[tenths, BY_WORTH].isna().all(axis=None)
+    assert measured.loc[~tenths, BY_WORTH].notna().all(axis=None)
+
+
 def test_intervals_hold_the_estimate_and_repeat():
     measured = slices(valued_sales(), smallest=30, draws=100, seed=1)
-    assert (measured["mdape_low"] <= measured["mdape"]).all()
-    assert (measured["mdape"] <= measured["mdape_high"]).all()
+    for name in WITH_INTERVALS:
+        assert (measured[f"{name}_low"] <= measured[name]).all()
+        assert (measured[name] <= measured[f"{name}_high"]).all()
     pd.testing.assert_frame_equal(measured, slices(valued_sales(), smallest=30, draws=100, seed=1))
 
 

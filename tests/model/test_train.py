@@ -14,7 +14,7 @@ def few(sections):
 
 @pytest.fixture(scope="module")
 def trained(sections, recipe, ready, few):
-    return fit(ready(), recipe, sections.source, sections.split, few, "data")
+    return fit(ready(), recipe, sections.source, sections.split, few, sections.scope, "data")
 
 
 def hold_out(trained):
@@ -37,7 +37,7 @@ def test_the_hold_outs_prices_move_no_value_of_the_hold_out(sections, recipe, re
     sales = ready()
     held = sales["month"] > month_of(sections.source.as_of) - 6
     sales.loc[held, "price"] = np.random.default_rng(1).permutation(sales.loc[held, "price"])
-    other = fit(sales, recipe, sections.source, sections.split, few, "data")
+    other = fit(sales, recipe, sections.source, sections.split, few, sections.scope, "data")
     assert not hold_out(other)["price"].equals(hold_out(trained)["price"])
     own = ["transaction_id", "predicted", "low", "high", "deviation"]
     assert hold_out(other)[own].equals(hold_out(trained)[own])
@@ -45,7 +45,7 @@ def test_the_hold_outs_prices_move_no_value_of_the_hold_out(sections, recipe, re
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_trained_again_every_byte_is_the_same(sections, recipe, ready, few, trained, workers, tmp_path):
-    again = fit(ready(), recipe, sections.source, sections.split, few, "data", workers)
+    again = fit(ready(), recipe, sections.source, sections.split, few, sections.scope, "data", workers)
     for name in ("valuation", "holdout"):
         getattr(trained, name).save(tmp_path / "first" / name)
         getattr(again, name).save(tmp_path / "second" / name)
@@ -87,7 +87,7 @@ def test_the_stage_writes_models_and_predictions_that_load_as_they_were(sections
     lake.write(ready(), lake.READY)
     lake.write_json({"name": "lightgbm", "parameters": dict(recipe.parameters), "value": 0.1}, train.BEST)
     p = sections
-    found = train.run(p.seed, p.source, p.features, p.split, p.model, p.train, p.intervals)
+    found = train.run(p.seed, p.source, p.features, p.split, p.model, p.train, p.intervals, p.scope)
     assert (tmp_path / VALUATION).is_dir()
     assert (tmp_path / HOLDOUT).is_dir()
     assert found.valuation.version == lake.digest(VALUATION)[:12]

@@ -13,7 +13,7 @@ def valuation(request, sections, recipe, ready):
     """Of both ways to be kept: as LightGBM's text, and by joblib."""
     own = recipe if request.param == "lightgbm" else recipe.linear()
     few = sections.intervals.model_copy(update={"folds": 2})
-    return fit(ready(), own, sections.source, sections.split, few, "data").valuation
+    return fit(ready(), own, sections.source, sections.split, few, sections.scope, "data").valuation
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def kept(valuation, tmp_path):
 
 
 def values(valuation, sales):
-    return np.array(valuation.value(columns_of(sales)))
+    return np.array(valuation.value(columns_of(sales))[:4])
 
 
 def test_it_values_as_before_when_it_is_loaded(valuation, kept, ready):
@@ -53,7 +53,7 @@ def test_without_a_market_level_there_is_no_value(valuation, ready):
 def test_its_version_is_that_of_its_contents(valuation, kept, tmp_path, sections, recipe, ready):
     assert Valuation.load(kept).version == valuation.save(tmp_path / "again").version
     few = sections.intervals.model_copy(update={"folds": 2})
-    other = fit(ready(seed=9), recipe, sections.source, sections.split, few, "data").valuation
+    other = fit(ready(seed=9), recipe, sections.source, sections.split, few, sections.scope, "data").valuation
     assert other.save(tmp_path / "other").version != Valuation.load(kept).version
 
 

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
-from homei.config import Bands, Evaluate
+from homei.config import Bands
 from homei.model import verdicts
-from homei.model.ratio import ratio_study
+from homei.model.equity import vertical_equity
+from homei.model.ratio import bootstrap_study, ratio_study
 
-BANDS = Bands(median_ratio=(0.9, 1.1), cod=(0.05, 0.15), prd=(0.98, 1.03), prb=(-0.05, 0.05))
-EVALUATE = Evaluate(min_slice=30, bootstrap=200, bands=BANDS)
+BANDS = Bands(
+    median_ratio=(0.9, 1.1), cod=(0.05, 0.15), prd=(0.98, 1.03), prb=(-0.05, 0.05), mki=(0.95, 1.05), vei=(-0.1, 0.1)
+)
 
 
 def valued(n=2_000, sigma=0.08, level=1.0, slope=0.0, seed=6):
@@ -19,12 +21,18 @@ def valued(n=2_000, sigma=0.08, level=1.0, slope=0.0, seed=6):
 
 
 def bands(**kwargs):
-    return {verdict["name"]: verdict for verdict in verdicts.band_verdicts(*valued(**kwargs), EVALUATE, seed=1)}
+    return judged(*valued(**kwargs))
+
+
+def judged(values, price):
+    study = bootstrap_study(values, price, draws=200, seed=1)
+    significance = vertical_equity(values, price)["significance"]
+    return {verdict["name"]: verdict for verdict in verdicts.band_verdicts(study, significance, BANDS)}
 
 
 def test_good_valuations_are_within_every_band():
     found = bands()
-    assert list(found) == ["median_ratio", "cod", "prd", "prb"]
+    assert list(found) == ["median_ratio", "cod", "prd", "prb", "mki", "vei"]
     assert all(verdict["ok"] for verdict in found.values())
     for verdict in found.values():
         assert verdict["interval"][0] <= verdict["value"] <= verdict["interval"][1]
@@ -32,7 +40,14 @@ def test_good_valuations_are_within_every_band():
 
 @pytest.mark.parametrize(
     ("fault", "kwargs"),
-    [("median_ratio", {"level": 1.2}), ("cod", {"sigma": 0.3}), ("prb", {"slope": -0.12}), ("prd", {"slope": -0.2})],
+    [
+        ("median_ratio", {"level": 1.2}),
+        ("cod", {"sigma": 0.3}),
+        ("prb", {"slope": -0.12}),
+        ("prd", {"slope": -0.2}),
+        ("mki", {"slope": -0.12}),
+        ("vei", {"slope": -0.12}),
+    ],
 )
 def test_each_band_catches_its_fault(fault, kwargs):
     assert bands(**kwargs)[fault]["ok"] is False
@@ -81,5 +96,16 @@ def test_without_a_floor_there_is_no_verdict():
 
 
 def test_one_sale_leaves_price_related_bias_undecided():
-    found = {verdict["name"]: verdict for verdict in verdicts.band_verdicts([110.0], [100.0], EVALUATE, seed=1)}
-    assert (found["prb"]["value"], found["prb"]["ok"], found["prb"]["interval"]) == (None, None, [None, None])
+    found = judged([110.0], [100.0])
+    for name in ("prb", "mki", "vei"):
+        assert (found[name]["value"], found[name]["ok"], found[name]["interval"]) == (None, None, [None, None])
+
+
+def test_a_vertical_equity_indicator_beyond_its_band_may_be_chance():
+    study = bootstrap_study(*valued(n=60, sigma=0.1, slope=-0.12), draws=50, seed=1)
+    study["vei"]["value"] = -0.2
+
+    def ok(significance):
+        return verdicts.band_verdicts(study, significance, BANDS)[-1]["ok"]
+
+    assert [ok(significance) for significance in (0.0, -0.08, -0.11, None)] == [True, True, False, None]

@@ -34,7 +34,8 @@ def study(mdape, n=1200):
 
 VERDICTS = {
     "median_ratio": (1.003, 0.9, 1.1), "cod": (0.051, 0.05, 0.15), "prd": (1.001, 0.98, 1.03),
-    "prb": (-0.004, -0.05, 0.05), "better_than_naive": (0.61, 0.0, None), "better_than_linear": (0.31, 0.0, None),
+    "prb": (-0.004, -0.05, 0.05), "mki": (0.99, 0.95, 1.05), "vei": (-0.01, -0.1, 0.1),
+    "better_than_naive": (0.61, 0.0, None), "better_than_linear": (0.31, 0.0, None),
     "coverage": (0.893, 0.87, 0.93), "noise_floor": (1.41, None, 1.5),
 }  # fmt: skip
 

@@ -34,12 +34,6 @@ def slices():
     return frame.assign(**numbers, mdape=[0.02, 0.05, 0.03, 0.04, 0.03])
 
 
-def test_the_least_accurate_slice_comes_first():
-    html = studies.slice_table(slices(), "location")
-    assert html.index("Dale") < html.index("Hill")
-    assert "0–4" not in html
-
-
 def test_each_way_to_slice_but_by_location_has_a_picture():
     html = studies.slice_pictures(slices())
     assert html.count("<svg") == 2

@@ -4,19 +4,26 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import numpy as np
 import pytest
 import uvicorn
+import yaml
 from newcomer import free_port
 
+from homei import params
+from homei.model.estimators import UnexplainedError
+from homei.model.reasons import Reasons
+from homei.model.scope import Scope
 from homei.serve.app import create_app
 from homei.serve.contract import Contract
 from homei.serve.limits import BodyLimit
 from homei.serve.predictor import Predictor
 
+GROUPS = Path(__file__).parents[2] / "params"
 LAST_MONTH = 2026 * 12  # January 2026
 
 
@@ -24,18 +31,48 @@ class Market:
     """Prices that rise by one per cent a month."""
 
     def features(self, columns):
-        return {"market_level": 8.0 + 0.01 * (columns["month"] - LAST_MONTH)}
+        nowhere = columns["location"] == "nowhere"
+        return {
+            "market_level": 8.0 + 0.01 * (columns["month"] - LAST_MONTH),
+            "comparable_distance": np.where(nowhere, np.nan, 0.5),
+            "alike_distance": np.where(columns["floor"] > 30, 9.0, 0.1),
+        }
+
+    def comparables(self, columns, count):
+        sold = {
+            "transaction_id": "t1", "sale_date": "2025-11-03", "price": 190_000.0, "location": "harbour",
+            "square_meters": 70.0, "floor": None, "year_built": 1990.0, "distance": 35.5, "likeness": 0.21,
+            "adjusted_price": 201_000.5,
+        }  # fmt: skip
+        return [[sold] * (count - 1) for _ in columns["month"]]
 
 
 class Model:
-    """A price by area and market; wide where the location is not the harbour."""
+    """A price by area and market; wide where the location is not the harbour. It can't explain a single house."""
+
+    scope = Scope(
+        frozenset({"harbour", "hill"}),
+        {"flat": (20.0, 300.0)},
+        params.section("scope", yaml.safe_load((GROUPS / "config.yaml").read_text())["scope"]),
+    )
 
     def value(self, columns):
         price = np.round(np.exp(columns["market_level"]) * columns["square_meters"], 2)
         deviation = np.where(columns["location"] == "harbour", 0.05, 0.2)
         return SimpleNamespace(
-            price=price, low=price * (1 - deviation), high=price * (1 + deviation), deviation=deviation
+            price=price,
+            low=price * (1 - deviation),
+            high=price * (1 + deviation),
+            deviation=deviation,
+            flags=self.scope.flags(columns),
         )
+
+    def reasons(self, columns):
+        if columns["property_type"].tolist() == ["house"]:
+            raise UnexplainedError("a Model doesn't tell what each input contributes")
+        added = np.log(columns["square_meters"] / 50)
+        parts = np.column_stack([np.zeros_like(added), 0.25 * added, 0.75 * added - 0.01, np.full_like(added, 0.01)])
+        return Reasons(("floor", "square_meters", "log_area", "latitude"), np.log(50) + columns["market_level"], parts)
 
 
 @pytest.fixture(scope="session")

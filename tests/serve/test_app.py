@@ -5,6 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from homei.serve.include import MOST_EXPLAINED
+from homei.serve.refusal import RequestError
+from homei.serve.schemas import Intake
+
 PRICE, BATCH = "/api/v1/predict/price", "/api/v1/predict/batch"
 HOME = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
 
@@ -27,6 +31,7 @@ def test_a_home_gets_a_price_an_interval_and_versions(client):
         "predicted_price": price,
         "interval": {"low": round(0.95 * price, 2), "high": round(1.05 * price, 2), "level": 0.9},
         "confidence": 0.95,
+        "flags": [],
         "currency": "EUR",
         "model_version": "0123456789ab",
         "data_version": "ba9876543210",
@@ -60,8 +65,32 @@ def test_null_stands_for_an_optional_field_that_is_not_known(client):
 
 
 def test_an_unknown_location_is_valued_with_less_confidence(client):
-    known, unknown = (client.post(PRICE, json=HOME | {"location": name}).json() for name in ("harbour", "nowhere"))
+    known, unknown = (client.post(PRICE, json=HOME | {"location": name}).json() for name in ("harbour", "the moor"))
     assert unknown["confidence"] < known["confidence"]
+    assert (known["flags"], unknown["flags"]) == ([], ["unknown_location"])
+
+
+def test_where_nothing_was_sold_and_nothing_like_it_within_reach_a_price_is_refused(client):
+    refused = client.post(PRICE, json=HOME | {"location": "nowhere"})
+    assert fields_refused(refused) == ["body"]
+    message = refused.json()["detail"][0]["message"]
+    assert message == (
+        "nothing was sold in this location and nothing like it was sold within reach: a price would be an invention"
+    )
+    rows = [HOME, HOME | {"location": "nowhere"}, HOME | {"square_meters": 400}]
+    assert fields_refused(client.post(BATCH, json={"properties": rows})) == ["properties.1"]
+
+
+def test_each_respect_in_which_a_home_is_unusual_is_flagged(client):
+    large = client.post(PRICE, json=HOME | {"square_meters": 400, "floor": 35}).json()
+    assert large["flags"] == ["unusual_area", "unlike_any_sale"]
+
+
+def test_comparables_that_are_asked_for_come_with_what_each_implies(client):
+    answer = client.post(f"{PRICE}?include=comparables,reasons", json=HOME).json()
+    assert len(answer["comparables"]) == 4 and "reasons" in answer
+    assert answer["comparables"][0]["adjusted_price"] == 201_000.5
+    assert "comparables" not in client.post(PRICE, json=HOME).json()
 
 
 def test_a_batch_says_of_each_row_what_a_single_request_says(client, predictor, contract):
@@ -70,6 +99,60 @@ def test_a_batch_says_of_each_row_what_a_single_request_says(client, predictor, 
     ]
     batch = client.post(BATCH, json={"properties": rows}).json()["valuations"]
     assert batch == [client.post(PRICE, json=row).json() for row in rows]
+
+
+def cents(amount):
+    return round(100 * amount)
+
+
+def test_reasons_that_are_asked_for_add_up_to_the_price_to_the_cent(client):
+    plain = client.post(PRICE, json=HOME).json()
+    answer = client.post(PRICE, params={"include": "reasons"}, json=HOME).json()
+    reasons = answer.pop("reasons")
+    assert answer == plain
+    assert reasons["start"] == round(50 * math.exp(8.0), 2)
+    assert [part["feature"] for part in reasons["contributions"]] == ["area", "place", "floor"]
+    amounts = [part["amount"] for part in reasons["contributions"]]
+    assert amounts[0] > amounts[1] > amounts[2] == 0
+    assert cents(reasons["start"]) + sum(map(cents, amounts)) == cents(plain["predicted_price"])
+
+
+def test_a_batch_explains_each_row_as_a_single_request_does(client):
+    rows = [HOME | {"square_meters": 20 + 7.3 * n} for n in range(20)]
+    batch = client.post(BATCH, params={"include": "reasons"}, json={"properties": rows}).json()["valuations"]
+    assert batch == [client.post(f"{PRICE}?include=reasons", json=row).json() for row in rows]
+    assert all("reasons" in answer for answer in batch)
+
+
+@pytest.mark.parametrize("query", ["", "include=", "other=1", "include=%20reasons,reasons&include=reasons"])
+def test_what_is_included_may_be_left_empty_and_said_twice(client, query):
+    answer = client.post(f"{PRICE}?{query}", json=HOME)
+    assert answer.status_code == 200
+    assert ("reasons" in answer.json()) == ("reasons" in query)
+
+
+@pytest.mark.parametrize("query", ["include=reason", "include=reasons,comparison", "include=%ff", "include=reasons,"])
+@pytest.mark.parametrize(("path", "body"), [(PRICE, HOME), (BATCH, {"properties": [HOME]})])
+def test_what_can_not_be_included_is_refused_with_what_can(client, query, path, body):
+    refused = client.post(f"{path}?{query}", json=body)
+    assert fields_refused(refused) == ["include"]
+    assert refused.json()["detail"][0]["message"].endswith("list of: comparables, reasons")
+    assert refused.json()["detail"][0]["value"] != "reasons"
+
+
+def test_a_model_that_can_not_explain_says_so(client):
+    house = HOME | {"property_type": "house"}
+    assert client.post(PRICE, json=house).status_code == 200
+    refused = client.post(f"{PRICE}?include=reasons", json=house)
+    assert fields_refused(refused) == ["include"]
+    assert "doesn't tell" in refused.json()["detail"][0]["message"]
+
+
+def test_no_more_rows_are_explained_at_once_than_a_client_waits_for(contract, predictor):
+    row = Intake(contract).one(json.dumps(HOME).encode())
+    assert len(predictor.value([row] * MOST_EXPLAINED, frozenset({"reasons"}))) == MOST_EXPLAINED
+    with pytest.raises(RequestError, match=f"properties: should hold 1 to {MOST_EXPLAINED} rows"):
+        predictor.value([row] * (MOST_EXPLAINED + 1), frozenset({"reasons"}))
 
 
 @pytest.mark.parametrize(
@@ -226,6 +309,15 @@ def test_openapi_shows_the_sources_own_fields_and_examples(client):
     batch = api["paths"][BATCH]["post"]["requestBody"]["content"]["application/json"]["example"]
     assert client.post(BATCH, json=batch).status_code == 200
     assert {"200", "400", "413", "415", "422"} <= set(api["paths"][BATCH]["post"]["responses"])
+
+
+def test_openapi_shows_what_may_be_included(client):
+    api = client.get("/openapi.json").json()
+    for path in (PRICE, BATCH):
+        (parameter,) = api["paths"][path]["post"]["parameters"]
+        assert (parameter["name"], parameter["schema"]["items"]["enum"]) == ("include", ["comparables", "reasons"])
+    assert set(api["components"]["schemas"]["Reasons"]["properties"]) == {"start", "contributions"}
+    assert "reasons" not in api["components"]["schemas"]["Valuation"]["required"]
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -181,6 +182,17 @@ def test_single_batch_and_direct_valuations_are_equal_to_the_last_digit(url, ben
     assert httpx.post(url + BATCH, content=body, headers=headers, timeout=60).json()["valuations"] == direct
     with httpx.Client(base_url=url) as client:
         assert [client.post(PRICE, json=row).json() for row in rows] == direct
+
+
+def test_reasons_add_up_to_the_price_of_every_home(url, bento):
+    rows = list(homes(read(bento / "src"), 200))
+    asked = {"params": {"include": "reasons"}, "timeout": 60}
+    explained = httpx.post(url + BATCH, json={"properties": rows}, **asked).json()["valuations"]
+    for answer in explained:
+        reasons = answer["reasons"]
+        parts = [reasons["start"], *(part["amount"] for part in reasons["contributions"])]
+        assert sum(Decimal(repr(part)) for part in parts) == Decimal(repr(answer["predicted_price"]))
+    assert explained[7] == httpx.post(url + PRICE, json=rows[7], **asked).json()
 
 
 def test_a_batch_of_ten_thousand_is_answered_and_one_more_is_refused(url):

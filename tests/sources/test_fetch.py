@@ -233,6 +233,11 @@ def test_what_the_download_does_not_bring_is_said(town, capsys):
     assert "not part of the download: parks.csv; `homei fetch town --from DIR`" in capsys.readouterr().err
 
 
+def test_a_file_that_a_group_is_declared_by_belongs_to_the_source(town, capsys):
+    fetch(town(groups=[{"name": "band", "file": "bands.csv", "key": "location", "value": "band"}]))
+    assert "not part of the download: bands.csv" in capsys.readouterr().err
+
+
 def test_a_server_that_is_not_there_is_an_error(town, source_of):
     source = source_of(fetch={"url": "http://127.0.0.1:9", "datasets": {"sales.csv": "d_1"}})
     with pytest.raises(FetchError, match=r"d_1: http://127\.0\.0\.1:9/d_1/initiate-download failed"):

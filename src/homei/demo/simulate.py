@@ -19,18 +19,20 @@ from homei.demo.indicators import indicators
 from homei.demo.listings import listings_truth, portal_listings, portal_records, rival_listings, rival_records
 from homei.demo.market import month_levels
 from homei.demo.town import Generators, Town, as_csv, build_town, generators, written
+from homei.groups import Group
 from homei.source import PlacesFile, Source
 
 WORLD = "world"  # the folder within the source's own that all of it is written into
+BANDS = ("low", "middle", "high")  # of a district's income
 
 
 def run(seed: int, simulate: Simulate, source: Source) -> None:
     """Write the simulated world to `source.folder`/world; raises ValueError for a source that is not simulated.
 
-    sales.csv is the register, with places beside it; portal/, rival/, brokers/, crm/ and indicators/ hold what others
-    tell. truth/sales.parquet holds for each of the register's lines: source_line (the header is line 1),
-    transaction_id, true_price (without the noise), fault (null where the row is clean) and oddity (null where the price
-    is the market's); truth/listings.parquet and truth/brokers.parquet tell which home, and which sale, is meant;
+    sales.csv is the register, with places and income bands beside it; portal/, rival/, brokers/, crm/ and indicators/
+    hold what others tell. truth/sales.parquet holds for each of the register's lines: source_line (the header is line
+    1), transaction_id, true_price (without the noise), fault (null where the row is clean) and oddity (null where the
+    price is the market's); truth/listings.parquet and truth/brokers.parquet tell which home, and which sale, is meant;
     truth/city.json holds what was drawn.
     """
     if source.name not in source.simulated:
@@ -40,6 +42,8 @@ def run(seed: int, simulate: Simulate, source: Source) -> None:
         lake.write_text(as_csv(rows.drop(columns=["true_price", "fault", "oddity"])), world / "sales.csv")
         for declared in source.places:
             lake.write_text(as_csv(_places(town, declared, source)), world / Path(declared.file).name)
+        for group in (group for group in source.groups if group.file):
+            lake.write_text(as_csv(_income_bands(town, group)), world / Path(group.file).name)
         lake.write(_truth(rows), world / "truth" / "sales.parquet")
         lake.write_json(facts, world / "truth" / "city.json")
         _write_others(generators(seed), town, world)
@@ -90,6 +94,15 @@ def _places(town: Town, declared: PlacesFile, source: Source) -> pd.DataFrame:
             declared.longitude: written(longitude, 6),
         }
     )
+
+
+def _income_bands(town: Town, group: Group) -> pd.DataFrame:
+    """Thirds of the districts by what they add to a price: people with more money live where homes are dear."""
+    districts = town.city.districts
+    spot = town.city.spot_value(districts["x"].to_numpy(), districts["y"].to_numpy())
+    third = np.argsort(np.argsort(spot + districts["effect"].to_numpy(), kind="stable")) * 3 // len(districts)
+    bands = pd.DataFrame({group.key_column or group.key: districts["name"], group.value: np.array(BANDS)[third]})
+    return bands.sort_values(bands.columns[0], ignore_index=True)
 
 
 def _truth(rows: pd.DataFrame) -> pd.DataFrame:

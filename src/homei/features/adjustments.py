@@ -7,13 +7,13 @@ Real Estate Research 2002).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from homei.features.columns import COMPARABLE_LEVEL
+from homei.features.columns import COMPARABLE_COLUMNS, COMPARABLE_LEVEL
 from homei.features.comparables import ADJUSTED, DIGITS, Columns, Comparables, Found
 from homei.features.index import MICRO
 
@@ -33,32 +33,35 @@ STEADY = 1e-3  # the ridge that keeps a price at 0 which no pair tells
 
 
 class AsOf(NamedTuple):
-    """What comparables tell of all sales: a level each, and by month the worth of a unit of each of ADJUSTED."""
+    """What comparables tell of all sales: COMPARABLE_COLUMNS, and by month the worth of a unit of each of ADJUSTED."""
 
-    levels: np.ndarray
+    features: dict[str, np.ndarray]
     worth: pd.DataFrame
 
 
 def as_of(sold: Columns, likeness: Likeness, coordinates: Coordinates, last_month: int) -> AsOf:
-    """The level that comparables imply for each sale as of its month, and the table of worths behind it.
+    """What comparables tell of each sale as of its month, and the table of worths behind it.
 
     `sold` is in order of month. The table has a row for each month from the second of the sales to `last_month`. A
     month's worths come from the pairs of comparables of the months before it, as far back as comparables are searched.
     """
     comparables = Comparables(sold, {}, likeness, coordinates)
     months = sold["month"]
-    levels = np.full(len(months), np.nan)
+    features = {name: np.full(len(months), np.nan) for name in COMPARABLE_COLUMNS}
     told: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for month in range(int(months[0]) + 1 if len(months) else last_month + 1, last_month + 1):
         comparables.worth[month] = _worth([told[past] for past in told if past >= month - likeness.months])
         rows = slice(*np.searchsorted(months, [month, month + 1]))
         homes = {name: column[rows] for name, column in sold.items()}
         found = comparables.of(homes, likeness.count)
-        levels[rows] = comparables.level(homes, found)
-        told[month] = _pairs(found, sold["u"], np.where(np.isnan(levels[rows]), np.nan, homes["u"]), likeness.decay)
+        for name, values in comparables.features(homes, found).items():
+            features[name][rows] = values
+        # Only homes that tell all that is compared have a level: what is filled in teaches nothing of its worth.
+        gained = np.where(np.isnan(features[COMPARABLE_LEVEL][rows]), np.nan, homes["u"])
+        told[month] = _pairs(found, sold["u"], gained, likeness.decay)
     worth = pd.DataFrame(list(comparables.worth.values()), columns=list(ADJUSTED), dtype="f8")
     worth.insert(0, "month", np.array(list(comparables.worth), dtype="int64"))
-    return AsOf(levels, worth)
+    return AsOf(features, worth)
 
 
 def sold_homes(sales: DataFrame) -> pd.DataFrame:
@@ -74,8 +77,8 @@ def worth_by_month(adjustments: pd.DataFrame) -> dict[int, np.ndarray]:
     return dict(zip(adjustments["month"].tolist(), adjustments[list(ADJUSTED)].to_numpy(), strict=True))
 
 
-def with_level(sold: pd.DataFrame, levels: np.ndarray) -> Callable[[DataFrame], DataFrame]:
-    """Adds the level that comparables imply to sales; null where there is none.
+def with_comparables(sold: pd.DataFrame, features: Mapping[str, np.ndarray]) -> Callable[[DataFrame], DataFrame]:
+    """Adds what comparables tell to sales; null where there are none.
 
     Searched on the driver, as places are: Python workers would cost more to start than they save.
     """
@@ -83,9 +86,9 @@ def with_level(sold: pd.DataFrame, levels: np.ndarray) -> Callable[[DataFrame], 
     def add(sales: DataFrame) -> DataFrame:
         from pyspark.sql import functions as F  # noqa: N812
 
-        found = sold[["transaction_id"]].assign(**{COMPARABLE_LEVEL: levels})
-        frame = sales.sparkSession.createDataFrame(found, f"transaction_id string, {COMPARABLE_LEVEL} double")
-        known = frame.withColumn(COMPARABLE_LEVEL, F.nanvl(COMPARABLE_LEVEL, F.lit(None)))
+        schema = ", ".join(["transaction_id string", *(f"{name} double" for name in features)])
+        found = sales.sparkSession.createDataFrame(sold[["transaction_id"]].assign(**features), schema)
+        known = found.select("transaction_id", *(F.nanvl(name, F.lit(None)).alias(name) for name in features))
         return sales.join(known, "transaction_id", "left")
 
     return add

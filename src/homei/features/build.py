@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from homei import lake
 from homei.config import Features, Spark
-from homei.features.adjustments import as_of, sold_homes, with_level
+from homei.features.adjustments import as_of, sold_homes, with_comparables
 from homei.features.columns import feature_columns, month_of
 from homei.features.comparables import columns_of
 from homei.features.index import market_cells, market_index
@@ -60,7 +60,7 @@ def build(market_sales: DataFrame, valid_places: pd.DataFrame, source: Source, f
     ready = (
         sales.transform(with_history(history, features))
         .transform(with_previous(previous))
-        .transform(with_level(sold, known.levels))
+        .transform(with_comparables(sold, known.features))
         .transform(with_places(places, source, features))
         .select(*ready_columns(source, features))
     )

@@ -15,6 +15,7 @@ CHANGES = (3, 12)  # months over which the market's movement is told: a quarter 
 MARKET_LEVEL = "market_level"
 PREVIOUS_COLUMNS = ["previous_level", "previous_months"]
 COMPARABLE_LEVEL = "comparable_level"
+COMPARABLE_COLUMNS = [COMPARABLE_LEVEL, "comparable_distance", "alike_distance"]
 
 
 def month_of(date: datetime.date) -> int:
@@ -55,16 +56,18 @@ def place_columns(source: Source) -> list[str]:
 def feature_columns(source: Source, features: Features) -> list[str]:
     """All that Spark adds to a sale, in the order in which the table has it."""
     market = [MARKET_LEVEL, *change_columns()]
-    return [*market, *history_columns(features), *PREVIOUS_COLUMNS, COMPARABLE_LEVEL, *place_columns(source)]
+    return [*market, *history_columns(features), *PREVIOUS_COLUMNS, *COMPARABLE_COLUMNS, *place_columns(source)]
 
 
 def numeric_inputs(source: Source, features: Features) -> list[str]:
     """The numeric inputs of a model.
 
-    The market's level is not among them: the target is measured against it, and trees could not follow it anyway.
+    The market's level is not among them: the target is measured against it, and trees could not follow it anyway. How
+    far away comparables are isn't either: it tells how sure a valuation is, and as an input it brought only noise.
     """
+    known = [name for name in feature_columns(source, features)[1:] if name not in COMPARABLE_COLUMNS[1:]]
     attributes = ["square_meters", "bedrooms", "bathrooms", "floor", "latitude", "longitude"]
-    return [*attributes, *source.numeric, *feature_columns(source, features)[1:]]
+    return [*attributes, *source.numeric, *known]
 
 
 def categorical_inputs(source: Source) -> list[str]:

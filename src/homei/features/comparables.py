@@ -7,7 +7,7 @@ the market's movement since a comparable's sale by the city's price index.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +16,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from homei.features import keys
+from homei.features.columns import COMPARABLE_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,8 @@ class Month:
     """What is searched for homes of one month: a tree over the sales of the months before it."""
 
     tree: cKDTree
-    rows: np.ndarray  # of all sales, by place in the tree
+    alike: cKDTree  # the same sales by their attributes alone, wherever and whenever they were sold
+    rows: np.ndarray  # of all sales, by place in the trees
     compared: np.ndarray  # which of COMPARED are known of enough sales
 
 
@@ -77,6 +79,10 @@ class Comparables:
         self._month = lru_cache(maxsize=64)(self._search_in)
         self._typical = lru_cache(maxsize=4096)(self._typical_in)
 
+    def prepare(self, month: int) -> None:
+        """Builds what is searched for homes of a month, which else its first search does: seconds among a million."""
+        self._month(month)
+
     def attributes(self, columns: Columns) -> np.ndarray:
         """COMPARED of each home: metres, floors, the log of the area, years; NaN where unknown."""
         x, y = keys.project(columns["latitude"], columns["longitude"], self._coordinates)
@@ -85,35 +91,50 @@ class Comparables:
     def of(self, columns: Columns, count: int) -> Found:
         """The `count` most similar earlier sales of each home, as known before its month.
 
-        An attribute that a home leaves out is taken for its location's median, or the city's where nothing was sold
-        in that location. No comparables for an unknown type.
+        An attribute that a home leaves out is taken for its location's median. No comparables for an unknown type, and
+        for a home of which neither the place nor a location with sales is known.
         """
-        homes, months = self.attributes(columns), columns["month"]
-        shape = (len(months), count)
+        shape = (len(columns["month"]), count)
         found = Found(np.full(shape, -1), np.full(shape, np.nan), np.full(shape, np.nan), np.zeros((*shape, 3)))
-        codes = self._type_codes(columns)
-        for month in np.unique(months).tolist():
-            searched = self._month(month)
-            rows = np.flatnonzero((months == month) & ~np.isnan(codes))
-            if searched is None or not rows.size:
-                continue
-            filled = self._filled(homes[rows], columns["location"][rows], searched)
-            nearest = self._nearest(searched, filled, codes[rows], month, count)
+        for month, searched, rows, homes, codes in self._by_month(columns):
+            placed = np.isfinite(homes[:, searched.compared]).all(axis=1)
+            nearest = self._nearest(searched, homes[placed], codes[placed], month, count)
             for part, values in zip(found, nearest, strict=True):
-                part[rows] = values
+                part[rows[placed]] = values
         return found
 
-    def level(self, columns: Columns, found: Found | None = None) -> np.ndarray:
+    def features(self, columns: Columns, found: Found | None = None) -> dict[str, np.ndarray]:
+        """COMPARABLE_COLUMNS of each home: its level, and how far the nearest comparable and the most alike sale are.
+
+        Distances are in scales, the second over floor, area and age alone, wherever the sale was; NaN without any.
+        """
+        found = self.of(columns, self._likeness.count) if found is None else found
+        alike = np.full(len(columns["month"]), np.nan)
+        for _, searched, rows, homes, codes in self._by_month(columns):
+            points = self._alike(homes[:, 2:], searched.compared[2:], codes)
+            known = np.isfinite(points).all(axis=1)
+            alike[rows[known]] = searched.alike.query(points[known])[0]
+        columns_found = (self.level(columns, found), found.distance[:, 0].round(DIGITS), alike.round(DIGITS))
+        return dict(zip(COMPARABLE_COLUMNS, columns_found, strict=True))
+
+    def level(self, columns: Columns, found: Found) -> np.ndarray:
         """The log of price per m² against the index that the comparables imply for each home, to six decimals.
 
         NaN where there is no comparable within reach, and for a home that leaves out what is compared: the level of a
         typical home in its stead would pass for its own.
         """
-        found = self.of(columns, self._likeness.count) if found is None else found
         weights = found.weights(self._likeness.decay)
         total = weights.sum(axis=1)
         mean = (weights * np.nan_to_num(found.level)).sum(axis=1) / np.where(total > 0, total, np.nan)
         return np.round(np.where(self._tells_all(columns), mean, np.nan), DIGITS)
+
+    def _by_month(self, columns: Columns) -> Iterator[tuple[int, Month, np.ndarray, np.ndarray, np.ndarray]]:
+        """Month, what is searched, and the rows of its homes of known type, filled in, with their types' codes."""
+        homes, codes, months = self.attributes(columns), self._type_codes(columns), columns["month"]
+        for month in np.unique(months).tolist():
+            rows = np.flatnonzero((months == month) & ~np.isnan(codes))
+            if rows.size and (searched := self._month(month)) is not None:
+                yield month, searched, rows, self._filled(homes[rows], columns["location"][rows], searched), codes[rows]
 
     def _tells_all(self, columns: Columns) -> np.ndarray:
         homes, months = self.attributes(columns), columns["month"]
@@ -139,7 +160,8 @@ class Comparables:
             return None
         attributes = self.attributes_of_sold[rows]
         places = self._places(attributes[:, compared], compared, self._codes[rows], self.sold["month"][rows])
-        return Month(cKDTree(places), rows, compared)
+        alike = self._alike(attributes[:, 2:], compared[2:], self._codes[rows])
+        return Month(cKDTree(places), cKDTree(alike), rows, compared)
 
     def _places(
         self, attributes: np.ndarray, compared: np.ndarray, codes: np.ndarray, months: np.ndarray
@@ -149,18 +171,23 @@ class Comparables:
             [attributes / self._scales[compared], months / self._likeness.scales.months, codes * APART]
         )
 
+    def _alike(self, attributes: np.ndarray, compared: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        return np.column_stack([(attributes / self._scales[2:])[:, compared], codes * APART])
+
     def _filled(self, homes: np.ndarray, locations: np.ndarray, searched: Month) -> np.ndarray:
-        """The homes with what they leave out of what is compared."""
+        """The homes with what they leave out of what is compared; a place stays unknown where nothing was sold."""
         missing = np.isnan(homes) & searched.compared
         filled = homes.copy()
         for row in np.flatnonzero(missing.any(axis=1)).tolist():
-            typical = self._typical(searched, locations[row])
-            filled[row, missing[row]] = typical[missing[row]]
+            filled[row, missing[row]] = self._typical(searched, locations[row])[missing[row]]
         return filled
 
     def _typical_in(self, searched: Month, location: str | None) -> np.ndarray:
         there = searched.rows[self.sold["location"][searched.rows] == location]
-        return np.median(self.attributes_of_sold[there if there.size else searched.rows], axis=0)
+        if there.size:
+            return np.median(self.attributes_of_sold[there], axis=0)
+        nowhere = np.full(2, np.nan)
+        return np.concatenate([nowhere, np.median(self.attributes_of_sold[searched.rows, 2:], axis=0)])
 
     def _nearest(self, searched: Month, homes: np.ndarray, codes: np.ndarray, month: int, count: int) -> Found:
         points = self._places(homes[:, searched.compared], searched.compared, codes, np.full(len(homes), month))

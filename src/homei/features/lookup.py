@@ -16,7 +16,6 @@ from homei.config import Features
 from homei.features import keys
 from homei.features.adjustments import worth_by_month
 from homei.features.columns import (
-    COMPARABLE_LEVEL,
     LEVELS,
     MARKET_LEVEL,
     PREVIOUS_COLUMNS,
@@ -75,6 +74,7 @@ class Lookup:
         self._comparables = Comparables(
             columns_of(sold), worth_by_month(worth), self._sections.comparables, self._coordinates
         )
+        self._comparables.prepare(self.last_month)
 
     @classmethod
     def load(cls, folder: Path) -> Lookup:
@@ -101,8 +101,7 @@ class Lookup:
         for level in LEVELS:
             found |= self._history(level, places[level], kinds, month_list)
         found |= self._previous_sale(columns["property_id"].tolist(), month_list)
-        found[COMPARABLE_LEVEL] = self._comparables.level(columns)
-        return found | self._surroundings.around(x, y)
+        return found | self._comparables.features(columns) | self._surroundings.around(x, y)
 
     def comparables(self, columns: Mapping[str, np.ndarray], count: int) -> list[list[dict[str, Any]]]:
         """The `count` most similar earlier sales of each row, as `features.comparables.told` tells them."""

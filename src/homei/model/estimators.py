@@ -18,6 +18,10 @@ SAMPLE = 2_000  # rows on which importances are measured by permutation
 Parameters = Mapping[str, int | float | str | bool]
 
 
+class UnexplainedError(TypeError):
+    """A kind of model that doesn't tell what each input contributes; the message names those that do."""
+
+
 class Estimator(Protocol):
     """What fits and predicts; `file` is the name under which it is kept."""
 
@@ -29,6 +33,10 @@ class Estimator(Protocol):
 
     def importances(self, matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Each input's share, all together 1, of what the model explains."""
+        ...
+
+    def contributions(self, matrix: np.ndarray) -> np.ndarray:
+        """What each input adds to each row's prediction, and in the last column the mean that they are added to."""
         ...
 
     def save(self, path: Path) -> None: ...
@@ -74,6 +82,9 @@ class LightGBM:
     def importances(self, matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
         return _shares(self._booster.feature_importance("gain"))
 
+    def contributions(self, matrix: np.ndarray) -> np.ndarray:
+        return self._booster.predict(matrix, pred_contrib=True, num_threads=1)
+
     def save(self, path: Path) -> None:
         path.write_text(self._booster.model_to_string(), encoding="utf-8", newline="\n")
 
@@ -116,6 +127,16 @@ class Pipeline:
             shuffled[:, place] = random.permutation(rows[:, place])
             growth.append(np.mean((self.predict(shuffled) - truth) ** 2))
         return _shares(np.maximum(np.array(growth) - np.mean((self.predict(rows) - truth) ** 2), 0))
+
+    def contributions(self, matrix: np.ndarray) -> np.ndarray:
+        """Exact for a linear model, whose prepared columns are centred; raises UnexplainedError for any other."""
+        last = self._pipeline[-1]
+        if not hasattr(last, "coef_"):
+            kind = type(last).__name__
+            raise UnexplainedError(f"a {kind} doesn't tell what each input contributes: lightgbm and linear models do")
+        products = self._pipeline[:-1].transform(matrix) * last.coef_
+        added = np.add.reduceat(products, _first_columns(self._pipeline[0]), axis=1)
+        return np.column_stack([added, np.full(len(matrix), last.intercept_)])
 
     def save(self, path: Path) -> None:
         import joblib
@@ -168,6 +189,7 @@ def _linear(parameters: dict[str, Any], encoder: Encoder, seed: int) -> Any:
     codes = make_pipeline(
         SimpleImputer(strategy="constant", fill_value=-1, keep_empty_features=True),
         OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+        StandardScaler(with_std=False),  # so that a coefficient's product is what a home adds to the mean
     )
     first = len(encoder.names) - len(encoder.categories)
     columns = make_column_transformer((numbers, list(range(first))), (codes, encoder.categorical))
@@ -179,6 +201,13 @@ KINDS = {
     "gradient_boosting": _gradient_boosting,
     "linear": _linear,
 }
+
+
+def _first_columns(prepared: Any) -> np.ndarray:
+    """Where each input's columns begin in what the linear kind's transformer makes of a matrix."""
+    (_, _, numbers), (_, codes, _) = prepared.transformers_
+    widths = [1] * len(numbers) + [len(values) for values in codes["onehotencoder"].categories_]
+    return np.concatenate([[0], np.cumsum(widths)[:-1]])
 
 
 def _lightgbm() -> Any:

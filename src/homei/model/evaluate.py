@@ -16,8 +16,10 @@ from homei.config import Evaluate, Features
 from homei.features import keys
 from homei.features.columns import first_day, month_of
 from homei.model import baselines, verdicts
+from homei.model.equity import horizontal_equity, vertical_equity
+from homei.model.fairness import fairness
 from homei.model.floor import noise_floor
-from homei.model.ratio import bootstrap_interval, ratio_study
+from homei.model.ratio import bootstrap_interval, bootstrap_study, ratio_study, within_fences
 from homei.model.recipe import Recipe, before_and_held, learnable
 from homei.model.slices import price_decile, slices
 from homei.source import Source
@@ -54,6 +56,7 @@ def assess(
     rivals = {"naive": baselines.naive(sales, held), "linear": baselines.linear(recipe, before, held)}
     known = learnable(sales, p.split)
     learnt, asked = random_split(known, len(held) / len(known), p.seed)
+    fair = fairness(held, p.source, p.evaluate, p.seed)
     found = {
         "source": p.source.name,
         "currency": p.source.currency,
@@ -64,9 +67,14 @@ def assess(
         **{name: ratio_study(values, held["price"]) for name, values in rivals.items()},
         "noise_floor": noise_floor(sales, held, truth),
         "intervals": interval_study(held, p.intervals.level),
+        "ratio_study": raw_and_trimmed(held, p.evaluate, p.seed),
+        "vertical_equity": vertical_equity(held["predicted"], held["price"]),
+        "horizontal_equity": horizontal_equity(held, p.evaluate.bootstrap, p.seed),
+        "fairness": fair.groups,
     }
     found["verdicts"] = verdicts_of(held, rivals, found, p.evaluate, p.seed)
-    return Measured(rounded(found), tables(valued, held, p.source, p.features, p.evaluate, p.seed))
+    measured = tables(valued, held, p.source, p.features, p.evaluate, p.seed)
+    return Measured(rounded(found), {**measured, "fairness": fair.table})
 
 
 def valued_sales(sales: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
@@ -79,6 +87,18 @@ def random_split(sales: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataF
     """Sales to learn from and a random `share` of them to value: what a study that forgets time would do."""
     asked = np.random.default_rng(seed).permutation(len(sales)) < round(share * len(sales))
     return sales[~asked], sales[asked]
+
+
+def raw_and_trimmed(held: pd.DataFrame, evaluate: Evaluate, seed: int) -> dict[str, Any]:
+    """The ratio study with its intervals, `raw` of all sales and `trimmed` of those within the fences.
+
+    `reach` is how many interquartile ranges away these are, `outliers` how many sales lie beyond.
+    """
+    kept = held[within_fences(held["predicted"], held["price"], evaluate.trim)]
+    raw, trimmed = (
+        bootstrap_study(part["predicted"], part["price"], evaluate.bootstrap, seed) for part in (held, kept)
+    )
+    return {"reach": evaluate.trim, "outliers": len(held) - len(kept), "raw": raw, "trimmed": trimmed}
 
 
 def interval_study(held: pd.DataFrame, level: float) -> dict[str, Any]:
@@ -96,11 +116,12 @@ def interval_study(held: pd.DataFrame, level: float) -> dict[str, Any]:
 def verdicts_of(
     held: pd.DataFrame, rivals: Mapping[str, np.ndarray], found: Mapping[str, Any], evaluate: Evaluate, seed: int
 ) -> list[dict[str, Any]]:
-    """All verdicts on the hold-out: IAAO's bands, the rivals, the intervals' coverage, the noise floor."""
+    """All verdicts on the hold-out: the assessors' bands, the rivals, the intervals' coverage, the noise floor."""
     values, price, draws = held["predicted"], held["price"], evaluate.bootstrap
-    error = bootstrap_interval("mdape", values, price, draws, seed)
+    study = found["ratio_study"]["raw"]
+    error = study["mdape"]["low"], study["mdape"]["high"]
     return [
-        *verdicts.band_verdicts(values, price, evaluate, seed),
+        *verdicts.band_verdicts(study, found["vertical_equity"]["significance"], evaluate.bands),
         *(verdicts.rival_verdict(name, values, rivals[name], price, draws, seed) for name in rivals),
         verdicts.coverage_verdict(found["intervals"]),
         verdicts.floor_verdict(found["out_of_time"], error, found["noise_floor"]),

@@ -55,8 +55,9 @@ class Spread:
 def calibrate(parts: Sequence[OutOfTime], encoder: Encoder, level: float, seed: int) -> Spread:
     """The spread learnt from all `parts`, two or more periods, and the reach and scale measured on them.
 
-    Each period is measured by a spread learnt from the others. The reach is the largest of theirs, so that the promise
-    would have been kept in every one of them: periods differ, and the one to come is none of them.
+    Each period is measured by a spread learnt from the others, and all periods' scores make one quantile. The largest
+    of the periods' own quantiles would keep the promise in the worst of them and overshoot it in all others: on the
+    months of 2015 of HDB, each calibrated on the six before, it covered 91.7 % for 90 % promised; this covers 90.2 %.
     """
     matrices = [encoder.matrix(part.columns) for part in parts]
     sizes = [np.abs(part.residuals) for part in parts]
@@ -65,8 +66,8 @@ def calibrate(parts: Sequence[OutOfTime], encoder: Encoder, level: float, seed: 
         others = [number for number in range(len(parts)) if number != left_out]
         model = _learn([matrices[number] for number in others], [sizes[number] for number in others], encoder, seed)
         scores.append(size / model.predict(matrix))
-    reach = max(conformal_quantile(of_period, level) for of_period in scores)
-    scale = float(np.sqrt(np.mean(np.concatenate(scores) ** 2)))
+    every = np.concatenate(scores)
+    reach, scale = conformal_quantile(every, level), float(np.sqrt(np.mean(every**2)))
     return Spread(_learn(matrices, sizes, encoder, seed), round(reach, 9), round(scale, 9))
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from homei.model.ratio import bootstrap_interval, median_ratio, ratio_study, value_proxy
+from homei.model.ratio import bootstrapped, median_ratio, percentile_interval, ratio_study, value_proxy
 
-COLUMNS = ["slice", "value", "n", "mdape", "mdape_low", "mdape_high", "ppe10", "median_ratio", "cod", "prd"]
+WITH_INTERVALS = ["mdape", "median_ratio", "cod"]
+STUDY = [
+    "n", "mdape", "mdape_low", "mdape_high", "ppe10", "median_ratio", "median_ratio_low", "median_ratio_high",
+    "cod", "cod_low", "cod_high", "prd", "prb", "mki", "vei",
+]  # fmt: skip
+COLUMNS = ["slice", "value", *STUDY]
+BY_WORTH = ["prb", "mki", "vei"]  # ask whether worth matters: not where all homes are worth about the same
 AGES = {0: "0–4", 5: "5–9", 10: "10–19", 20: "20–29", 30: "30–49", 50: "50 and over"}  # years, from the lower end
 UNKNOWN = "unknown"
 
@@ -32,7 +39,9 @@ def age_band(month: pd.Series, year_built: pd.Series) -> np.ndarray:
 
 
 def slices(held: pd.DataFrame, smallest: int, draws: int, seed: int) -> pd.DataFrame:
-    """The ratio study of each slice of at least `smallest` sales, with the bootstrap interval of its MdAPE.
+    """The ratio study of each slice of at least `smallest` sales, with the 95 % intervals of WITH_INTERVALS.
+
+    Of a tenth of worth BY_WORTH is left out.
 
     `held` has predicted, price, month, location, property_type and year_built; the result has COLUMNS, the slices in
     the order location, property_type, price_decile, age.
@@ -40,10 +49,19 @@ def slices(held: pd.DataFrame, smallest: int, draws: int, seed: int) -> pd.DataF
     rows = []
     for kind, value, members in _members(held):
         if len(members) >= smallest:
-            study = ratio_study(members["predicted"], members["price"])
-            low, high = bootstrap_interval("mdape", members["predicted"], members["price"], draws, seed)
-            rows.append({"slice": kind, "value": value, **study, "mdape_low": low, "mdape_high": high})
-    return pd.DataFrame(rows, columns=COLUMNS).round(6)
+            rows.append({"slice": kind, "value": value, **slice_study(members, draws, seed)})
+    found = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(STUDY[1:], np.float64)).round(6)
+    found.loc[found["slice"] == "price_decile", BY_WORTH] = np.nan
+    return found
+
+
+def slice_study(members: pd.DataFrame, draws: int, seed: int | Sequence[int]) -> dict[str, Any]:
+    """The ratio study of a slice's sales, and `<name>_low`, `<name>_high` of each of WITH_INTERVALS."""
+    valued, price = members["predicted"], members["price"]
+    study = ratio_study(valued, price)
+    for name, drawn in bootstrapped(WITH_INTERVALS, valued, price, draws, seed).items():
+        study[f"{name}_low"], study[f"{name}_high"] = percentile_interval(drawn)
+    return study
 
 
 def _members(held: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

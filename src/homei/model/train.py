@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from homei import lake
+from homei import config, lake
 from homei.config import Features, Intervals, Model, Split, Train
 from homei.features.columns import month_of
 from homei.model.intervals import OutOfTime, calibrate
 from homei.model.preprocess import columns_of, target
 from homei.model.recipe import Recipe, before_and_held
+from homei.model.scope import Scope
 from homei.model.split import rolling_origins
 from homei.model.tune import BEST
 from homei.model.valuation import Fitted, Valuation
@@ -48,12 +49,19 @@ class Trained:
 
 
 def run(
-    seed: int, source: Source, features: Features, split: Split, model: Model, train: Train, intervals: Intervals
+    seed: int,
+    source: Source,
+    features: Features,
+    split: Split,
+    model: Model,
+    train: Train,
+    intervals: Intervals,
+    scope: config.Scope,
 ) -> Trained:
     """Trains by the tuned recipe and writes both models and the predictions."""
     sales = lake.read(lake.READY)
     recipe = Recipe.of(seed, source, features, model, train).with_parameters(**tuned(model))
-    trained = fit(sales, recipe, source, split, intervals, lake.digest(lake.READY)[:12], train.workers)
+    trained = fit(sales, recipe, source, split, intervals, scope, lake.digest(lake.READY)[:12], train.workers)
     lake.write(trained.predictions, lake.PREDICTIONS)
     return Trained(trained.valuation.save(VALUATION), trained.holdout.save(HOLDOUT), trained.predictions)
 
@@ -72,6 +80,7 @@ def fit(
     source: Source,
     split: Split,
     intervals: Intervals,
+    scope: config.Scope,
     data_version: str,
     workers: int = 1,
 ) -> Trained:
@@ -91,7 +100,8 @@ def fit(
 
     def valuation(fitted: Fitted, known: Sequence[OutOfTime], learnt: pd.DataFrame) -> Valuation:
         spread = calibrate(known, fitted.encoder, intervals.level, recipe.seed)
-        return Valuation(fitted, spread, meta(fitted, learnt, source, intervals.level, data_version))
+        known = Scope.learn(columns_of(learnt), scope)
+        return Valuation(fitted, spread, known, meta(fitted, learnt, source, intervals.level, data_version))
 
     holdout = valuation(fits[-1], parts[:-1], before)
     rolling = [predictions(asked, fitted) for fitted, (_, asked) in zip(fits[:-1], steps[:-1], strict=True)]
@@ -141,5 +151,6 @@ def meta(fitted: Fitted, learnt: pd.DataFrame, source: Source, level: float, dat
         "categories": {name: list(values) for name, values in fitted.encoder.categories.items()},
         "data_version": data_version,
         "trained_on": len(learnt),
+        "typical_area": round(float(np.exp(np.log(learnt["square_meters"]).mean())), 2),
         "months": [int(learnt["month"].min()), int(learnt["month"].max())],
     }

@@ -19,6 +19,8 @@ from homei.model import estimators
 from homei.model.estimators import Estimator, LightGBM
 from homei.model.intervals import Spread
 from homei.model.preprocess import Columns, Encoder, base, columns_of
+from homei.model.reasons import Reasons, explain
+from homei.model.scope import Scope
 
 __all__ = ["Fitted", "Valuation", "ValuationError", "Values", "columns_of"]
 
@@ -31,12 +33,16 @@ class ValuationError(ValueError):
 
 
 class Values(NamedTuple):
-    """Prices and the ends of their intervals, to the cent, and forecast standard deviations relative to the price."""
+    """Prices and the ends of their intervals, to the cent, and forecast standard deviations relative to the price.
+
+    `flags` (homes × FLAGS) says in what respect a home is beyond what the model knows.
+    """
 
     price: np.ndarray
     low: np.ndarray
     high: np.ndarray
     deviation: np.ndarray
+    flags: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -62,16 +68,22 @@ class Valuation:
 
     fitted: Fitted
     spread: Spread
+    scope: Scope
     meta: Mapping[str, Any]
     version: str = "unsaved"
 
     def value(self, columns: Columns) -> Values:
         """The values of properties given as columns: attributes, features and month; NaN without a market level."""
         matrix = self.fitted.encoder.matrix(columns)
-        logs, spread = self.fitted.logs(columns, matrix), self.spread.of(matrix)
+        flags = self.scope.flags(columns)
+        logs, spread = self.fitted.logs(columns, matrix), self.spread.of(matrix) * self.scope.widening(flags)
         reach = self.spread.reach * spread
         prices = (np.round(np.exp(ends), 2) for ends in (logs, logs - reach, logs + reach))
-        return Values(*prices, np.round(self.spread.scale * spread, 6))
+        return Values(*prices, np.round(self.spread.scale * spread, 6), flags)
+
+    def reasons(self, columns: Columns) -> Reasons:
+        """What each input adds to the values that `value` gives for the same columns."""
+        return explain(self.fitted.encoder, self.fitted.estimator, columns, self.meta["typical_area"])
 
     def save(self, folder: Path) -> Valuation:
         """Writes the folder, swapped in whole, and returns what a load of it gives: the same, with its version."""
@@ -81,7 +93,8 @@ class Valuation:
             lake.write_text(self.fitted.encoder.to_json(), side / ENCODER)
             files = {path.name: _sha256(path) for path in sorted(side.iterdir())}
             interval = {"reach": self.spread.reach, "scale": self.spread.scale}
-            lake.write_json({**self.meta, "interval": interval, "files": files}, side / META)
+            own = {"interval": interval, "scope": self.scope.to_json(), "files": files}
+            lake.write_json({**self.meta, **own}, side / META)
         return Valuation.load(folder)
 
     @classmethod
@@ -93,7 +106,8 @@ class Valuation:
         kept = _checked(folder, meta["files"])
         encoder = Encoder.from_json((folder / ENCODER).read_text(encoding="utf-8"))
         spread = Spread(LightGBM.load(folder / SPREAD), **meta["interval"])
-        return cls(Fitted(encoder, estimators.load(kept)), spread, meta, lake.digest(folder)[:12])
+        scope = Scope.from_json(meta["scope"])
+        return cls(Fitted(encoder, estimators.load(kept)), spread, scope, meta, lake.digest(folder)[:12])
 
 
 def _checked(folder: Path, files: Mapping[str, str]) -> Path:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from homei.config import Bands, Evaluate
+from homei.config import Bands
 from homei.model.floor import KNOWN_NOISE, TWINS
-from homei.model.ratio import STATISTICS, bootstrap_interval, checked, mdape, percentile_interval, resamples
+from homei.model.ratio import STATISTICS, checked, mdape, percentile_interval, resamples
 
 # How many times the floor's error is close. Twins sold within the quarter, of which a valuation from the months
 # before knows nothing yet: their floor lies lower than any that looks only back can come.
@@ -21,21 +21,23 @@ Verdict = dict[str, Any]
 Interval = tuple[float, float] | tuple[None, None]
 
 
-def band_verdicts(predicted: npt.ArrayLike, actual: npt.ArrayLike, evaluate: Evaluate, seed: int) -> list[Verdict]:
-    """One verdict for each IAAO band: it holds where the statistic's 95 % interval overlaps the band.
+def band_verdicts(study: Mapping[str, Any], significance: float | None, bands: Bands) -> list[Verdict]:
+    """One verdict for each band on a bootstrap_study: it holds where the statistic's 95 % interval overlaps the band.
 
     That is the standard's own rule (§9): a jurisdiction fails only where chance can't account for it. A COD below its
-    band is no failure here: the standard suspects sales chasing, which valuations made before the sale rule out.
+    band is no failure here: the standard suspects sales chasing, which valuations made before the sale rule out. The
+    vertical equity indicator has a rule of its own: its `significance` must be in its band, see equity.vertical_equity.
     """
-    valued, price = checked(predicted, actual)
     found = []
     for name in Bands.model_fields:
-        low, high = getattr(evaluate.bands, name)
-        value = float(STATISTICS[name](valued, price))
-        interval = bootstrap_interval(name, valued, price, evaluate.bootstrap, seed)
-        found.append(
-            _verdict(name, value, low, high, interval, _overlaps(interval, None if name == "cod" else low, high))
-        )
+        low, high = getattr(bands, name)
+        measured = study[name]
+        interval = measured["low"], measured["high"]
+        if name == "vei":
+            ok = None if significance is None else low <= significance <= high
+        else:
+            ok = _overlaps(interval, None if name == "cod" else low, high)
+        found.append(_verdict(name, measured["value"], low, high, interval, ok))
     return found
 
 
@@ -116,6 +118,11 @@ def _sentence(name: str, value: float | None, ok: bool | None) -> str:
         else f"{'Dear' if value > 1 else 'Cheap'} homes are valued low against the others.",
         "prb": f"As a home's worth doubles, its ratio {'rises' if value > 0 else 'falls'} by {amount}"
         + (": cheap and dear are treated alike." if so else ": more than the standard allows."),
+        "mki": "Values part cheap from dear as prices do."
+        if so
+        else f"Values differ {'more' if value > 1 else 'less'} between cheap and dear homes than prices do.",
+        "vei": f"The dearest homes' ratio lies {amount} {'above' if value > 0 else 'below'} that of the cheapest"
+        + (": no more than allowed, or than chance." if so else ": beyond what is allowed and what chance explains."),
         "coverage": f"{amount} of prices lie within their interval"
         + (", as promised." if so else ", which is not what was promised."),
         "noise_floor": f"The error is {value:.2f} times what the noise of single sales alone would leave.",

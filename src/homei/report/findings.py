@@ -13,7 +13,7 @@ FLOORS = {
     "known noise": "the noise in the prices themselves",
     "twins": "because homes that look alike differ in price",
 }
-BANDS = ("median_ratio", "cod", "prd", "prb")
+BANDS = ("median_ratio", "cod", "prd", "prb", "mki", "vei")
 RIVAL = "better_than_"
 # As metrics.json names its verdicts: what a reader calls them, and how they are written.
 MEASURES = {
@@ -21,6 +21,8 @@ MEASURES = {
     "cod": ("Uniformity (COD)", "percent"),
     "prd": ("Cheap against dear (PRD)", "ratio"),
     "prb": ("Cheap against dear (PRB)", "ratio"),
+    "mki": ("Cheap against dear (MKI)", "ratio"),
+    "vei": ("Cheap against dear (VEI)", "percent"),
     "better_than_naive": ("Gain on a naive estimate", "percent"),
     "better_than_linear": ("Gain on a linear model", "percent"),
     "coverage": ("Prices inside their interval", "percent"),
@@ -123,7 +125,7 @@ def _bands(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "label": "Assessors’ bands",
         "value": f"{sum(bool(verdict['ok']) for verdict in verdicts)} of {len(verdicts)}",
-        "note": f"outside: {_listed(outside)}" if outside else "level, uniformity and fairness as the IAAO asks",
+        "note": f"outside: {_listed(outside)}" if outside else "level, uniformity and equity as assessors ask",
         "ok": False if outside else "watch" if unknown else True,
         "word": "Outside a band" if outside else "Too few sales" if unknown else "Within",
     }

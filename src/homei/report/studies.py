@@ -1,4 +1,4 @@
-"""Ratio studies as tables and pictures: side by side, slice by slice, place by place."""
+"""Ratio studies as tables and pictures: side by side, slice by slice."""
 
 from __future__ import annotations
 
@@ -55,17 +55,6 @@ def slice_pictures(slices: pd.DataFrame) -> Html:
             charts.bars(part["value"], part["mdape"], f"Median error by {_words(name)}", _intervals(part))
             for name, part in kinds
         )
-    )
-
-
-def slice_table(slices: pd.DataFrame, kind: str) -> Html:
-    """The slices of one kind, the least accurate first."""
-    shown = (
-        slices[slices["slice"] == kind].drop(columns="slice").sort_values(["mdape", "value"], ascending=[False, True])
-    )
-    formats = {**FORMATS, "mdape_low": "percent2", "mdape_high": "percent2"}
-    return table(
-        shown, formats, {**HEADINGS, "value": _words(kind).capitalize(), "mdape_low": "from", "mdape_high": "to"}
     )
 
 

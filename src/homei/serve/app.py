@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from homei.serve.contract import Contract
+from homei.serve.include import PARAMETER, included
 from homei.serve.refusal import Problem, RequestError, shown
 from homei.serve.schemas import Intake, Refusal, Valuation, Valuations
 
@@ -64,10 +65,14 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
     @app.post(PRICE, responses=REFUSALS | _answers(Valuation), openapi_extra=_body(schema, contract.example))
     async def price(request: Request) -> Response:
         """Value one property."""
+        value = request.app.state.predictor.value
         try:
+            include = included(request.scope["query_string"])
             row = intake.one(await _json(request))
+            if include:
+                return _ok((await to_thread.run_sync(value, [row], include))[0])
             # Well under a millisecond: a thread would cost more than it frees.
-            return _ok(request.app.state.predictor.value([row])[0])
+            return _ok(value([row])[0])
         except RequestError as refused:
             return _refuse(refused)
 
@@ -75,11 +80,12 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
     async def batch(request: Request) -> Response:
         """Value many properties at once, in order; one that is wrong refuses them all."""
 
-        def answer(body: bytes) -> Response:
-            return _ok({"valuations": request.app.state.predictor.value(intake.many(body))})
+        def answer(body: bytes, include: frozenset[str]) -> Response:
+            return _ok({"valuations": request.app.state.predictor.value(intake.many(body), include)})
 
         try:
-            return await to_thread.run_sync(answer, await _json(request))
+            include = included(request.scope["query_string"])
+            return await to_thread.run_sync(answer, await _json(request), include)
         except RequestError as refused:
             return _refuse(refused)
 
@@ -143,7 +149,8 @@ def _answers(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 
 
 def _body(schema: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}}
+    body = {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
+    return {"parameters": [PARAMETER], "requestBody": body}
 
 
 def _batch_body(schema: dict[str, Any], contract: Contract) -> dict[str, Any]:

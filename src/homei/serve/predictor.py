@@ -8,12 +8,26 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from homei.config import FLAGS
 from homei.features.columns import month_of
+from homei.model.estimators import UnexplainedError
+from homei.model.reasons import Reasons, by_size
+from homei.model.scope import Scope
 from homei.serve.contract import Contract
+from homei.serve.include import COMPARABLES, NOTHING, REASONS, check_size
+from homei.serve.refusal import SHOWN as MOST_PROBLEMS
 from homei.serve.refusal import Problem, RequestError
 
 NUMERIC = ("square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
 CATEGORICAL = ("property_type", "location", "property_id")
+
+SHOWN = 5  # comparables of a valuation
+WHY = {
+    "unknown_location": "nothing was sold in this location",
+    "unusual_area": "the area is not usual for this type",
+    "no_comparable": "nothing like it was sold within reach",
+    "unlike_any_sale": "no home of this type with such attributes was sold anywhere",
+}
 
 Columns = Mapping[str, np.ndarray]
 
@@ -23,11 +37,17 @@ class History(Protocol):
 
     def features(self, columns: Columns) -> dict[str, np.ndarray]: ...
 
+    def comparables(self, columns: Columns, count: int) -> list[list[dict[str, Any]]]: ...
+
 
 class Model(Protocol):
     """What values homes: homei.model.valuation.Valuation."""
 
+    scope: Scope
+
     def value(self, columns: Columns) -> Any: ...
+
+    def reasons(self, columns: Columns) -> Reasons: ...
 
 
 class Predictor:
@@ -54,19 +74,52 @@ class Predictor:
 
         return cls(contract, Lookup.load(folder / "lookup"), Valuation.load(folder / "valuation"))
 
-    def value(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """One answer a row, in order: price, interval and confidence, with currency and versions.
+    def value(self, rows: Sequence[Mapping[str, Any]], include: frozenset[str] = NOTHING) -> list[dict[str, Any]]:
+        """One answer a row, in order: price, interval, confidence and flags, with currency and versions.
 
-        The confidence is 1 minus the forecast's standard deviation relative to the price, within 0 and 1.
+        The confidence is 1 minus the forecast's standard deviation relative to the price, within 0 and 1; a flag names
+        what is beyond the model's knowledge. Each name in `include` (of serve.include.INCLUDABLE) is a further entry.
+        Raises RequestError where one can't be given, and where a price would be an invention.
         """
+        check_size(len(rows), include)
         columns = self._columns(rows)
-        values = self._model.value({**columns, **self._history.features(columns)})
+        known = {**columns, **self._history.features(columns)}
+        values = self._model.value(known)
         if not np.isfinite(values.price).all():
             row = int(np.flatnonzero(~np.isfinite(values.price))[0])
             raise RequestError(422, [Problem("valuation_date", f"no price level is known for that month (row {row})")])
+        self._refuse_inventions(values.flags)
         confidence = np.clip(1 - values.deviation, 0, 1)
-        numbers = (values.price, values.low, values.high, confidence)
-        return [self._answer(*row) for row in zip(*(column.tolist() for column in numbers), strict=True)]
+        parts = (values.price, values.low, values.high, confidence, values.flags)
+        answers = [self._answer(*row) for row in zip(*(part.tolist() for part in parts), strict=True)]
+        if COMPARABLES in include:
+            for answer, comparables in zip(answers, self._history.comparables(columns, SHOWN), strict=True):
+                answer[COMPARABLES] = comparables
+        if REASONS in include:
+            for answer, reasons in zip(answers, self._reasons(known, values.price), strict=True):
+                answer[REASONS] = reasons
+        return answers
+
+    def _reasons(self, known: Columns, prices: np.ndarray) -> list[dict[str, Any]]:
+        """What an average home is worth, and what makes each of these worth more or less, the largest amount first."""
+        try:
+            told = self._model.reasons(known).by_feature()
+        except UnexplainedError as error:
+            raise RequestError(422, [Problem("include", str(error), REASONS)]) from error
+        return [
+            {"start": start, "contributions": [{"feature": f, "amount": a} for f, a in by_size(told.names, added)]}
+            for start, added in zip(*(money.tolist() for money in told.in_money(prices)), strict=True)
+        ]
+
+    def _refuse_inventions(self, flags: np.ndarray) -> None:
+        refused = np.flatnonzero(self._model.scope.refused(flags)) if flags.any() else ()
+        problems = []
+        for row in refused[:MOST_PROBLEMS]:
+            why = " and ".join(WHY[flag] for flag, raised in zip(FLAGS, flags[row], strict=True) if raised)
+            field = f"properties.{row}" if len(flags) > 1 else "body"
+            problems.append(Problem(field, f"{why}: a price would be an invention"))
+        if problems:
+            raise RequestError(422, problems)
 
     def _columns(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
         # A None among floats becomes NaN: what the model and the lookup take for "unknown".
@@ -78,10 +131,11 @@ class Predictor:
         columns["month"] = np.array([month_of(row["valuation_date"]) for row in rows], dtype=np.int64)
         return columns
 
-    def _answer(self, price: float, low: float, high: float, confidence: float) -> dict[str, Any]:
+    def _answer(self, price: float, low: float, high: float, confidence: float, flags: list[bool]) -> dict[str, Any]:
         return {
             "predicted_price": round(price, 2),
             "interval": {"low": round(low, 2), "high": round(high, 2), "level": self._level},
             "confidence": round(confidence, 4),
+            "flags": [flag for flag, raised in zip(FLAGS, flags, strict=True) if raised],
             **self._versions,
         }

@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
+from homei.config import Flag
 from homei.serve.contract import Contract
 from homei.serve.refusal import SHOWN, Problem, RequestError, problems_of, shown
 
@@ -55,6 +56,35 @@ class Interval(BaseModel):
     level: float = Field(description="Share of such homes whose price lies within, measured out of time.")
 
 
+class Contribution(BaseModel):
+    feature: str = Field(description="Such as `place`, `area` or `floor`; an attribute of a source's own has its name.")
+    amount: float = Field(description="What it adds to the value or takes from it, in the currency, to the cent.")
+
+
+class Reasons(BaseModel):
+    """The start and all amounts add up to `predicted_price`, to the cent."""
+
+    start: float = Field(description="An average home of the city, at the city's level known before the month.")
+    contributions: list[Contribution] = Field(description="The largest first, whether up or down.")
+
+
+class Comparable(BaseModel):
+    """An earlier sale like the home asked for, and the price that it implies alone."""
+
+    transaction_id: str
+    sale_date: datetime.date
+    price: float
+    location: str | None
+    square_meters: float
+    floor: float | None
+    year_built: float | None
+    distance: float | None = Field(description="In metres; null where the home's place is unknown.")
+    likeness: float = Field(description="The distance in place, floor, area, age and time, each on a scale of its own.")
+    adjusted_price: float = Field(
+        description="The price, made up for what differs and for the market's movement since the sale."
+    )
+
+
 class Valuation(BaseModel):
     """A price with its interval, and the versions of what it was made from."""
 
@@ -65,10 +95,15 @@ class Valuation(BaseModel):
     confidence: float = Field(
         description="1 − the forecast's standard deviation relative to the price, within 0 and 1: 0.93 says ± 7 %."
     )
+    flags: list[Flag] = Field(
+        description="In what respect the home is beyond what the model knows; each flag widens the interval."
+    )
     currency: str
     model_version: str
     data_version: str
     as_of: datetime.date = Field(description="The last day of sales that the model knows.")
+    comparables: list[Comparable] | None = Field(None, description="Only where `include` asks for them.")
+    reasons: Reasons | None = Field(None, description="Only where `include` asks for them.")
 
 
 class Valuations(BaseModel):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from homei.groups import Group
 from homei.source import TABLES, Fetch, LookupFile, PlacesFile, Source
 from homei.sources.checksums import SUMS, is_intact, read_sums, sha256, write_sums
 from homei.sources.download import download
@@ -132,9 +133,9 @@ def _names_in(source: Source, folder: Path) -> list[str]:
     return sorted(names)
 
 
-def _side_files(source: Source) -> list[LookupFile | PlacesFile]:
+def _side_files(source: Source) -> list[LookupFile | PlacesFile | Group]:
     lookups = [feed.lookup for feed in _file_feeds(source) if feed.lookup]
-    return [*lookups, *source.places]
+    return [*lookups, *source.places, *(group for group in source.groups if group.file)]
 
 
 def _file_feeds(source: Source) -> list[Files]:
