@@ -73,7 +73,7 @@ def test_the_sentence_tells_both_errors_and_the_interval():
 @pytest.fixture(scope="module")
 def trained(sections, ready, recipe):
     table = ready(1500)
-    return table, fit(table, recipe, sections.source, sections.split, sections.intervals, "d")
+    return table, fit(table, recipe, sections.source, sections.split, sections.intervals, sections.scope, "d")
 
 
 @pytest.fixture
