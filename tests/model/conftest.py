@@ -10,7 +10,7 @@ import yaml
 from dvc.repo import Repo
 
 from homei import lake, params
-from homei.config import Promote
+from homei.config import Bands, Promote
 from homei.features.columns import month_of, numeric_inputs
 from homei.model import package
 from homei.model.champions import git
@@ -91,7 +91,7 @@ def build_challenger(
     held = pd.DataFrame({"transaction_id": identities, "month": months[1], "price": price})
     held = held.assign(predicted=price * np.exp(error * noise), part="hold_out")
     lake.write(held, lake.PREDICTIONS)
-    names = ["median_ratio", "cod", "prd", "prb", "coverage", "better_than_naive", "better_than_linear"]
+    names = [*Bands.model_fields, "coverage", "better_than_naive", "better_than_linear"]
     verdicts = [{"name": name, "ok": name != fails, "text": f"About {name}."} for name in names]
     study = {"mdape": float(np.median(np.abs(held["predicted"] / price - 1)))}
     told = {"source": "town", "out_of_time": study, "intervals": {}, "verdicts": verdicts}

@@ -60,11 +60,9 @@ def check_challenger() -> None:
         raise PromotionError(f"{', '.join(sorted(stale))}: not what the code and the data make; run `dvc repro` first")
     recorded = recorded_outputs(Path())
     wrong = [path for path in (VALUATION, *PARTS.values()) if md5(path) != recorded.get(path.as_posix())]
-    if problems := [
-        *(f"{path}: its bytes are not those that dvc.lock records" for path in wrong),
-        *package.verify_bento(),
-    ]:
-        raise PromotionError("\n".join([*problems, "`homei verify` tells more"]))
+    problems = [f"{path}: its bytes are not those that dvc.lock records" for path in wrong] + package.verify_bento()
+    if problems:
+        raise PromotionError("\n".join([*problems, "`dvc repro` builds what is missing, `homei verify` tells more"]))
 
 
 def check_city(champion: Path, source: str) -> None:
