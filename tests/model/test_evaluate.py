@@ -102,7 +102,7 @@ def test_metrics_have_the_names_that_others_rely_on(measured):
     assert set(metrics["intervals"]) == {"level", "coverage", "mean_relative_width", "n"}
     assert [set(verdict) for verdict in metrics["verdicts"]] == [
         {"name", "value", "low", "high", "interval", "ok", "text"}
-    ] * 10
+    ] * 11
 
 
 def test_what_knows_all_but_the_noise_reaches_the_floor_and_beats_its_rivals(measured):

@@ -16,6 +16,7 @@ from homei.config import Evaluate, Features
 from homei.features import keys
 from homei.features.columns import first_day, month_of
 from homei.model import baselines, verdicts
+from homei.model.confidence import confidence_study, confidence_table
 from homei.model.equity import horizontal_equity, vertical_equity
 from homei.model.fairness import fairness
 from homei.model.floor import noise_floor
@@ -72,8 +73,9 @@ def assess(
         "horizontal_equity": horizontal_equity(held, p.evaluate.bootstrap, p.seed),
         "fairness": fair.groups,
     }
-    found["verdicts"] = verdicts_of(held, rivals, found, p.evaluate, p.seed)
     measured = tables(valued, held, p.source, p.features, p.evaluate, p.seed)
+    found["confidence"] = confidence_study(measured["confidence"])
+    found["verdicts"] = verdicts_of(held, rivals, found, p.evaluate, p.seed)
     return Measured(rounded(found), {**measured, "fairness": fair.table})
 
 
@@ -124,6 +126,7 @@ def verdicts_of(
         *verdicts.band_verdicts(study, found["vertical_equity"]["significance"], evaluate.bands),
         *(verdicts.rival_verdict(name, values, rivals[name], price, draws, seed) for name in rivals),
         verdicts.coverage_verdict(found["intervals"]),
+        verdicts.confidence_verdict(found["confidence"]),
         verdicts.floor_verdict(found["out_of_time"], error, found["noise_floor"]),
     ]
 
@@ -133,6 +136,7 @@ def tables(
 ) -> dict[str, pd.DataFrame]:
     """The tables behind the pictures: `valued` are all out-of-time predictions, `held` those of the hold-out."""
     return {
+        "confidence": confidence_table(held, evaluate.bootstrap, seed),
         "predicted_actual": predicted_actual(held, seed),
         "ratio_by_decile": ratio_by_decile(held, evaluate.bootstrap, seed),
         "error_by_month": error_by_month(valued, evaluate.bootstrap, seed),

@@ -65,6 +65,11 @@ def coverage_verdict(intervals: Mapping[str, Any]) -> Verdict:
     return _verdict("coverage", share, low, high, _wilson(share, n), low <= share <= high)
 
 
+def confidence_verdict(confidence: Mapping[str, Any]) -> Verdict:
+    """Whether valuations are as sure as they say: by how much the worst group's confidence misses what came."""
+    return _verdict("confidence", confidence["largest_gap"], None, confidence["margin"], (None, None), confidence["ok"])
+
+
 def floor_verdict(study: Mapping[str, Any], interval: Interval, floor: Mapping[str, Any]) -> Verdict:
     """How many times the floor's MdAPE the model's is; holds up to NEAR_FLOOR, and is None without a floor."""
     limit, least = NEAR_FLOOR[floor["basis"]], floor["mdape"]
@@ -125,6 +130,8 @@ def _sentence(name: str, value: float | None, ok: bool | None) -> str:
         + (": no more than allowed, or than chance." if so else ": beyond what is allowed and what chance explains."),
         "coverage": f"{amount} of prices lie within their interval"
         + (", as promised." if so else ", which is not what was promised."),
+        "confidence": "Valuations are as sure as they say"
+        + (", give or take chance." if so else f" but for {amount}: more than chance accounts for."),
         "noise_floor": f"The error is {value:.2f} times what the noise of single sales alone would leave.",
     }.get(name) or _against(name.removeprefix("better_than_"), value, amount)
 

@@ -26,6 +26,7 @@ MEASURES = {
     "better_than_naive": ("Gain on a naive estimate", "percent"),
     "better_than_linear": ("Gain on a linear model", "percent"),
     "coverage": ("Prices inside their interval", "percent"),
+    "confidence": ("Confidence, off by at most", "percent"),
     "noise_floor": ("Times the noise floor", "decimal"),
 }
 MODEL = "The model"

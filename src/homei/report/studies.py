@@ -47,6 +47,13 @@ def study_table(studies: Mapping[str, Mapping[str, Any]], title: str) -> Html:
     return table(rows.astype(dict.fromkeys(list(MEASURES)[1:], "float64")), FORMATS, HEADINGS)
 
 
+def confidence_table(groups: pd.DataFrame) -> Html:
+    """What valuations said of their confidence beside what came, the surest fifth first."""
+    rows = groups.assign(group=["surest", *[""] * (len(groups) - 2), "least sure"][: len(groups)])
+    headings = {"group": "Fifth", "n": "Sales", "stated": "Said", "came": "Came", "low": "from", "high": "to"}
+    return table(rows, dict.fromkeys(["stated", "came", "low", "high"], "percent"), headings)
+
+
 def slice_pictures(slices: pd.DataFrame) -> Html:
     """The median error of each slice with its interval, a picture for each way to slice but by location."""
     kinds = slices[slices["slice"] != "location"].groupby("slice", sort=False)
