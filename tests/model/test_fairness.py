@@ -91,6 +91,20 @@ def test_a_small_group_is_named_and_counted_and_nothing_more(source):
     assert "villa" not in (group["level"]["highest"], group["level"]["lowest"])
 
 
+def test_a_group_of_exactly_the_least_size_is_shown(source):
+    sales = valued_sales()
+    sales.loc[sales.index[:30], "property_type"] = "villa"
+    assert fairness.fairness(sales, source(KIND), EVALUATE, seed=1).groups[0]["suppressed"] == []
+
+
+def test_a_gap_beyond_the_tolerance_that_may_be_chance_is_no_failure(source):
+    sales = valued_sales(n=240, sigma=0.2)
+    sales.loc[sales["location"] == "Hill", "predicted"] *= 1.06
+    level = fairness.fairness(sales, source(BAND), EVALUATE, seed=1).groups[0]["level"]
+    assert level["low"] < level["tolerance"] < level["gap"]
+    assert level["ok"] is True
+
+
 def test_where_one_value_is_shown_nothing_is_compared(source):
     sales = valued_sales().assign(property_type="flat")
     (group,) = fairness.fairness(sales, source(KIND), EVALUATE, seed=1).groups

@@ -128,6 +128,11 @@ def test_outliers_lie_beyond_the_fences_and_nothing_else():
     assert ratio.within_fences(ratios, np.ones(11), reach=3.0).all()
 
 
+def test_quartiles_lie_at_a_quarter_of_one_more_than_there_are_sales():
+    # 1.25 and 8.25, so the upper fence is at 11.75 and the lower at -2.25.
+    assert ratio.within_fences([1.0, 2.0, 3.0, 10.0], np.ones(4), reach=0.5).all()
+
+
 @settings(max_examples=30)
 @given(AMOUNTS, st.floats(0.5, 4))
 def test_a_wider_fence_trims_no_more(pairs, reach):

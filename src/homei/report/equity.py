@@ -120,8 +120,8 @@ def looked_at(groups: Sequence[Mapping[str, Any]], smallest: int) -> Html:
     else:
         seen = "<p><strong>Looked at:</strong> nothing, as the source declares no group.</p>"
     return Html(
-        f"{seen}<p><strong>Not looked at:</strong> everything else. No data is declared about anybody's own income, "
-        "origin, ethnicity, religion, sex, age, health or household, so nothing was examined or inferred about them: "
+        f"{seen}<p><strong>Not looked at:</strong> everything else. No other data is declared about anybody's "
+        "income, origin, ethnicity, religion, sex, age, health or household, so nothing more was examined or inferred: "
         "this page can't say whether valuations treat such groups alike. What is declared of an area tells nothing of "
         "a single household in it, and two attributes together (a band within a type, say) were not looked at.</p>"
     )
