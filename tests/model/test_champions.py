@@ -101,6 +101,35 @@ def test_an_unknown_version_is_told_with_those_there_are(three):
         champions.find("v7")
 
 
+def test_the_one_in_use_is_no_version_to_go_back_to(three):
+    with pytest.raises(champions.ChampionError, match=r"v1\.2\.0 is in use already"):
+        champions.roll_back(champions.find("v1.2.0"))
+
+
+def git_refuses(why: str) -> None:
+    hook = Path(".git/hooks/pre-commit")
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\necho {why} >&2\nexit 1\n")
+    hook.chmod(0o755)
+
+
+def test_what_git_will_not_commit_leaves_nothing_behind(three):
+    before, taken = champions.git("tag"), champions.decisions()
+    git_refuses("not today")
+    with pytest.raises(champions.ChampionError, match="not today"):
+        champions.roll_back(champions.find("v1.0.0"))
+    assert (champions.uncommitted(), champions.git("tag"), champions.decisions()) == ([], before, taken)
+    assert hashes(launch.champion_bento()[0]) == three["v1.2.0"]
+
+
+def test_a_first_promotion_that_git_will_not_commit_leaves_nothing_behind(challenger):
+    challenger(0.2)
+    git_refuses("not today")
+    with pytest.raises(champions.ChampionError, match="not today"):
+        promote(SETTINGS, 1)
+    assert (champions.uncommitted(), champions.git("tag"), champions.decisions()) == ([], "", [])
+
+
 def test_a_stage_that_gto_withdrew_is_left_by_the_version_before(three):
     from gto import api
 

@@ -120,7 +120,7 @@ def crown(parts: Mapping[str, Path], decision: Mapping[str, Any]) -> Version:
     with lake.replacing(FOLDER) as side:
         for part, path in parts.items():
             _copy(path, side / part)
-    with Repo() as repo:
+    with Repo() as repo, repo.scm_context(quiet=True):
         repo.add([str(FOLDER)])
     summary = f"{ARTIFACT} {name}: {decision['summary']}"
     record({**decision, "version": name}, f"Promote {summary}", PINNED)
@@ -130,6 +130,8 @@ def crown(parts: Mapping[str, Path], decision: Mapping[str, Any]) -> Version:
 def roll_back(version: Version) -> Path:
     """FOLDER with the bytes of an earlier version, which is in use from now on; the decision is recorded."""
     before = in_use()
+    if before and before.name == version.name:
+        raise ChampionError(f"{version.name} is in use already")
     folder = restore(version)
     git("checkout", "--quiet", version.commit, "--", str(PINNED))
     summary = f"{ARTIFACT} {version.name}: back from {before.name if before else 'none'}"
@@ -154,12 +156,21 @@ def decided(action: str, summary: str) -> dict[str, Any]:
 
 
 def record(decision: Mapping[str, Any], message: str, *files: Path) -> None:
-    """Adds the decision to DECISIONS and commits it, and the other files, but nothing else."""
+    """Adds the decision to DECISIONS and commits it, and the other files, but nothing else.
+
+    Where git won't commit, the files are again what they were at the last commit.
+    """
     before = DECISIONS.read_text(encoding="utf-8") if DECISIONS.exists() else ""
     lake.write_text(before + json.dumps(decision, ensure_ascii=False, allow_nan=False) + "\n", DECISIONS)
     paths = [str(path) for path in (DECISIONS, *files)]
     git("add", "--", *paths)
-    git("commit", "--quiet", "--message", message, "--", *paths)
+    try:
+        git("commit", "--quiet", "--message", message, "--", *paths)
+    except ChampionError:
+        git("rm", "--quiet", "--force", "--", *paths)
+        if known := git("ls-tree", "--name-only", "HEAD", "--", *paths).splitlines():
+            git("checkout", "--quiet", "HEAD", "--", *known)
+        raise
 
 
 def uncommitted() -> list[str]:
