@@ -153,6 +153,7 @@ class Features(Section):
 
 class Split(Section):
     hold_out_months: Count
+    tested_months: Count
     warm_up_months: Count
 
 
@@ -184,6 +185,12 @@ class Evaluate(Section):
     min_slice: Count
     bootstrap: Count
     bands: Bands
+
+
+class Backtest(Section):
+    refit_months: Count
+    calibration_months: Annotated[int, Field(ge=2)]
+    untuned: dict[str, int | float | str | bool]
 
 
 class Drift(Section):
@@ -221,6 +228,7 @@ class Params(Section):
     train: Train
     intervals: Intervals
     evaluate: Evaluate
+    backtest: Backtest
     drift: Drift
     curate: Curate
     package: Package
