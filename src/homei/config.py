@@ -153,6 +153,7 @@ class Features(Section):
 
 class Split(Section):
     hold_out_months: Count
+    tested_months: Count
     warm_up_months: Count
 
 
@@ -215,6 +216,12 @@ class Promote(Section):
     fewest: Count
 
 
+class Backtest(Section):
+    refit_months: Count
+    calibration_months: Annotated[int, Field(ge=2)]
+    untuned: dict[str, int | float | str | bool]
+
+
 class Drift(Section):
     sample: Annotated[int, Field(ge=100)]
     share: Share
@@ -251,6 +258,7 @@ class Params(Section):
     intervals: Intervals
     scope: Scope
     evaluate: Evaluate
+    backtest: Backtest
     promote: Promote
     drift: Drift
     curate: Curate

@@ -54,6 +54,11 @@ STAGES: dict[str, Script | Notebook] = {
         Path("reports/evaluation/evaluate.html"),
         "measure it as an assessor would",
     ),
+    "backtest": Notebook(
+        Path("notebooks/35_backtest.ipynb"),
+        Path("reports/backtest/backtest.html"),
+        "value each month by a model of those before it",
+    ),
     "drift": Notebook(
         Path("notebooks/40_drift.ipynb"),
         Path("reports/drift/drift.html"),

@@ -13,7 +13,7 @@ from homei.config import Drift, Split
 from homei.model import drift
 
 SOURCE = params.section("source", yaml.safe_load(Path("params/source/demo.yaml").read_text(encoding="utf-8")))
-SPLIT = Split(hold_out_months=6, warm_up_months=6)
+SPLIT = Split(hold_out_months=6, tested_months=12, warm_up_months=6)
 SETTINGS = Drift(sample=2_000, share=0.5)
 LAST = 2025 * 12 + 11
 PLACES = [f"District {number:02d}" for number in range(20)]

@@ -26,7 +26,7 @@ P = SimpleNamespace(
     features=params.section(
         "features", yaml.safe_load(Path("params/config.yaml").read_text(encoding="utf-8"))["features"]
     ),
-    split=Split(hold_out_months=6, warm_up_months=6),
+    split=Split(hold_out_months=6, tested_months=12, warm_up_months=6),
     model=SimpleNamespace(name="lightgbm"),
     intervals=Intervals(level=0.9, folds=2),
     evaluate=Evaluate(

@@ -13,7 +13,7 @@ from homei.report import feeds
 DECILES = range(1, 11)
 REPORTS = (
     "quality/quality", "curated/data_quality", "curated/dictionary", "drift/drift", "drift/data_drift",
-    "drift/regression", "evaluation/evaluate",
+    "drift/regression", "evaluation/evaluate", "backtest/backtest",
 )  # fmt: skip
 
 
@@ -51,6 +51,31 @@ def metrics():
             {"name": name, "value": value, "low": low, "high": high, "interval": [value - 0.002, value + 0.002],
              "ok": True, "text": f"A sentence about {name}."}
             for name, (value, low, high) in VERDICTS.items()
+        ],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def backtest():
+    names = ("better_than_untuned", "better_than_linear", "better_than_naive", "months_won", "coverage")
+    errors = {"model": 0.027, "untuned": 0.029, "linear": 0.035, "naive": 0.07}
+    shares = {"coverage": 0.9, "width": 0.15}
+    held = {"level": 0.9, "coverage": 0.9, "mean_relative_width": 0.15, "n": 2400}
+    return {
+        "refit_months": 1, "calibration_months": 6, "months_won": {"won": 11, "of": 12},
+        "months": [
+            {"month": f"2025-{month:02d}", "n": 200, **{name: study(error) for name, error in errors.items()}, **shares}
+            for month in range(1, 13)
+        ],
+        "pooled": {name: {**study(error, 2400), "mdape_interval": [error, error]} for name, error in errors.items()},
+        "intervals": held, "split_conformal": {**held, "mean_relative_width": 0.16},
+        "coverage": {
+            kind: [{"value": f"{kind} {number}", "n": 200, **shares} for number in range(groups)]
+            for kind, groups in {"month": 12, "worth_decile": 10, "valued_decile": 10, "location": 0}.items()
+        },
+        "verdicts": [
+            {"name": name, "value": 0.1, "low": 0.0, "high": None, "interval": [None, None], "ok": True, "text": "Yes."}
+            for name in names
         ],
     }  # fmt: skip
 
@@ -98,10 +123,11 @@ def resolved():
 
 
 @pytest.fixture
-def measured(tmp_path, monkeypatch, metrics, drift, quality, resolved) -> Path:
+def measured(tmp_path, monkeypatch, backtest, metrics, drift, quality, resolved) -> Path:
     """A project folder, which becomes the current one, with everything that the front page reads and links to."""
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(7)
+    lake.write_json(backtest, Path("reports/backtest/backtest.json"))
     lake.write_json(metrics, Path("reports/evaluation/metrics.json"))
     lake.write_json(drift, Path("reports/drift/drift.json"))
     lake.write_json(quality, Path("reports/quality/quality.json"))

@@ -7,10 +7,10 @@ def labels(cards, ok):
     return [card["label"] for card in cards if card["ok"] is ok]
 
 
-def test_good_numbers_read_as_good(metrics, drift, quality):
-    cards = findings.headline(metrics, drift, quality)
-    assert [card["ok"] for card in cards] == [True] * 5
-    assert findings.summary(cards) == "All 5 verdicts hold."
+def test_good_numbers_read_as_good(backtest, metrics, drift, quality):
+    cards = findings.headline(backtest, metrics, drift, quality)
+    assert [card["ok"] for card in cards] == [True] * 6
+    assert findings.summary(cards) == "All 6 verdicts hold."
 
 
 def fail(metrics, name, ok=False):
@@ -27,27 +27,33 @@ def fail(metrics, name, ok=False):
         (lambda metrics, drift, quality: quality.update(ok=False), "Data quality"),
     ],
 )
-def test_a_failing_verdict_reads_as_failing(metrics, drift, quality, spoil, label):
+def test_a_failing_verdict_reads_as_failing(backtest, metrics, drift, quality, spoil, label):
     spoil(metrics, drift, quality)
-    cards = findings.headline(metrics, drift, quality)
+    cards = findings.headline(backtest, metrics, drift, quality)
     assert labels(cards, False) == [label]
-    assert findings.summary(cards) == f"4 of 5 verdicts hold. Failing: {label.lower()}."
+    assert findings.summary(cards) == f"5 of 6 verdicts hold. Failing: {label.lower()}."
+
+
+def test_a_rival_that_is_as_close_in_use_reads_as_failing(backtest, metrics, drift, quality):
+    fail(backtest, "months_won")
+    card = findings.headline(backtest, metrics, drift, quality)[0]
+    assert (card["label"], card["ok"], card["word"]) == ("In use, last 12 months", False, "No better than a rival")
 
 
 @pytest.mark.parametrize(
     ("name", "ok", "label"), [("noise_floor", False, "typical error"), ("prb", None, "assessors’ bands")]
 )
-def test_what_is_neither_good_nor_bad_is_to_be_watched(metrics, drift, quality, name, ok, label):
+def test_what_is_neither_good_nor_bad_is_to_be_watched(backtest, metrics, drift, quality, name, ok, label):
     fail(metrics, name, ok)
-    summary = findings.summary(findings.headline(metrics, drift, quality))
-    assert summary == f"4 of 5 verdicts hold. To watch: {label}."
+    summary = findings.summary(findings.headline(backtest, metrics, drift, quality))
+    assert summary == f"5 of 6 verdicts hold. To watch: {label}."
 
 
-def test_a_noise_floor_that_nobody_knows_is_left_out(metrics, drift, quality):
+def test_a_noise_floor_that_nobody_knows_is_left_out(backtest, metrics, drift, quality):
     metrics["noise_floor"]["mdape"] = None
     assert "Noise floor" not in findings.errors(metrics)
     assert findings.conclusion(metrics).endswith("(8.1\u202f%).")
-    assert "floor –" in findings.headline(metrics, drift, quality)[0]["note"]
+    assert "floor –" in findings.headline(backtest, metrics, drift, quality)[1]["note"]
 
 
 def test_a_verdict_without_numbers_is_a_row_of_dashes():
@@ -63,9 +69,9 @@ def test_the_conclusion_tells_the_numbers_and_not_a_hope(metrics):
     assert "closer than the model" in findings.conclusion(metrics)
 
 
-def test_a_measure_outside_its_band_is_named(metrics, drift, quality):
+def test_a_measure_outside_its_band_is_named(backtest, metrics, drift, quality):
     fail(metrics, "cod")
-    assert "Uniformity (COD)" in findings.headline(metrics, drift, quality)[1]["note"]
+    assert "Uniformity (COD)" in findings.headline(backtest, metrics, drift, quality)[2]["note"]
 
 
 def test_a_band_open_on_one_side_says_so():

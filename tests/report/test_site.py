@@ -23,6 +23,7 @@ def test_two_buildings_have_the_same_bytes(measured, sections):
 @pytest.mark.parametrize(
     "missing",
     [
+        "reports/backtest/backtest.json",
         "reports/evaluation/metrics.json",
         "reports/evaluation/slices.csv",
         "reports/drift/drift.json",

@@ -89,6 +89,12 @@ def learnable(sales: pd.DataFrame, split: Split) -> pd.DataFrame:
     return sales[sales[MARKET_LEVEL].notna() & (months >= months.min() + split.warm_up_months)]
 
 
+def untested(sales: pd.DataFrame, as_of_month: int, split: Split) -> pd.DataFrame:
+    """The learnable sales before every month that anything is measured on: those that choices may be made by."""
+    known = learnable(sales, split)
+    return known[known["month"] <= as_of_month - max(split.tested_months, split.hold_out_months)]
+
+
 def before_and_held(sales: pd.DataFrame, as_of_month: int, split: Split) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The learnable sales before the hold-out, and those of the hold-out."""
     known = learnable(sales, split)

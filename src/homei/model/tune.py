@@ -1,4 +1,4 @@
-"""Stage `tune`: the model's parameters, searched on rolling origins that all lie before the hold-out."""
+"""Stage `tune`: the model's parameters, searched on rolling origins that all lie before the months it is tested on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from homei.config import Features, Model, SearchRange, Split, Train, Tuning
 from homei.features.columns import month_of
 from homei.model.preprocess import Columns, columns_of
 from homei.model.ratio import mdape
-from homei.model.recipe import Recipe, before_and_held
+from homei.model.recipe import Recipe, untested
 from homei.model.split import rolling_origins
 from homei.source import Source
 
@@ -45,7 +45,7 @@ def run(
     seed: int, source: Source, features: Features, split: Split, model: Model, tuning: Tuning, train: Train
 ) -> None:
     """Writes models/tuning: trials.csv, importances.csv, best.json."""
-    before, _ = before_and_held(lake.read(lake.READY), month_of(source.as_of), split)
+    before = untested(lake.read(lake.READY), month_of(source.as_of), split)
     folds = origins(before, tuning)
     recipe = Recipe.of(seed, source, features, model, train)
     study = search(recipe, model.search, folds, tuning, train.workers)
@@ -56,7 +56,7 @@ def run(
 
 
 def origins(before: pd.DataFrame, tuning: Tuning) -> list[Fold]:
-    """The last folds of the sales before the hold-out, earliest first."""
+    """The last folds of the sales before the tested months, earliest first."""
     masks = rolling_origins(before["month"].to_numpy(), before["month"].max() + 1, tuning.folds, tuning.fold_months)
     return [Fold(before[learnt], columns_of(before[asked])) for learnt, asked in masks]
 

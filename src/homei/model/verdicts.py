@@ -137,5 +137,9 @@ def _sentence(name: str, value: float | None, ok: bool | None) -> str:
 
 
 def _against(rival: str, gain: float, amount: str) -> str:
-    names = {"naive": "the median of like homes sold nearby", "linear": "a linear regression"}
+    names = {
+        "naive": "the median of like homes sold nearby",
+        "linear": "a linear regression",
+        "untuned": "LightGBM as it comes",
+    }
     return f"The error is {amount} {'lower' if gain > 0 else 'higher'} than that of {names.get(rival, rival)}."

@@ -25,8 +25,15 @@ MEASURES = {
     "vei": ("Cheap against dear (VEI)", "percent"),
     "better_than_naive": ("Gain on a naive estimate", "percent"),
     "better_than_linear": ("Gain on a linear model", "percent"),
+    "better_than_untuned": ("Gain on LightGBM as it comes", "percent"),
+    "months_won": ("Months better than LightGBM as it comes", "number"),
     "coverage": ("Prices inside their interval", "percent"),
     "confidence": ("Confidence, off by at most", "percent"),
+    "coverage_month": ("… in the month furthest off", "percent"),
+    "coverage_worth_decile": ("… in the tenth of worth furthest off", "percent"),
+    "coverage_valued_decile": ("… in the tenth of value furthest off", "percent"),
+    "coverage_location": ("… in the district furthest off", "percent"),
+    "interval_width": ("Width against plain split-conformal", "decimal"),
     "noise_floor": ("Times the noise floor", "decimal"),
 }
 MODEL = "The model"
@@ -39,10 +46,13 @@ ESTIMATES = {
 }
 
 
-def headline(metrics: Mapping[str, Any], drift: Mapping[str, Any], quality: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The front page's cards, each with its verdict: accuracy, bands, intervals, drift, data quality."""
+def headline(
+    backtest: Mapping[str, Any], metrics: Mapping[str, Any], drift: Mapping[str, Any], quality: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The front page's cards, each with its verdict: use, accuracy, bands, intervals, drift, data quality."""
     verdicts = {verdict["name"]: verdict for verdict in metrics["verdicts"]}
     return [
+        _in_use(backtest),
         _accuracy(metrics, verdicts),
         _bands([verdicts[name] for name in BANDS]),
         _intervals(metrics["intervals"], verdicts["coverage"]),
@@ -104,6 +114,21 @@ def span(low: float | None, high: float | None, how: str) -> str:
     if low is None or high is None:
         return MISSING if low is high else f"at most {text(high, how)}" if low is None else f"at least {text(low, how)}"
     return f"{text(low, how)}\u00a0to\u00a0{text(high, how)}"
+
+
+def _in_use(backtest: Mapping[str, Any]) -> dict[str, Any]:
+    """The card of the backtest: it holds where the system beat every rival, and most months LightGBM as it comes."""
+    verdicts = {verdict["name"]: verdict["ok"] for verdict in backtest["verdicts"]}
+    beaten = all(ok for name, ok in verdicts.items() if name.startswith(RIVAL)) and verdicts["months_won"]
+    won, (model, untuned) = backtest["months_won"], (backtest["pooled"][name] for name in ("model", "untuned"))
+    return {
+        "label": f"In use, last {won['of']} months",
+        "value": text(model["mdape"], "percent"),
+        "note": f"typical error; closer than LightGBM as it comes ({text(untuned['mdape'], 'percent')}) "
+        f"in {won['won']} months",
+        "ok": bool(beaten),
+        "word": "Beats its rivals" if beaten else "No better than a rival",
+    }
 
 
 def _accuracy(metrics: Mapping[str, Any], verdicts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -16,11 +16,13 @@ from homei.report.stable import stable_html
 
 REPORTS = Path("reports")
 EVALUATION = REPORTS / "evaluation"
+BACKTEST = REPORTS / "backtest/backtest.json"
 BENTO = Path("models/bento.json")
 INDEX = REPORTS / "site/index.html"
 LISTED = 5  # of the best and of the worst slices
 FAR = 0.05  # a square whose median error is beyond this is counted as off
 LINKS = [
+    ("backtest/backtest.html", "In use", "Each of the last months valued by those before it, beside rivals"),
     ("evaluation/evaluate.html", "Accuracy", "The hold-out months, measured as an assessor would"),
     ("notebooks/train.html", "Training", "The search, the final model and what it looks at"),
     ("notebooks/explore.html", "What has been sold", "Sales, prices and places"),
@@ -36,6 +38,7 @@ LINKS = [
 class Findings(NamedTuple):
     """All that the front page is made of."""
 
+    backtest: dict[str, Any]
     metrics: dict[str, Any]
     drift: dict[str, Any]
     quality: dict[str, Any]
@@ -60,6 +63,7 @@ def run(source: config.Source, evaluate: config.Evaluate) -> None:
 def load() -> Findings:
     """The findings that lie in reports/, models/ and the lake."""
     return Findings(
+        backtest=lake.read_json(BACKTEST),
         metrics=lake.read_json(EVALUATION / "metrics.json"),
         drift=lake.read_json(REPORTS / "drift/drift.json"),
         quality=lake.read_json(REPORTS / "quality/quality.json"),
@@ -76,7 +80,7 @@ def load() -> Findings:
 
 def compose(found: Findings, currency: str, min_slice: int) -> str:
     """The front page's body."""
-    headline = findings.headline(found.metrics, found.drift, found.quality)
+    headline = findings.headline(found.backtest, found.metrics, found.drift, found.quality)
     return render(
         "site.html.j2",
         conclusion=findings.conclusion(found.metrics),
