@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from homei.report import charts
@@ -68,20 +69,13 @@ def settings(metrics: Mapping[str, Any]) -> Html:
     return table(pd.DataFrame([row]), {}, {"months of errors": "Months of errors behind an interval"})
 
 
-def error_pictures(months: pd.DataFrame) -> Html:
-    """The median error month by month: of all estimators, and closer up with the system's 95 % interval."""
-    close = [name for name in ESTIMATORS if name != "naive"]
-
-    def drawn(names: list[str], title: str, **shown: Any) -> str:
-        return charts.lines(months, "month", names, [ESTIMATORS[name] for name in names], title, "percent", **shown)
-
-    return figures(
-        figure(drawn(list(ESTIMATORS), "Median error", zero=True), "Each month valued by those before it."),
-        figure(
-            drawn(close, "Median error, closer up", band=("low", "high")),
-            "Without the naive estimate; the band is the system's 95\u202f% interval.",
-        ),
+def errors_picture(months: pd.DataFrame, names: Sequence[str] = tuple(ESTIMATORS)) -> Html:
+    """The median error of the named estimators month by month, the system's with its 95 % interval."""
+    titles = [ESTIMATORS[name] for name in names]
+    picture = charts.lines(
+        months, "month", names, titles, "Median error", "percent", ("low", "high"), zero="naive" in names, size="wide"
     )
+    return figure(picture, "Each month valued by those before it; the band is the system's 95\u202f% interval.", True)
 
 
 def month_table(metrics: Mapping[str, Any]) -> Html:
@@ -115,18 +109,24 @@ def interval_table(metrics: Mapping[str, Any]) -> Html:
 
 
 def coverage_pictures(metrics: Mapping[str, Any]) -> Html:
-    """The share of prices inside their interval, a picture for each kind of group; the line is what was promised."""
+    """The share of prices inside their interval with its 95 % interval, a picture for each kind of group."""
     level = metrics["intervals"]["level"]
+    kinds = {title: pd.DataFrame(metrics["coverage"][kind]) for kind, title in KINDS.items()}
     return figures(
         *(
             charts.bars(
-                [group["value"] for group in metrics["coverage"][kind]],
-                [group["coverage"] for group in metrics["coverage"][kind]],
+                groups["value"],
+                groups["coverage"],
                 f"Prices inside their interval by {title}",
-                reference=level,
-                formats="percent",
+                _around(groups),
+                level,
             )
-            for kind, title in KINDS.items()
-            if metrics["coverage"][kind]
+            for title, groups in kinds.items()
+            if len(groups)
         )
     )
+
+
+def _around(groups: pd.DataFrame) -> list[tuple[float, float]]:
+    reach = 1.96 * np.sqrt(groups["coverage"] * (1 - groups["coverage"]) / groups["n"])
+    return list(zip(groups["coverage"] - reach, groups["coverage"] + reach, strict=True))
