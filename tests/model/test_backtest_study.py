@@ -1,5 +1,7 @@
 """What is told of a backtest whose errors and intervals are known beforehand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ REACH = np.exp(1.645 * SIGMA)
 
 @pytest.fixture
 def given(sections):
-    return sections.model_copy(update={"evaluate": sections.evaluate.model_copy(update={"bootstrap": 40})})
+    return SimpleNamespace(**{**vars(sections), "evaluate": sections.evaluate.model_copy(update={"bootstrap": 40})})
 
 
 @pytest.fixture

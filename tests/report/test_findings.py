@@ -37,7 +37,7 @@ def test_a_failing_verdict_reads_as_failing(backtest, metrics, drift, quality, s
 def test_a_rival_that_is_as_close_in_use_reads_as_failing(backtest, metrics, drift, quality):
     fail(backtest, "months_won")
     card = findings.headline(backtest, metrics, drift, quality)[0]
-    assert (card["label"], card["ok"], card["word"]) == ("In use, last 12 months", False, "No better than a rival")
+    assert (card["label"], card["ok"], card["word"]) == ("In use, last 12 months", False, "Not better")
 
 
 @pytest.mark.parametrize(

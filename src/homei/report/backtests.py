@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from homei.report import charts
@@ -68,15 +69,13 @@ def settings(metrics: Mapping[str, Any]) -> Html:
     return table(pd.DataFrame([row]), {}, {"months of errors": "Months of errors behind an interval"})
 
 
-def errors_picture(months: pd.DataFrame) -> Html:
-    """The median error of each estimator month by month, the system's with its 95 % interval."""
+def errors_picture(months: pd.DataFrame, names: Sequence[str] = tuple(ESTIMATORS)) -> Html:
+    """The median error of the named estimators month by month, the system's with its 95 % interval."""
+    titles = [ESTIMATORS[name] for name in names]
     picture = charts.lines(
-        months, "month", list(ESTIMATORS), list(ESTIMATORS.values()), "Median error", "percent", ("low", "high"),
-        zero=True, size="wide",
-    )  # fmt: skip
-    return figure(
-        picture, "Each month valued by what lay before it; the band is the system's 95\u202f% interval.", True
+        months, "month", names, titles, "Median error", "percent", ("low", "high"), zero="naive" in names, size="wide"
     )
+    return figure(picture, "Each month valued by those before it; the band is the system's 95\u202f% interval.", True)
 
 
 def month_table(metrics: Mapping[str, Any]) -> Html:
@@ -88,15 +87,14 @@ def month_table(metrics: Mapping[str, Any]) -> Html:
             **{title: month[name]["mdape"] for name, title in ESTIMATORS.items()},
             "ppe10": month["model"]["ppe10"],
             "median_ratio": month["model"]["median_ratio"],
-            "cod": month["model"]["cod"],
             "coverage": month["coverage"],
             "width": month["width"],
         }
         for month in metrics["months"]
     )
-    shares = {**dict.fromkeys(ESTIMATORS.values(), "percent2"), "cod": "percent2"}
-    formats = {**shares, "ppe10": "percent", "median_ratio": "ratio", "coverage": "percent", "width": "percent"}
-    headings = {"n": "Sales", "ppe10": "Within 10\u202f%", "median_ratio": "Median ratio", "cod": "COD"}
+    errors = dict.fromkeys(ESTIMATORS.values(), "percent2")
+    formats = {**errors, "ppe10": "percent", "median_ratio": "ratio", "coverage": "percent", "width": "percent"}
+    headings = {"n": "Sales", "ppe10": "Within 10\u202f%", "median_ratio": "Median ratio"}
     return table(rows, formats, headings)
 
 
@@ -111,18 +109,24 @@ def interval_table(metrics: Mapping[str, Any]) -> Html:
 
 
 def coverage_pictures(metrics: Mapping[str, Any]) -> Html:
-    """The share of prices inside their interval, a picture for each kind of group; the line is what was promised."""
+    """The share of prices inside their interval with its 95 % interval, a picture for each kind of group."""
     level = metrics["intervals"]["level"]
+    kinds = {title: pd.DataFrame(metrics["coverage"][kind]) for kind, title in KINDS.items()}
     return figures(
         *(
             charts.bars(
-                [group["value"] for group in metrics["coverage"][kind]],
-                [group["coverage"] for group in metrics["coverage"][kind]],
+                groups["value"],
+                groups["coverage"],
                 f"Prices inside their interval by {title}",
-                reference=level,
-                formats="percent",
+                _around(groups),
+                level,
             )
-            for kind, title in KINDS.items()
-            if metrics["coverage"][kind]
+            for title, groups in kinds.items()
+            if len(groups)
         )
     )
+
+
+def _around(groups: pd.DataFrame) -> list[tuple[float, float]]:
+    reach = 1.96 * np.sqrt(groups["coverage"] * (1 - groups["coverage"]) / groups["n"])
+    return list(zip(groups["coverage"] - reach, groups["coverage"] + reach, strict=True))

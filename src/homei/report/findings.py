@@ -127,7 +127,7 @@ def _in_use(backtest: Mapping[str, Any]) -> dict[str, Any]:
         "note": f"typical error; closer than LightGBM as it comes ({text(untuned['mdape'], 'percent')}) "
         f"in {won['won']} months",
         "ok": bool(beaten),
-        "word": "Beats its rivals" if beaten else "No better than a rival",
+        "word": "Beats its rivals" if beaten else "Not better",
     }
 
 
