@@ -10,6 +10,7 @@ from homei.model.backtest import RIVALS, periods
 from homei.model.intervals import calibrate, conformal_quantile
 from homei.model.preprocess import columns_of
 from homei.model.recipe import learnable, untested
+from homei.model.scope import Scope
 from homei.model.split import SplitError
 from homei.model.train import out_of_time
 from homei.model.valuation import Valuation
@@ -77,7 +78,8 @@ def test_a_month_is_valued_and_its_interval_calibrated_by_the_months_before_it(s
     fits = {at: recipe.fit(known[known["month"] < at]) for at in (month - 2, month - 1, month)}
     parts = [out_of_time(fits[at], recipe.with_gaps(of(at).reset_index(drop=True))) for at in (month - 2, month - 1)]
     spread = calibrate(parts, fits[month].encoder, 0.9, recipe.seed)
-    own = Valuation(fits[month], spread, {}).value(columns_of(of(month)))
+    scope = Scope.learn(columns_of(known[known["month"] < month]), sections.scope)
+    own = Valuation(fits[month], spread, scope, {}).value(columns_of(of(month)))
     found = table[table["month"] == month]
     assert found["predicted"].tolist() == own.price.tolist()
     assert found["low"].tolist() == own.low.tolist()

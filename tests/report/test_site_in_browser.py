@@ -72,7 +72,7 @@ def test_the_verdicts_are_seen_without_scrolling(window):
     lowest = window.eval_on_selector_all(
         ".card .chip", "chips => Math.max(...chips.map(chip => chip.getBoundingClientRect().bottom))"
     )
-    assert window.locator(".card .chip").count() == 5
+    assert window.locator(".card .chip").count() == 6
     assert lowest <= SCREEN["height"]
 
 

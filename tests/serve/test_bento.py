@@ -17,7 +17,9 @@ import pytest
 from newcomer import free_port
 
 from homei import lake, params, tools
+from homei.features.adjustments import SOLD
 from homei.features.columns import month_of, numeric_inputs, statistic_columns
+from homei.features.comparables import ADJUSTED
 from homei.model import package
 from homei.model.recipe import Recipe
 from homei.model.train import fit
@@ -64,6 +66,9 @@ def write_market(sections):
     lake.write(pd.DataFrame({"property_id": ["A1"], "month": [last - 20], "u": [0.1]}), lake.PREVIOUS_SALES)
     place = {"kind": ["station"], "name": ["Quay"], "latitude": [45.0], "longitude": [-30.0], "x": [0.0], "y": [0.0]}
     lake.write(pd.DataFrame(place), lake.PLACES)
+    lake.write(pd.DataFrame({"month": months, **dict.fromkeys(ADJUSTED, 0.01)}), lake.ADJUSTMENTS)
+    sold = some_sales(sections, 1500).assign(sale_date="2025-06-01", u=0.1)
+    lake.write(sold[[*SOLD, "u"]], lake.SOLD)
 
 
 def train_small(sections):
@@ -72,7 +77,9 @@ def train_small(sections):
     recipe = Recipe.of(sections.seed, sections.source, sections.features, sections.model, sections.train)
     recipe = recipe.with_parameters(n_estimators=40)
     few_folds = sections.intervals.model_copy(update={"folds": 2})
-    trained = fit(sales, recipe, sections.source, sections.split, few_folds, lake.digest(lake.READY)[:12])
+    trained = fit(
+        sales, recipe, sections.source, sections.split, few_folds, sections.scope, lake.digest(lake.READY)[:12]
+    )
     trained.valuation.save(package.MODEL)
 
 
@@ -95,6 +102,8 @@ def some_sales(sections, count):
         "latitude": 45 + draw.normal(size=count) / 50,
         "longitude": -30 + draw.normal(size=count) / 50,
         "market_level": 8.0,
+        "comparable_distance": 0.3,
+        "alike_distance": 0.1,
     }
     noise = draw.normal(scale=0.1, size=count)
     price = area * np.exp(8 + 0.02 * floor + 0.2 * (location == "harbour") + noise)
