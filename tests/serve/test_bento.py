@@ -152,15 +152,15 @@ def running(command, url, **how):
 
 def homes(contract, count):
     draw = np.random.default_rng(7)
-    low, high = contract.ranges["square_meters"]
     for number in range(count):
         home = {
-            "square_meters": round(draw.uniform(low, high), 2),
+            "square_meters": round(draw.uniform(30, 210), 2),
             "property_type": draw.choice(contract.property_types),
         }
-        home["location"] = draw.choice(["harbour", "nowhere"])
+        home["location"] = draw.choice(["harbour", "hill"])
         if number % 2:
-            home |= {"latitude": 45 + draw.normal() / 50, "longitude": -30 + draw.normal() / 50, "property_id": "A1"}
+            home |= {"latitude": 45 + draw.normal() / 90, "longitude": -30 + draw.normal() / 90, "property_id": "A1"}
+            home |= {"location": "a new quarter"} if number % 5 == 0 else {}
         if number % 3:
             home |= {
                 "year_built": 1950 + number % 70,
@@ -187,6 +187,7 @@ def test_single_batch_and_direct_valuations_are_equal_to_the_last_digit(url, ben
     rows = list(homes(contract, 200))
     body = json.dumps({"properties": rows})
     direct = predictor.value(Intake(contract).many(body.encode()))
+    assert {flag for answer in direct for flag in answer["flags"]} >= {"unknown_location", "unusual_area"}
     headers = {"content-type": "application/json"}
     assert httpx.post(url + BATCH, content=body, headers=headers, timeout=60).json()["valuations"] == direct
     with httpx.Client(base_url=url) as client:
