@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from homei.config import FLAGS
-from homei.model.preprocess import columns_of
+from homei.model.intervals import OutOfTime, calibrate
+from homei.model.preprocess import Encoder, columns_of
 from homei.model.scope import Scope
 
 
@@ -60,6 +61,17 @@ def test_each_flag_widens_the_interval_by_its_factor(scope, sections):
     factor = sections.scope.widen
     widest = factor["unknown_location"] * factor["unusual_area"]
     np.testing.assert_allclose(scope.widening(flags), [1, factor["unknown_location"], widest])
+
+
+def test_a_factor_is_measured_where_enough_sales_had_the_flag(scope, sections, ready):
+    encoder = Encoder.learn(columns_of(ready()), ("floor",), ("location",))
+    unlike = np.arange(1_000) % 5 == 0
+    columns = columns_of(ready(1_000).assign(alike_distance=np.where(unlike, 9.0, 0.1)))
+    part = OutOfTime(columns, np.random.default_rng(1).normal(0, np.where(unlike, 0.3, 0.1)))
+    spread = calibrate([part, part], encoder, 0.9, 1)
+    widen = scope.measured([part], encoder, spread, 0.9).policy.widen
+    assert 1.3 < widen["unlike_any_sale"] < 3
+    assert widen["unknown_location"] == sections.scope.widen["unknown_location"]
 
 
 def test_only_flags_that_leave_nothing_to_value_by_refuse(scope):

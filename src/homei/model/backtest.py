@@ -159,9 +159,11 @@ def _with_intervals(
             f"{len(earlier)} months with sales before month {month} to calibrate intervals on, where two are needed: "
             "raise backtest.calibration_months"
         )
-    spread = calibrate([part for part, _ in earlier], refit.fitted.encoder, level, seed)
+    parts, encoder = [part for part, _ in earlier], refit.fitted.encoder
+    spread = calibrate(parts, encoder, level, seed)
+    scope = refit.scope.measured(parts, encoder, spread, level)
     asked = refit.month(month)
-    values = Valuation(refit.fitted, spread, refit.scope, {}).value(columns_of(asked))
+    values = Valuation(refit.fitted, spread, scope, {}).value(columns_of(asked))
     plain = np.exp(conformal_quantile(np.abs(np.concatenate([of_sales for _, of_sales in earlier])), level))
     return asked[OWN].assign(
         predicted=values.price,

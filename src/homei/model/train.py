@@ -100,8 +100,8 @@ def fit(
 
     def valuation(fitted: Fitted, known: Sequence[OutOfTime], learnt: pd.DataFrame) -> Valuation:
         spread = calibrate(known, fitted.encoder, intervals.level, recipe.seed)
-        known = Scope.learn(columns_of(learnt), scope)
-        return Valuation(fitted, spread, known, meta(fitted, learnt, source, intervals.level, data_version))
+        own = Scope.learn(columns_of(learnt), scope).measured(known, fitted.encoder, spread, intervals.level)
+        return Valuation(fitted, spread, own, meta(fitted, learnt, source, intervals.level, data_version))
 
     holdout = valuation(fits[-1], parts[:-1], before)
     rolling = [predictions(asked, fitted) for fitted, (_, asked) in zip(fits[:-1], steps[:-1], strict=True)]
