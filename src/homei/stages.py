@@ -65,6 +65,7 @@ STAGES: dict[str, Script | Notebook] = {
         "compare the last months with those before",
     ),
     "package": Script("homei.model.package", "package the model as a Bento"),
+    "card": Script("homei.report.card", "write the model card and the page on quality control"),
     "site": Script("homei.report.site", "write the stakeholders' front page"),
 }
 

@@ -13,7 +13,7 @@ from homei.report import feeds
 DECILES = range(1, 11)
 REPORTS = (
     "quality/quality", "curated/data_quality", "curated/dictionary", "drift/drift", "drift/data_drift",
-    "drift/regression", "evaluation/evaluate", "backtest/backtest",
+    "drift/regression", "evaluation/evaluate", "backtest/backtest", "card/model_card", "card/quality_control",
 )  # fmt: skip
 
 
@@ -47,6 +47,7 @@ def metrics():
         "out_of_time": study(0.031), "random_split": study(0.028), "naive": study(0.081), "linear": study(0.045),
         "noise_floor": {**study(0.022), "basis": "twins"},
         "intervals": {"level": 0.9, "coverage": 0.893, "mean_relative_width": 0.16, "n": 1200},
+        "fairness": [],
         "verdicts": [
             {"name": name, "value": value, "low": low, "high": high, "interval": [value - 0.002, value + 0.002],
              "ok": True, "text": f"A sentence about {name}."}
@@ -132,7 +133,15 @@ def measured(tmp_path, monkeypatch, backtest, metrics, drift, quality, resolved)
     lake.write_json(drift, Path("reports/drift/drift.json"))
     lake.write_json(quality, Path("reports/quality/quality.json"))
     lake.write_json(resolved, Path("reports/resolve/resolve.json"))
-    lake.write_json({"tag": "valuation:0123456789ab"}, Path("models/bento.json"))
+    versions = {"model_version": "aaaaaaaaaaaa", "data_version": "bbbbbbbbbbbb"}
+    lake.write_json({"tag": "valuation:0123456789ab", **versions}, Path("models/bento.json"))
+    lake.write_json({"name": "lightgbm", "parameters": {"num_leaves": 43}}, Path("models/tuning/best.json"))
+    meta = {
+        "currency": "EUR", "as_of": "2025-12-31", "level": 0.9, "numeric": ["square_meters"], "trained_on": 24680,
+        "categorical": ["location"], "data_version": "bbbbbbbbbbbb", "months": [2021 * 12, 2025 * 12 + 11],
+        "scope": {"locations": ["Marlholt"]},
+    }  # fmt: skip
+    lake.write_json(meta, Path("models/valuation/meta.json"))
     months = np.arange(2021 * 12, 2026 * 12 + 1)
     lake.write(pd.DataFrame({"month": months, "market_level": 8 + 0.004 * np.arange(61)}), lake.MARKET_INDEX)
     actual = np.exp(random.normal(12.8, 0.4, 3000))

@@ -24,6 +24,8 @@ FAR = 0.05  # a square whose median error is beyond this is counted as off
 LINKS = [
     ("backtest/backtest.html", "In use", "Each of the last months valued by those before it, beside rivals"),
     ("evaluation/evaluate.html", "Accuracy", "The hold-out months, measured as an assessor would"),
+    ("card/model_card.html", "Model card", "Data, purpose, limits, measures and lineage of the model"),
+    ("card/quality_control.html", "Quality control", "The American rule's five factors: shown, not shown, yours"),
     ("notebooks/train.html", "Training", "The search, the final model and what it looks at"),
     ("notebooks/explore.html", "What has been sold", "Sales, prices and places"),
     ("quality/quality.html", "Data quality", "Every rejected row, by reason and file"),
