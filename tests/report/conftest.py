@@ -48,6 +48,13 @@ def metrics():
         "noise_floor": {**study(0.022), "basis": "twins"},
         "intervals": {"level": 0.9, "coverage": 0.893, "mean_relative_width": 0.16, "n": 1200},
         "fairness": [],
+        "confidence": {
+            "largest_gap": 0.004, "margin": 0.01, "ok": True,
+            "groups": [
+                {"group": n, "n": 240, "stated": 0.96 - n / 100, "came": 0.957 - n / 100, "low": 0.9, "high": 0.97}
+                for n in range(1, 6)
+            ],
+        },
         "verdicts": [
             {"name": name, "value": value, "low": low, "high": high, "interval": [value - 0.002, value + 0.002],
              "ok": True, "text": f"A sentence about {name}."}
@@ -139,7 +146,10 @@ def measured(tmp_path, monkeypatch, backtest, metrics, drift, quality, resolved)
     meta = {
         "currency": "EUR", "as_of": "2025-12-31", "level": 0.9, "numeric": ["square_meters"], "trained_on": 24680,
         "categorical": ["location"], "data_version": "bbbbbbbbbbbb", "months": [2021 * 12, 2025 * 12 + 11],
-        "scope": {"locations": ["Marlholt"]},
+        "scope": {
+            "locations": ["Marlholt"],
+            "policy": {"widen": {"no_comparable": 1.5}, "refuse": [["unknown_location", "no_comparable"]]},
+        },
     }  # fmt: skip
     lake.write_json(meta, Path("models/valuation/meta.json"))
     months = np.arange(2021 * 12, 2026 * 12 + 1)

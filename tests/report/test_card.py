@@ -55,3 +55,19 @@ def test_links_lead_to_what_the_graph_writes_and_nowhere_else(measured, source):
 
 def test_without_declared_groups_no_page_claims_a_comparison(measured, source):
     assert all("declares no group" in html for html in pages(source))
+
+
+def test_declared_groups_are_compared_on_both_pages(measured, source, metrics):
+    gap = {"gap": 0.0123, "low": 0.001, "high": 0.02, "tolerance": 0.05, "p_holm": 0.4, "ok": True, "differs": False}
+    gap |= {"highest": "low", "lowest": "high"}
+    group = {"name": "income_band", "origin": "a file", "shown": 2, "suppressed": [], "level": gap, "error": gap}
+    lake.write_json({**metrics, "fairness": [group]}, card.FOUND["metrics"])
+    for html in pages(source):
+        assert "income" in html and "1.23" in html
+        assert "declares no group" not in html
+
+
+def test_what_a_flag_does_is_said(measured, source):
+    model_card, _ = pages(source)
+    assert "1.5 times" in model_card
+    assert "with unknown location and no comparable" in model_card

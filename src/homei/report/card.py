@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from homei import config, lake
-from homei.report import findings
+from homei.config import FLAGS
+from homei.report import equity, findings
 from homei.report.formats import text
 from homei.report.page import Html, page, render, table
 from homei.report.stable import stable_html
-from homei.report.studies import study_table
+from homei.report.studies import confidence_table, study_table
 
 REPORTS = Path("reports")
 CARD = REPORTS / "card/model_card.html"
@@ -77,6 +78,10 @@ def model_card(found: Findings, source: config.Source) -> str:
         verdicts=_verdicts(told["metrics"]["verdicts"]),
         worst=_slices(found.slices.nlargest(LISTED, "mdape")),
         parameters=_parameters(told["best"]["parameters"]),
+        backtested=_verdicts(told["backtest"]["verdicts"]),
+        confidence=confidence_table(pd.DataFrame(told["metrics"]["confidence"]["groups"])),
+        differences=equity.difference_table(told["metrics"]["fairness"]),
+        flags=_flags(told["meta"]["scope"]["policy"]),
         absent=[column["column"] for column in told["quality"]["columns"] if not column["present"]],
     )
 
@@ -85,7 +90,11 @@ def quality_control(found: Findings) -> str:
     """The body of the page that goes through the five factors of 89 FR 64538."""
     verdicts = found.told["metrics"]["verdicts"]
     failing = sum(verdict["ok"] is False for verdict in verdicts)
-    return render("quality_control.html.j2", **found.told, text=text, failing=failing, judged=len(verdicts))
+    differences = equity.difference_table(found.told["metrics"]["fairness"])
+    judged = sum(verdict["ok"] is not None for verdict in verdicts)
+    return render(
+        "quality_control.html.j2", **found.told, text=text, failing=failing, judged=judged, differences=differences
+    )
 
 
 def _verdicts(verdicts: list[dict[str, Any]]) -> Html:
@@ -114,6 +123,24 @@ def _slices(slices: pd.DataFrame) -> Html:
 def _parameters(parameters: dict[str, Any]) -> Html:
     rows = [(name, str(value)) for name, value in parameters.items()]
     return table(pd.DataFrame(rows, columns=["parameter", "value"]))
+
+
+def _flags(policy: dict[str, Any]) -> Html:
+    """What each flag does to a valuation that has it."""
+    together = {name: [_listed(flags) for flags in policy["refuse"] if name in flags] for name in FLAGS}
+    rows = [
+        {
+            "flag": name.replace("_", " "),
+            "widens the interval": f"{policy['widen'].get(name, 1):g} times",
+            "is refused": "; ".join(together[name]) or "never",
+        }
+        for name in FLAGS
+    ]
+    return table(pd.DataFrame(rows))
+
+
+def _listed(flags: list[str]) -> str:
+    return "with " + " and ".join(name.replace("_", " ") for name in flags)
 
 
 def _month(month: int) -> str:
