@@ -14,7 +14,7 @@ export DO_NOT_TRACK := true
 export BENTOML_DO_NOT_TRACK := true
 
 # make repro source=hdb tuning=full: groups of params/ chosen on the command line
-GROUPS := source spark model tuning
+GROUPS := source spark model tuning backtest
 CHOSEN := $(foreach group,$(GROUPS),$(if $(filter command line,$(origin $(group))),$(group)=$($(group))))
 
 help:  ## list the targets
@@ -37,7 +37,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 compose: setup
 	@homei compose $(CHOSEN)
 
-repro: compose  ## rebuild all that changed: make repro [source=hdb] [model=linear] [tuning=full]
+repro: compose  ## rebuild all that changed: make repro [source=hdb] [model=linear] [tuning=full] [backtest=full]
 	@dvc repro
 
 test: setup  ## run the tests; make test slow=1 runs whole rebuilds too

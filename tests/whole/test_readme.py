@@ -37,7 +37,7 @@ HERE = [
 # Run by something else: the fixture `city`, test_rebuild.py, or whoever runs these tests.
 ELSEWHERE = {
     "make repro": "the fixture city does what it does after its set-up",
-    "make repro source=hdb": "test_rebuild.py, which needs the real sales",
+    "make repro source=hdb backtest=full": "test_rebuild.py, which needs the real sales",
     "homei fetch springfield": "tests/sources, on servers of their own",
     "homei fetch springfield --again": "tests/sources, on servers of their own",
     "homei fetch hdb --from ~/downloads/hdb": "test_rebuild.py, from another folder",
