@@ -123,7 +123,8 @@ def test_a_source_without_places_has_no_columns_of_them(
     bare = source.model_copy(update={"places": []})
     project(town.head(20), town_places.head(0))
     run(bare, local_spark, features)
-    assert not [name for name in lake.read(lake.READY) if name.endswith("distance")]
+    distances = [name for name in lake.read(lake.READY) if name.endswith("_distance")]
+    assert distances == ["comparable_distance", "alike_distance"]
     assert lake.read(lake.PLACES).empty
 
 

@@ -102,6 +102,15 @@ def test_a_home_that_leaves_something_out_has_comparables_but_no_level(search):
     assert ids(sold, unknown | {"location": "a new quarter"}) == []
 
 
+def test_what_a_type_never_tells_is_not_compared_for_it(search):
+    flats, house = [{}, {"floor": 9.0}, {"floor": 4.0}], {"property_type": "house", "floor": np.nan}
+    sold = search(*flats, house | {"transaction_id": "house", "u": 0.4})
+    assert ids(sold, house) == ["house"]
+    found = sold.features(homes({"month": MONTH} | house))
+    assert (found["comparable_level"], found["alike_distance"]) == (0.4, 0.0)
+    assert np.isnan(level(sold, homes({"month": MONTH, "floor": np.nan})))[0]
+
+
 def test_what_no_sale_tells_is_not_compared(search):
     sold = search({"floor": np.nan, "u": 0.3})
     assert level(sold, homes({"month": MONTH, "floor": 40.0})) == [0.3]
@@ -148,7 +157,8 @@ def by_hand(sold, asked, home: int, likeness) -> np.ndarray:
     """The distance of one home to all sales, infinite where a sale may not be compared."""
     before = (sold["month"] < asked["month"][home]) & (sold["month"] >= asked["month"][home] - likeness.months)
     scales = likeness.scales
-    told_floor = np.isfinite(sold["floor"][before]).mean() >= 0.5 if before.any() else False
+    like = before & (sold["property_type"] == asked["property_type"][home])
+    told_floor = np.isfinite(sold["floor"][like]).mean() >= 0.5 if like.any() else False
     squares = ((sold["month"] - asked["month"][home]) / scales.months) ** 2
     for name, scale in (("longitude", scales.metres), ("latitude", scales.metres), ("year_built", scales.years)):
         squares = squares + ((sold[name] - asked[name][home]) / scale) ** 2

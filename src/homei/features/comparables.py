@@ -28,8 +28,9 @@ Columns = Mapping[str, np.ndarray]
 
 COMPARED = ("x", "y", "floor", "log_area", "year_built")
 ADJUSTED = COMPARED[2:]  # what has a price of its own; a place's is in the sales around it
-KNOWN_ENOUGH = 0.5  # the share of sales that must tell an attribute for it to be compared
+KNOWN_ENOUGH = 0.5  # the share of a type's sales that must tell an attribute for it to be compared
 APART = 1e6  # between types: far beyond any reach
+UNKNOWN = -1  # the code of a type that was never sold
 DIGITS = 6
 
 
@@ -55,7 +56,7 @@ class Month:
     tree: cKDTree
     alike: cKDTree  # the same sales by their attributes alone, wherever and whenever they were sold
     rows: np.ndarray  # of all sales, by place in the trees
-    compared: np.ndarray  # which of COMPARED are known of enough sales
+    compared: np.ndarray  # types × COMPARED: what enough sales of a type tell; houses, say, have no floor
 
 
 class Comparables:
@@ -91,13 +92,13 @@ class Comparables:
     def of(self, columns: Columns, count: int) -> Found:
         """The `count` most similar earlier sales of each home, as known before its month.
 
-        An attribute that a home leaves out is taken for its location's median. No comparables for an unknown type, and
-        for a home of which neither the place nor a location with sales is known.
+        An attribute that a home leaves out is taken for the median of its type in its location. No comparables for an
+        unknown type, and for a home of which neither the place nor a location with sales is known.
         """
         shape = (len(columns["month"]), count)
         found = Found(np.full(shape, -1), np.full(shape, np.nan), np.full(shape, np.nan), np.zeros((*shape, 3)))
         for month, searched, rows, homes, codes in self._by_month(columns):
-            placed = np.isfinite(homes[:, searched.compared]).all(axis=1)
+            placed = np.isfinite(homes).all(axis=1)
             nearest = self._nearest(searched, homes[placed], codes[placed], month, count)
             for part, values in zip(found, nearest, strict=True):
                 part[rows[placed]] = values
@@ -111,7 +112,7 @@ class Comparables:
         found = self.of(columns, self._likeness.count) if found is None else found
         alike = np.full(len(columns["month"]), np.nan)
         for _, searched, rows, homes, codes in self._by_month(columns):
-            points = self._alike(homes[:, 2:], searched.compared[2:], codes)
+            points = self._alike(homes, codes)
             known = np.isfinite(points).all(axis=1)
             alike[rows[known]] = searched.alike.query(points[known])[0]
         columns_found = (self.level(columns, found), found.distance[:, 0].round(DIGITS), alike.round(DIGITS))
@@ -130,72 +131,76 @@ class Comparables:
 
     def _by_month(self, columns: Columns) -> Iterator[tuple[int, Month, np.ndarray, np.ndarray, np.ndarray]]:
         """Month, what is searched, and the rows of its homes of known type, filled in, with their types' codes."""
-        homes, codes, months = self.attributes(columns), self._type_codes(columns), columns["month"]
+        homes, types, months = self.attributes(columns), self._type_codes(columns), columns["month"]
         for month in np.unique(months).tolist():
-            rows = np.flatnonzero((months == month) & ~np.isnan(codes))
+            rows = np.flatnonzero((months == month) & (types != UNKNOWN))
             if rows.size and (searched := self._month(month)) is not None:
-                yield month, searched, rows, self._filled(homes[rows], columns["location"][rows], searched), codes[rows]
+                codes = types[rows]
+                filled = self._filled(homes[rows], codes, columns["location"][rows], searched)
+                yield month, searched, rows, np.where(searched.compared[codes], filled, 0.0), codes
 
     def _tells_all(self, columns: Columns) -> np.ndarray:
-        homes, months = self.attributes(columns), columns["month"]
+        homes, types, months = self.attributes(columns), self._type_codes(columns), columns["month"]
         told = np.zeros(len(homes), dtype=bool)
         for month in np.unique(months).tolist():
             if (searched := self._month(month)) is not None:
-                rows = months == month
-                told[rows] = np.isfinite(homes[rows][:, searched.compared]).all(axis=1)
+                rows = np.flatnonzero((months == month) & (types != UNKNOWN))
+                told[rows] = (np.isfinite(homes[rows]) | ~searched.compared[types[rows]]).all(axis=1)
         return told
 
     def _type_codes(self, columns: Columns) -> np.ndarray:
-        return np.array([self._types.get(name, np.nan) for name in columns["property_type"].tolist()], dtype=np.float64)
+        return np.array([self._types.get(name, UNKNOWN) for name in columns["property_type"].tolist()], dtype=np.int64)
 
     def _search_in(self, month: int) -> Month | None:
-        """The tree of a month, over the sales of the months before that tell all that is compared; None without any."""
+        """The trees over the sales of the months before that tell all that is compared; None without any."""
         first, end = np.searchsorted(self.sold["month"], [month - self._likeness.months, month])
-        known = np.isfinite(self.sold["u"][first:end]) & np.isfinite(self._codes[first:end])
+        known = np.isfinite(self.sold["u"][first:end]) & (self._codes[first:end] != UNKNOWN)
         rows = first + np.flatnonzero(known)
-        told = np.isfinite(self.attributes_of_sold[rows])
-        compared = told.mean(axis=0) >= KNOWN_ENOUGH if rows.size else np.zeros(len(COMPARED), dtype=bool)
-        rows = rows[told[:, compared].all(axis=1)] if rows.size else rows
         if not rows.size:
             return None
-        attributes = self.attributes_of_sold[rows]
-        places = self._places(attributes[:, compared], compared, self._codes[rows], self.sold["month"][rows])
-        alike = self._alike(attributes[:, 2:], compared[2:], self._codes[rows])
-        return Month(cKDTree(places), cKDTree(alike), rows, compared)
+        told = np.isfinite(self.attributes_of_sold[rows])
+        compared = self._told_enough(told, self._codes[rows])
+        rows = rows[(told | ~compared[self._codes[rows]]).all(axis=1)]
+        codes = self._codes[rows]
+        attributes = np.where(compared[codes], self.attributes_of_sold[rows], 0.0)
+        places = self._places(attributes, codes, self.sold["month"][rows])
+        return Month(cKDTree(places), cKDTree(self._alike(attributes, codes)), rows, compared)
 
-    def _places(
-        self, attributes: np.ndarray, compared: np.ndarray, codes: np.ndarray, months: np.ndarray
-    ) -> np.ndarray:
+    def _told_enough(self, told: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        types = len(self._types)
+        sales = np.bincount(codes, minlength=types)
+        tell = np.column_stack([np.bincount(codes, weights=column, minlength=types) for column in told.T])
+        return tell >= KNOWN_ENOUGH * np.maximum(sales, 1)[:, None]
+
+    def _places(self, attributes: np.ndarray, codes: np.ndarray, months: np.ndarray) -> np.ndarray:
         """Points between which the distance is the likeness."""
-        return np.column_stack(
-            [attributes / self._scales[compared], months / self._likeness.scales.months, codes * APART]
-        )
+        return np.column_stack([attributes / self._scales, months / self._likeness.scales.months, codes * APART])
 
-    def _alike(self, attributes: np.ndarray, compared: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        return np.column_stack([(attributes / self._scales[2:])[:, compared], codes * APART])
+    def _alike(self, attributes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        return np.column_stack([(attributes / self._scales)[:, 2:], codes * APART])
 
-    def _filled(self, homes: np.ndarray, locations: np.ndarray, searched: Month) -> np.ndarray:
+    def _filled(self, homes: np.ndarray, codes: np.ndarray, locations: np.ndarray, searched: Month) -> np.ndarray:
         """The homes with what they leave out of what is compared; a place stays unknown where nothing was sold."""
-        missing = np.isnan(homes) & searched.compared
+        missing = np.isnan(homes) & searched.compared[codes]
         filled = homes.copy()
         for row in np.flatnonzero(missing.any(axis=1)).tolist():
-            filled[row, missing[row]] = self._typical(searched, locations[row])[missing[row]]
+            filled[row, missing[row]] = self._typical(searched, int(codes[row]), locations[row])[missing[row]]
         return filled
 
-    def _typical_in(self, searched: Month, location: str | None) -> np.ndarray:
-        there = searched.rows[self.sold["location"][searched.rows] == location]
-        if there.size:
-            return np.median(self.attributes_of_sold[there], axis=0)
-        nowhere = np.full(2, np.nan)
-        return np.concatenate([nowhere, np.median(self.attributes_of_sold[searched.rows, 2:], axis=0)])
+    def _typical_in(self, searched: Month, code: int, location: str | None) -> np.ndarray:
+        """The median of a type's sales in a location, or in the city, but for the place, where it has none there."""
+        alike = searched.rows[self._codes[searched.rows] == code]
+        there = alike[self.sold["location"][alike] == location]
+        typical = np.median(self.attributes_of_sold[there if there.size else alike], axis=0)
+        return typical if there.size else np.where(np.arange(len(COMPARED)) < 2, np.nan, typical)
 
     def _nearest(self, searched: Month, homes: np.ndarray, codes: np.ndarray, month: int, count: int) -> Found:
-        points = self._places(homes[:, searched.compared], searched.compared, codes, np.full(len(homes), month))
+        points = self._places(homes, codes, np.full(len(homes), month))
         distance, place = searched.tree.query(points, k=range(1, count + 1), distance_upper_bound=self._likeness.reach)
         there = np.isfinite(distance)
         row = np.where(there, searched.rows[np.where(there, place, 0)], -1)
         apart = homes[:, None, 2:] - self.attributes_of_sold[row][:, :, 2:]
-        apart = np.where(there[..., None] & searched.compared[2:], apart, 0.0)
+        apart = np.where(there[..., None] & searched.compared[codes][:, None, 2:], apart, 0.0)
         # Summed along each row: a product by BLAS depends in its last bits on how many rows there are.
         level = self.sold["u"][row] + (apart * self.worth.get(month, 0.0)).sum(axis=-1)
         return Found(row, np.where(there, distance, np.nan), np.where(there, level, np.nan), apart)
