@@ -22,9 +22,10 @@ def test_every_level_window_and_statistic_has_its_column(features):
     assert {"location_level_3", "fine_spread_12", "coarse_count_3"} <= set(names)
 
 
-def test_the_model_sees_every_feature_but_the_level_it_is_measured_against(source, features):
+def test_the_model_sees_every_feature_but_the_citys_level_and_how_near_comparables_are(source, features):
     inputs = columns.numeric_inputs(source, features)
-    assert set(columns.feature_columns(source, features)) - set(inputs) == {"market_level"}
+    unseen = set(columns.feature_columns(source, features)) - set(inputs)
+    assert unseen == {"market_level", "comparable_distance", "alike_distance"}
     assert {"station_distance", "park_count"} <= set(inputs)
 
 
