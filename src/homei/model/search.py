@@ -147,12 +147,12 @@ def found(study: optuna.Study, own: Recipe, title: str, kept_in: str) -> Found |
     """What the study holds by now; None where no trial was completed."""
     from optuna.trial import TrialState
 
-    ended = tune.ended(study)
-    if not any(trial.value is not None for trial in ended):
+    ended = {trial.number: trial for trial in tune.ended(study)}
+    if not any(trial.value is not None for trial in ended.values()):
         return None
-    first = [trial.number for trial in ended if trial.user_attrs.get(OWN) and trial.value is not None]
-    table = trials(study)
-    best = tune.best(study, own)
+    table = trials([*ended.values()])
+    best = ended[int(table.loc[table["value"].idxmin(), "number"])]
+    first = [number for number, trial in ended.items() if trial.user_attrs.get(OWN) and trial.value is not None]
     return Found(
         study=study.study_name,
         title=title,
@@ -160,17 +160,16 @@ def found(study: optuna.Study, own: Recipe, title: str, kept_in: str) -> Found |
         kept_in=kept_in,
         trials=table,
         failed=len(study.get_trials(deepcopy=False, states=(TrialState.FAIL,))),
-        parameters=best["parameters"],
+        parameters=tune.parameters_of(best, own),
         earned=Earned.of(table, first[0]) if first else None,
     )
 
 
-def trials(study: optuna.Study) -> pd.DataFrame:
-    """`tune.trials` in the order in which they ended, with the columns minutes and worker."""
-    ended = tune.ended(study)
+def trials(ended: Sequence[FrozenTrial]) -> pd.DataFrame:
+    """`tune.table` in the order in which the trials ended, with the columns minutes and worker."""
     minutes = minutes_until([trial.datetime_start for trial in ended], [trial.datetime_complete for trial in ended])
     workers = [trial.user_attrs["worker"] for trial in ended]
-    table = tune.trials(study).assign(minutes=minutes, worker=workers)
+    table = tune.table(ended).assign(minutes=minutes, worker=workers)
     table = table.sort_values(["minutes", "number"], ignore_index=True)
     return table.assign(learnt=table["folds"].cumsum())
 

@@ -150,7 +150,8 @@ def _patiently(opened: Callable[[], Opened], url: URL, variable: str) -> Opened:
         try:
             return opened()
         except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:
-            found = error.__cause__ or error
+            # Optuna wraps what SQLAlchemy raises, and SQLAlchemy what the driver does.
+            found = error if isinstance(error, SQLAlchemyError) else error.__cause__ or error
             pause = next(pauses, None)
             if pause is None or not _just_made(found):
                 raise StudyError(f"{variable}: {_explained(found, url)}") from None

@@ -166,6 +166,11 @@ def trials(study: optuna.Study) -> pd.DataFrame:
     `folds` is how many folds the trial learnt, `learnt` how many the whole search had when it ended. Trials that have
     not come to an end are left out.
     """
+    return table(ended(study))
+
+
+def table(ended: Sequence[FrozenTrial]) -> pd.DataFrame:
+    """The same of trials that have ended: other processes may end more between two looks at a study."""
     rows = [
         {
             "number": trial.number,
@@ -176,10 +181,10 @@ def trials(study: optuna.Study) -> pd.DataFrame:
             "folds": len(trial.user_attrs["errors"]),
             "learnt": trial.user_attrs.get("learnt"),
         }
-        for trial in ended(study)
+        for trial in ended
     ]
-    table = pd.DataFrame(rows).round(DIGITS)
-    return table[[name for name in table if name not in ("folds", "learnt")] + ["folds", "learnt"]]
+    found, last = pd.DataFrame(rows).round(DIGITS), ["folds", "learnt"]
+    return found[[name for name in found if name not in last] + last]
 
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:
@@ -204,8 +209,13 @@ def importances(study: optuna.Study, seed: int) -> pd.DataFrame:
 
 def best(study: optuna.Study, recipe: Recipe) -> dict[str, Any]:
     """What the stage `train` reads: name, all parameters with the best trial's among them, value."""
-    found = {name: _rounded(value) for name, value in study.best_params.items()}
-    return {"name": recipe.name, "parameters": {**recipe.parameters, **found}, "value": round(study.best_value, DIGITS)}
+    parameters = parameters_of(study.best_trial, recipe)
+    return {"name": recipe.name, "parameters": parameters, "value": round(study.best_value, DIGITS)}
+
+
+def parameters_of(trial: FrozenTrial, recipe: Recipe) -> dict[str, Any]:
+    """All parameters of the recipe, the trial's among them."""
+    return {**recipe.parameters, **{name: _rounded(value) for name, value in trial.params.items()}}
 
 
 def _ended(study: optuna.Study, attempt: Attempt, error: float, folds: int, learnt: int) -> bool:

@@ -75,6 +75,7 @@ def path(trials: pd.DataFrame, work: str = "learnt", title: str = "Best error so
             heights = np.minimum(those["error"], top + 0.1 * reach)
             colour = SECOND if state == "pruned" else QUIET
             axes.scatter(those[work], heights, 22, color=colour, marker=mark, linewidth=1.2, label=label, zorder=3)
+        axes.set_xlim(left=0)
         axes.set_ylim(top - 1.15 * reach, top + 0.15 * reach)
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, handlelength=1.2, borderaxespad=0)
         format_axis(axes.yaxis, "percent2")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from markupsafe import Markup
+
 from homei import lake
 from homei.model.search import CAVEAT, Found, block
-from homei.report import charts
 from homei.report.formats import text
-from homei.report.page import cards, figure, page, table
+from homei.report.page import cards, page, table
 from homei.report.searches import earned, path, points, verdict, work
 
 PAGE = Path("reports/search/search.html")
@@ -19,7 +20,7 @@ SHOWN = 10  # of the best trials
 def write(found: Found) -> Path:
     """Writes PAGE, which asks nothing of the outside world."""
     body = "".join([_opening(found), _pictures(found), _parameters(found)])
-    origin = f"Written by `homei search`; {CAVEAT}."
+    origin = Markup("Written by <code>homei search</code>; {}.").format(CAVEAT)
     subtitle = f"{found.title} · {found.model} · study {found.study}"
     lake.write_text(page("What the shared search earned", body, subtitle, origin=origin), PAGE)
     return PAGE
@@ -63,10 +64,10 @@ def _opening(found: Found) -> str:
 
 
 def _pictures(found: Found) -> str:
-    counts = found.trials["worker"].value_counts().sort_index()
     minutes = path(found.trials, "minutes", "Best error so far by minute")
-    shares = charts.bars(counts.index, counts.to_numpy(), "Trials by worker", formats="number")
-    return f"<h2>By the clock</h2>{minutes}<h2>Who did what</h2>{figure(shares)}"
+    pruned = found.trials.assign(pruned=found.trials["state"] == "pruned").groupby("worker", as_index=False)
+    workers = pruned.agg(trials=("number", "size"), pruned=("pruned", "sum"), folds=("folds", "sum"))
+    return f"<h2>By the clock</h2>{minutes}<h2>Who did what</h2>{table(workers)}"
 
 
 def _parameters(found: Found) -> str:
