@@ -230,7 +230,9 @@ def search(trials: int | None, minutes: float | None, database: str, heartbeat: 
 
     found = shared.run(params.pick(*shared.SECTIONS), trials, minutes, database, heartbeat)
     if found is None:
-        raise click.ClickException("no trial has ended yet; run it again to go on")
+        raise click.ClickException(
+            "the model's own parameters, which all others are measured against, are not valued yet: run it again"
+        )
     click.echo(told(found, write(found)))
 
 

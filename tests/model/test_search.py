@@ -130,7 +130,7 @@ def test_what_a_killed_process_was_at_is_tried_again_and_a_stopped_one_puts_it_b
     wait_for(lambda: database.states() == ["FAIL", "RUNNING"])
     stopped.send_signal(signal.SIGINT)
     said = stopped.communicate(timeout=60)[0]
-    assert "run it again to go on" in said
+    assert "not valued yet: run it again" in said
     assert "Traceback" not in said
     assert database.states() == ["FAIL", "FAIL", "WAITING"]
     found = search.run(given, 2, None, shared_study.DATABASE, 1)

@@ -14,8 +14,9 @@ LEVEL = 0.90  # of the gain's interval
 class Earned:
     """A search's gain over the model's own parameters; errors are MdAPE, means over the folds.
 
-    `interval` holds the gain at LEVEL, by Student's t over the folds, on each of which both were measured; None where
-    one fold can't tell, or where the own parameters are the best. It flatters: the best was chosen on the same folds.
+    `interval` holds the gain at LEVEL, by Student's t over the folds, on each of which both were measured, and wide
+    enough to hold for all trials at once (Bonferroni): among many that are no better, one looks so by chance, and that
+    is the one that is picked. None where one fold can't tell, or where the own parameters are the best.
     """
 
     own: float
@@ -46,7 +47,7 @@ class Earned:
             pruned=int((trials["state"] == "pruned").sum()),
             learnt=int(trials["folds"].sum()),
             saved=int(folds.shape[1] * len(trials) - trials["folds"].sum()),
-            interval=paired_interval(differences),
+            interval=paired_interval(differences, len(trials) - 1),
         )
 
     @property
@@ -60,19 +61,25 @@ class Earned:
         return self.interval is not None and self.interval[0] > 0
 
 
-def paired_interval(differences: np.ndarray, level: float = LEVEL) -> tuple[float, float] | None:
-    """The middle `level` of what the differences' mean may be, by Student's t; None where they don't differ."""
+def paired_interval(differences: np.ndarray, picked_among: int = 1) -> tuple[float, float] | None:
+    """What the differences' mean may be, at LEVEL for as many such means at once; None where they don't differ."""
     from scipy import stats
 
     count = len(differences)
     if count < 2 or not differences.std():
         return None
-    reach = stats.t.ppf((1 + level) / 2, count - 1) * differences.std(ddof=1) / np.sqrt(count)
+    quantile = stats.t.ppf(1 - (1 - LEVEL) / 2 / picked_among, count - 1)
+    reach = quantile * differences.std(ddof=1) / np.sqrt(count)
     return float(differences.mean() - reach), float(differences.mean() + reach)
 
 
-def progress(trials: pd.DataFrame, work: str = "learnt") -> pd.DataFrame:
-    """number, state, `work`, error (a pruned trial's on the folds it learnt), best so far, in the order of `work`."""
-    folds = trials.filter(regex=r"^fold_\d+$")
-    ended = trials.assign(error=trials["value"].fillna(folds.mean(axis=1))).sort_values([work, "number"])
+def progress(trials: pd.DataFrame, work: str = "learnt", own: int = 0) -> pd.DataFrame:
+    """number, state, `work`, error and best so far, in the order of `work`.
+
+    The error of a pruned trial is the own parameters' one and by how much it differed from theirs on the folds that it
+    learnt: folds are not equally hard.
+    """
+    folds, first = trials.filter(regex=r"^fold_\d+$"), trials.index[trials["number"] == own][0]
+    beside_own = trials.loc[first, "value"] + (folds - folds.loc[first]).mean(axis=1)
+    ended = trials.assign(error=trials["value"].fillna(beside_own)).sort_values([work, "number"])
     return ended.assign(best=ended["value"].cummin().ffill())[["number", "state", work, "error", "best"]]

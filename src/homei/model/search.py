@@ -56,7 +56,11 @@ class Found:
     trials: pd.DataFrame
     failed: int
     parameters: Mapping[str, Any]  # the model's own, the best trial's in their place
-    earned: Earned | None  # None while the model's own parameters are not valued
+    own: int  # the trial of the model's own parameters
+
+    @property
+    def earned(self) -> Earned:
+        return Earned.of(self.trials, self.own)
 
     @property
     def minutes(self) -> float:
@@ -66,7 +70,8 @@ class Found:
 def run(p: SimpleNamespace, number: int | None, minutes: float | None, database: str, heartbeat: int) -> Found | None:
     """Searches until the study has `number` trials (by default tuning.trials), for `minutes` at most, or until Ctrl-C.
 
-    `p` holds SECTIONS. Returns what the study has found, by this process and others; None where no trial has ended.
+    `p` holds SECTIONS. Returns what the study has found, by this process and others; None while the model's own
+    parameters, which all others are measured against, are not valued.
     Raises StudyError.
     """
     own = Recipe.of(p.seed, p.source, p.features, p.model, p.train)
@@ -144,15 +149,15 @@ def gone(database: str) -> Iterator[None]:
 
 
 def found(study: optuna.Study, own: Recipe, title: str, kept_in: str) -> Found | None:
-    """What the study holds by now; None where no trial was completed."""
+    """What the study holds by now; None while the model's own parameters are not valued."""
     from optuna.trial import TrialState
 
     ended = {trial.number: trial for trial in tune.ended(study)}
-    if not any(trial.value is not None for trial in ended.values()):
+    first = [number for number, trial in ended.items() if trial.user_attrs.get(OWN)]
+    if not first:
         return None
     table = trials([*ended.values()])
     best = ended[int(table.loc[table["value"].idxmin(), "number"])]
-    first = [number for number, trial in ended.items() if trial.user_attrs.get(OWN) and trial.value is not None]
     return Found(
         study=study.study_name,
         title=title,
@@ -161,7 +166,7 @@ def found(study: optuna.Study, own: Recipe, title: str, kept_in: str) -> Found |
         trials=table,
         failed=len(study.get_trials(deepcopy=False, states=(TrialState.FAIL,))),
         parameters=tune.parameters_of(best, own),
-        earned=Earned.of(table, first[0]) if first else None,
+        own=first[0],
     )
 
 
@@ -200,7 +205,10 @@ def _tried(
     trial: optuna.Trial, own: Recipe, ranges: Mapping[str, SearchRange], folds: Sequence[tune.Fold],
     stopped: threading.Event,
 ) -> float:  # fmt: skip
-    """The folds' mean error; raises TrialPruned, or _Stopped where the process is asked to stop."""
+    """The folds' mean error; raises TrialPruned, or _Stopped where the process is asked to stop.
+
+    The model's own parameters, which all others are measured against, are never pruned.
+    """
     import optuna
 
     trial.set_user_attr("worker", f"{socket.gethostname()}:{os.getpid()}")
@@ -209,6 +217,7 @@ def _tried(
         if stopped.is_set():
             trial.study.stop()
             raise _Stopped
-        if attempt.note(attempt.error(folds)) and left:
+        hopeless = attempt.note(attempt.error(folds))
+        if hopeless and left and not trial.user_attrs.get(OWN):
             raise optuna.TrialPruned
     return attempt.mean

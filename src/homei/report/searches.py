@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WORST = 0.8  # of the trials: worse ones lie on the picture's upper edge
-MARKS = {"complete": ("o", "complete"), "pruned": ("x", "pruned")}
+MARKS = {"complete": ("o", QUIET), "pruned": ("x", SECOND)}
+CAPTION = (
+    "A trial stands where it ended; a pruned one at what it won or lost against the model's own parameters on the "
+    "folds that it learnt. The worst lie on the upper edge."
+)
 
 
 def points(error: float, digits: int = 3) -> str:
@@ -49,38 +53,38 @@ def verdict(found: Earned) -> str:
     if found.interval is None:
         return "One fold can't tell a gain from noise: nothing says that the best is better than the model's own."
     low, high = (points(edge) for edge in found.interval)
-    interval = f"{text(LEVEL, 'percent0')} interval, Student's t over {found.folds} folds"
+    interval = (
+        f"{low} to {high} points ({text(LEVEL, 'percent0')} interval, Student's t over {found.folds} folds, for the "
+        f"best of {found.trials - 1} at once)"
+    )
     if found.beyond_noise:
-        return (
-            f"The gain is beyond the folds' noise: {low} to {high} points ({interval}). It flatters all the same, "
-            "since the best was chosen on these very folds; the hold-out is the judge."
-        )
+        return f"The gain is beyond the folds' noise: {interval}."
     return (
-        f"The gain is within the folds' noise: {low} to {high} points ({interval}), which flatters even so, since the "
-        "best was chosen on these very folds. The best and the model's own parameters are near-equals."
+        f"The gain is within the folds' noise: {interval}. The best and the model's own parameters are near-equals; "
+        "which of them values later months better is open."
     )
 
 
-def path(trials: pd.DataFrame, work: str = "learnt", title: str = "Best error so far by folds learnt") -> Html:
+def path(
+    trials: pd.DataFrame, work: str = "learnt", title: str = "Best error so far by folds learnt", own: int = 0
+) -> Html:
     """The best error so far over the column `work`, and each trial's own, pruned ones marked."""
-    ended = progress(trials, work)
-    top = float(max(ended["error"].quantile(WORST), ended["best"].dropna().iloc[0]))
-    reach = max(top - float(ended["best"].min()), 1e-6)
+    ended = progress(trials, work, own)
+    level = float(ended.loc[ended["number"] == own, "error"].iloc[0])
+    top = float(max(ended["error"].quantile(WORST), level))
+    reach = max(top - float(ended["error"].min()), 1e-6)
 
     def draw(_: object, axes: Axes) -> None:
+        axes.axhline(level, color=QUIET, linewidth=1, dashes=(4, 3), label="the model's own parameters")
         known = ended.dropna(subset=["best"])
         axes.step(known[work], known["best"], where="post", color=ACCENT, linewidth=1.9, label="best so far")
-        for state, (mark, label) in MARKS.items():
+        for state, (mark, colour) in MARKS.items():
             those = ended[ended["state"] == state]
             heights = np.minimum(those["error"], top + 0.1 * reach)
-            colour = SECOND if state == "pruned" else QUIET
-            axes.scatter(those[work], heights, 22, color=colour, marker=mark, linewidth=1.2, label=label, zorder=3)
+            axes.scatter(those[work], heights, 22, color=colour, marker=mark, linewidth=1.2, label=state, zorder=3)
         axes.set_xlim(left=0)
         axes.set_ylim(top - 1.15 * reach, top + 0.15 * reach)
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, handlelength=1.2, borderaxespad=0)
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, handlelength=1.6, borderaxespad=0)
         format_axis(axes.yaxis, "percent2")
 
-    caption = (
-        "A trial's error stands where it ended, a pruned one's on the folds that it got to; worse ones lie on the edge."
-    )
-    return figure(picture(draw, title, "wide"), caption, wide=True)
+    return figure(picture(draw, title, "wide"), CAPTION, wide=True)

@@ -28,16 +28,12 @@ def write(found: Found) -> Path:
 
 def told(found: Found, written: Path) -> str:
     """What the search found, as it is printed at its end."""
-    lines = [f"study {found.study} in {found.kept_in}: {len(found.trials)} trials, {found.failed} given up or lost"]
-    if found.earned:
-        lines += [
-            work(found.earned),
-            f"{points(found.earned.gain / found.minutes, 4)} points per minute over {found.minutes:.1f} minutes.",
-            verdict(found.earned),
-        ]
     return "\n".join(
         [
-            *lines,
+            f"study {found.study} in {found.kept_in}: {len(found.trials)} trials, {found.failed} given up or lost",
+            work(found.earned),
+            f"That is {points(found.earned.gain / found.minutes, 4)} points a minute over {found.minutes:.1f} minutes.",
+            verdict(found.earned),
             f"\nThis search is {CAVEAT}. To make what it found so, put this into params/model/{found.model}.yaml:\n",
             block(found.parameters),
             f"The page: {written}",
@@ -50,8 +46,6 @@ def _opening(found: Found) -> str:
         f"This search ran outside the graph and is {CAVEAT}. It becomes so once the parameters below stand in "
         f"params/model/{found.model}.yaml. Minutes are those in which a trial was under way, on whatever machines."
     )
-    if found.earned is None:
-        return f'<p class="lead">The model\'s own parameters have not been valued yet.</p><p>{escape(note)}</p>'
     own, minutes = found.earned, found.minutes
     items = [
         ("Gain", f"{points(own.gain)} points", f"{text(own.own, 'percent3')} to {text(own.best, 'percent3')}"),
@@ -64,7 +58,7 @@ def _opening(found: Found) -> str:
 
 
 def _pictures(found: Found) -> str:
-    minutes = path(found.trials, "minutes", "Best error so far by minute")
+    minutes = path(found.trials, "minutes", "Best error so far by minute", found.own)
     pruned = found.trials.assign(pruned=found.trials["state"] == "pruned").groupby("worker", as_index=False)
     workers = pruned.agg(trials=("number", "size"), pruned=("pruned", "sum"), folds=("folds", "sum"))
     return f"<h2>By the clock</h2>{minutes}<h2>Who did what</h2>{table(workers)}"
