@@ -209,7 +209,7 @@ def sample(number: int, file: Path | None, strata: str | None, month: str | None
     default=30,
     show_default=True,
     metavar="SECONDS",
-    help="How often a process shows that it lives.",
+    help="How often a process shows that it lives; the same for all that share a study.",
 )
 def search(trials: int | None, minutes: float | None, database: str, heartbeat: int) -> None:
     """Search the model's parameters with many processes or machines.

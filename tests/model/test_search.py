@@ -17,7 +17,7 @@ import sqlalchemy
 import yaml
 
 from homei import lake, params
-from homei.model import search, shared_study
+from homei.model import search, shared_study, tune
 from homei.report import shared_search
 
 PROJECT = Path(__file__).parents[2]
@@ -172,6 +172,26 @@ def test_without_a_database_a_file_is_searched_in_and_gone_on_with(project, monk
     assert set(given_back) == set(given.model.parameters)
     best = again.trials.loc[again.trials["value"].idxmin()]
     assert all(given_back[name] == best[name] for name in given.model.search)
+
+
+def test_a_process_whose_trial_was_given_to_another_says_so(project, monkeypatch):
+    monkeypatch.delenv(shared_study.DATABASE, raising=False)
+    learn = tune.Attempt.error
+
+    def taken_away(attempt, folds):
+        attempt.trial.storage.set_trial_state_values(attempt.trial._trial_id, optuna.trial.TrialState.FAIL)
+        return learn(attempt, folds)
+
+    monkeypatch.setattr(tune.Attempt, "error", taken_away)
+    with pytest.raises(shared_study.StudyError, match=r"silent for three heartbeats.*: run it again to go on"):
+        search.run(project(), 2, None, shared_study.DATABASE, 30)
+
+
+def test_processes_that_do_not_beat_alike_do_not_share_a_study(project, monkeypatch):
+    monkeypatch.delenv(shared_study.DATABASE, raising=False)
+    search.run(project(), 1, None, shared_study.DATABASE, 30)
+    with pytest.raises(shared_study.StudyError, match=r"--heartbeat 2: .* beat every 30 seconds, so give 30"):
+        search.run(project(), 2, None, shared_study.DATABASE, 2)
 
 
 def test_minutes_that_are_over_begin_no_trial(project, monkeypatch):

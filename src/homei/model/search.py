@@ -43,6 +43,43 @@ class _Stopped(Exception):  # noqa: N818
 
 
 @dataclass(frozen=True)
+class Searcher:
+    """What a process tries; `stopped` asks it to stop, `lost` says that one of its trials was given to another."""
+
+    own: Recipe
+    ranges: Mapping[str, SearchRange]
+    folds: Sequence[tune.Fold]
+    stopped: threading.Event
+    lost: threading.Event
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """The folds' mean error; raises TrialPruned, or _Stopped.
+
+        The model's own parameters, which all others are measured against, are never pruned.
+        """
+        import optuna
+
+        trial.set_user_attr("worker", f"{socket.gethostname()}:{os.getpid()}")
+        attempt = tune.Attempt.of(trial, self.own, self.ranges)
+        for left in reversed(range(len(self.folds))):
+            if self.stopped.is_set():
+                trial.study.stop()
+                raise _Stopped
+            if self._hopeless(attempt) and left and not trial.user_attrs.get(OWN):
+                raise optuna.TrialPruned
+        return attempt.mean
+
+    def _hopeless(self, attempt: tune.Attempt) -> bool:
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        try:
+            return attempt.note(attempt.error(self.folds))
+        except UpdateFinishedTrialError:
+            self.lost.set()
+            raise
+
+
+@dataclass(frozen=True)
 class Found:
     """What a study has found so far, by all who search it.
 
@@ -80,19 +117,18 @@ def run(p: SimpleNamespace, number: int | None, minutes: float | None, database:
     study = join(database, name, tune.sampler(p.tuning, seed=None), tune.pruner(p.tuning), first, heartbeat)
     folds = tune.origins(untested(lake.read(lake.READY), month_of(p.source.as_of), p.split), p.tuning)
     with gone(database):
-        go_on(study, own, p.model.search, folds, number or p.tuning.trials, minutes, p.train.workers)
+        with interruptible() as stopped:
+            searcher = Searcher(own, p.model.search, folds, stopped, threading.Event())
+            go_on(study, searcher, number or p.tuning.trials, minutes, p.train.workers)
         return found(study, own, p.source.title, place(address(database)))
 
 
-def go_on(
-    study: optuna.Study, own: Recipe, ranges: Mapping[str, SearchRange], folds: Sequence[tune.Fold], number: int,
-    minutes: float | None, workers: int,
-) -> None:  # fmt: skip
+def go_on(study: optuna.Study, searcher: Searcher, number: int, minutes: float | None, workers: int) -> None:
     """Tries parameters, `workers` trials side by side, until the study has `number` of them, whoever ended them."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with interruptible() as stopped, tqdm(total=number, desc="trials", unit="trial", disable=None) as bar:
+    with tqdm(total=number, desc="trials", unit="trial", disable=None) as bar:
 
         def told(study: optuna.Study, trial: FrozenTrial | None = None) -> None:
             ended = tune.ended(study)
@@ -105,15 +141,16 @@ def go_on(
                 study.stop()
 
         told(study)
-        if bar.n < number:
-            study.optimize(
-                lambda trial: _tried(trial, own, ranges, folds, stopped),
-                n_trials=number - bar.n,
-                n_jobs=workers,
-                timeout=minutes and 60 * minutes,
-                callbacks=[told],
-                catch=_Stopped,
-            )
+        if bar.n >= number:
+            return
+        limits = {"n_trials": number - bar.n, "timeout": minutes and 60 * minutes}
+        try:
+            study.optimize(searcher, n_jobs=workers, callbacks=[told], catch=_Stopped, **limits)
+        except ValueError as error:
+            if not searcher.lost.is_set():
+                raise
+            silent = "this process was silent for three heartbeats, and what it was at was given to another"
+            raise StudyError(f"{silent}: run it again to go on") from error
 
 
 @contextlib.contextmanager
@@ -199,25 +236,3 @@ def minutes_until(starts: Sequence[datetime], ends: Sequence[datetime]) -> np.nd
 def block(parameters: Mapping[str, Any]) -> str:
     """The parameters as they stand in params/model/<name>.yaml."""
     return yaml.safe_dump({"parameters": dict(parameters)}, sort_keys=False)
-
-
-def _tried(
-    trial: optuna.Trial, own: Recipe, ranges: Mapping[str, SearchRange], folds: Sequence[tune.Fold],
-    stopped: threading.Event,
-) -> float:  # fmt: skip
-    """The folds' mean error; raises TrialPruned, or _Stopped where the process is asked to stop.
-
-    The model's own parameters, which all others are measured against, are never pruned.
-    """
-    import optuna
-
-    trial.set_user_attr("worker", f"{socket.gethostname()}:{os.getpid()}")
-    attempt = tune.Attempt.of(trial, own, ranges)
-    for left in reversed(range(len(folds))):
-        if stopped.is_set():
-            trial.study.stop()
-            raise _Stopped
-        hopeless = attempt.note(attempt.error(folds))
-        if hopeless and left and not trial.user_attrs.get(OWN):
-            raise optuna.TrialPruned
-    return attempt.mean

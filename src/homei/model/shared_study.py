@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DATABASE = "HOMEI_STUDY_DATABASE"
 FILE = Path("models/search/studies.sqlite")
+BEAT = "heartbeat"  # the attribute of the study: seconds
 OWN = "own"  # the attribute of the trial of the model's own parameters
 RETRIES = 3  # of a trial whose process died: one that kills each process that takes it must come to an end
 PATIENCE = 10  # seconds to connect
@@ -94,7 +95,8 @@ def join(
 ) -> optuna.Study:  # fmt: skip
     """The study of that name, begun with the parameters `first` by whoever comes first.
 
-    A process that is silent for three heartbeats (seconds) is taken for dead, and its trial is given to another.
+    A process that is silent for three heartbeats (seconds) is taken for dead, and its trial is given to another: all
+    must beat alike. Raises StudyError.
     """
     import optuna
 
@@ -106,10 +108,17 @@ def join(
             study = optuna.create_study(storage=storage, study_name=name, sampler=sampler, pruner=pruner)
         except optuna.exceptions.DuplicatedStudyError:
             return optuna.load_study(storage=storage, study_name=name, sampler=sampler, pruner=pruner)
+        study.set_user_attr(BEAT, heartbeat)
         study.enqueue_trial(dict(first), user_attrs={OWN: True})
         return study
 
-    return _patiently(joined, url, variable)
+    study = _patiently(joined, url, variable)
+    beat = study.user_attrs.get(BEAT, heartbeat)
+    if beat != heartbeat:
+        raise StudyError(
+            f"--heartbeat {heartbeat}: the processes of this study beat every {beat} seconds, so give {beat}"
+        )
+    return study
 
 
 def again(retries: int | None = None) -> Callable[[optuna.Study, optuna.trial.FrozenTrial], None]:
