@@ -48,6 +48,8 @@ ELSEWHERE = {
     "dvc exp show": "test_rebuild.py",
     "dvc exp run -S source=hdb": "composed here; test_rebuild.py builds that city",
     "dvc exp run -S 'train.left_out=[]'": "composed here",
+    "export HOMEI_STUDY_DATABASE='postgresql+psycopg://homei:secret@db.example.com/studies'": "needs such a server",
+    "homei search --minutes 20": "tests/model/test_search.py, with fewer",
     "homei promote --dry-run": "tests/model/test_promote.py",
     "homei promote": "tests/model/test_promote.py",
     "homei serve --champion": "tests/model/test_champions.py, up to the start of a server",
