@@ -20,7 +20,8 @@ from homei import config, lake
 from homei.config import Backtest, Split
 from homei.features.columns import month_of
 from homei.model import baselines
-from homei.model.intervals import OutOfTime, calibrate, conformal_quantile
+from homei.model.coverage import split_conformal
+from homei.model.intervals import OutOfTime, calibrate
 from homei.model.preprocess import columns_of
 from homei.model.recipe import Recipe, learnable
 from homei.model.scope import Scope
@@ -164,13 +165,12 @@ def _with_intervals(
     scope = refit.scope.measured(parts, encoder, spread, level)
     asked = refit.month(month)
     values = Valuation(refit.fitted, spread, scope, {}).value(columns_of(asked))
-    plain = np.exp(conformal_quantile(np.abs(np.concatenate([of_sales for _, of_sales in earlier])), level))
+    residuals = np.concatenate([of_sales for _, of_sales in earlier])
     return asked[OWN].assign(
         predicted=values.price,
         low=values.low,
         high=values.high,
         deviation=values.deviation,
-        plain_low=np.round(values.price / plain, 2),
-        plain_high=np.round(values.price * plain, 2),
+        **split_conformal(values.price, residuals, level),
         **{name: np.round(refit.rivals[name][asked.index], 2) for name in RIVALS},
     )
