@@ -20,6 +20,11 @@ KINDS = {
 }
 
 
+def study(found: Mapping[str, Any]) -> Html:
+    """All that a coverage study found: the widths beside plain ones, and each kind of group, in pictures and tables."""
+    return Html(interval_table(found) + coverage_pictures(found) + coverage_tables(found))
+
+
 def interval_table(study: Mapping[str, Any]) -> Html:
     """The system's intervals beside plain split-conformal ones on the same sales."""
     kinds = {"The system": study["intervals"], "Plain split-conformal": study["split_conformal"]}
@@ -53,6 +58,7 @@ def coverage_tables(study: Mapping[str, Any]) -> Html:
     for title, groups in _by_kind(study).items():
         if title == KINDS["location"]:
             groups = groups.sort_values(["coverage", "value"])
+        groups = groups[["value", "n", "coverage", "low", "high", "width"]]
         headings = {"value": title.capitalize(), "n": "Sales", "low": "from", "high": "to", "width": "Mean width"}
         parts.append(table(groups, dict.fromkeys(["coverage", "low", "high", "width"], "percent"), headings))
     return figures(*parts)
@@ -60,16 +66,16 @@ def coverage_tables(study: Mapping[str, Any]) -> Html:
 
 def steady(metrics: Mapping[str, Any]) -> Html:
     """What the intervals hold outside the districts that left the city's price level; else that none did."""
-    study = metrics["steady"]
-    if not study["without"]:
+    kept = metrics["steady"]
+    if not kept["without"]:
         return Html("<p>Prices kept the city's pace in every district: nothing is to be told apart.</p>")
-    shares = [text(found["intervals"]["coverage"], "percent") for found in (study, metrics)]
-    names = escape(findings.listed(study["without"]))
+    shares = [text(found["intervals"]["coverage"], "percent") for found in (kept, metrics)]
+    names = escape(findings.listed(kept["without"]))
     said = f"<p>Without {names}, {shares[0]} of prices lie within their interval; with all, {shares[1]}.</p>"
     verdicts = table(
-        findings.verdict_table(study["verdicts"]), {"verdict": "verdict"}, {"interval": "95\u202f% interval"}
+        findings.verdict_table(kept["verdicts"]), {"verdict": "verdict"}, {"interval": "95\u202f% interval"}
     )
-    return Html(said + interval_table(study) + verdicts)
+    return Html(said + interval_table(kept) + verdicts)
 
 
 def _by_kind(study: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
