@@ -101,7 +101,7 @@ def valued(
 
         def value(month: int) -> pd.DataFrame:
             earlier = [past[at] for at in range(month - backtest.calibration_months, month) if at in past]
-            return _with_intervals(by_month[month], month, earlier, level, recipe.seed)
+            return _with_intervals(by_month[month], month, earlier, level, recipe)
 
         return pd.concat(_all(pool, value, tested, "months"), ignore_index=True)
 
@@ -152,7 +152,7 @@ def _residuals(by_month: dict[int, Refit], recipe: Recipe) -> dict[int, tuple[Ou
 
 
 def _with_intervals(
-    refit: Refit, month: int, earlier: Sequence[tuple[OutOfTime, np.ndarray]], level: float, seed: int
+    refit: Refit, month: int, earlier: Sequence[tuple[OutOfTime, np.ndarray]], level: float, recipe: Recipe
 ) -> pd.DataFrame:
     """The rows of BACKTEST for one month, its intervals from the residuals of `earlier` months."""
     if len(earlier) < 2:
@@ -161,7 +161,7 @@ def _with_intervals(
             "raise backtest.calibration_months"
         )
     parts, encoder = [part for part, _ in earlier], refit.fitted.encoder
-    spread = calibrate(parts, encoder, level, seed)
+    spread = calibrate(parts, encoder, recipe.attributes, level, recipe.seed)
     scope = refit.scope.measured(parts, encoder, spread, level)
     asked = refit.month(month)
     values = Valuation(refit.fitted, spread, scope, {}).value(columns_of(asked))
