@@ -144,6 +144,7 @@ def _groups(kind: str, groups: list[dict[str, Any]], level: float) -> Verdict:
 def _width(intervals: Mapping[str, Any], plain: Mapping[str, Any]) -> Verdict:
     own, other = intervals["mean_relative_width"], plain["mean_relative_width"]
     text = (
-        f"Intervals are {own * 100:.1f} % of the value wide on average, plain split-conformal ones {other * 100:.1f} %."
+        f"Intervals are {own * 100:.1f} % of the value wide on average, and {intervals['coverage'] * 100:.1f} % hold; "
     )
+    text += f"of plain split-conformal ones, {other * 100:.1f} % wide, {plain['coverage'] * 100:.1f} % do."
     return verdict("interval_width", own / other, (None, 1.0), (None, None), own <= other, text)
