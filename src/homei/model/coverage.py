@@ -143,8 +143,7 @@ def _groups(kind: str, groups: list[dict[str, Any]], level: float) -> Verdict:
 
 def _width(intervals: Mapping[str, Any], plain: Mapping[str, Any]) -> Verdict:
     own, other = intervals["mean_relative_width"], plain["mean_relative_width"]
-    text = (
-        f"Intervals are {own * 100:.1f} % of the value wide on average, and {intervals['coverage'] * 100:.1f} % hold; "
-    )
-    text += f"of plain split-conformal ones, {other * 100:.1f} % wide, {plain['coverage'] * 100:.1f} % do."
+    shares = [f"{study['coverage'] * 100:.1f} %" for study in (intervals, plain)]
+    text = f"Intervals are {own * 100:.1f} % of the value wide on average and hold {shares[0]} of the prices; "
+    text += f"plain split-conformal ones are {other * 100:.1f} % wide and hold {shares[1]}."
     return verdict("interval_width", own / other, (None, 1.0), (None, None), own <= other, text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,7 +70,7 @@ def assess(
         **{name: ratio_study(values, held["price"]) for name, values in rivals.items()},
         "noise_floor": noise_floor(sales, held, truth),
         **coverage_study(held, p.intervals.level),
-        "steady": steady_study(held, p.intervals.level, moved_locations(sales, p.source, p.split)),
+        "steady": steady(held, moved_locations(sales, p.source, p.split), p),
         "ratio_study": raw_and_trimmed(held, p.evaluate, p.seed),
         "vertical_equity": vertical_equity(held["predicted"], held["price"]),
         "horizontal_equity": horizontal_equity(held, p.evaluate.bootstrap, p.seed),
@@ -111,6 +111,14 @@ def with_plain(held: pd.DataFrame, valued: pd.DataFrame, level: float) -> pd.Dat
     earlier = valued[valued["part"] != HOLD_OUT]
     residuals = np.log(earlier["price"].to_numpy() / earlier["predicted"].to_numpy())
     return held.assign(**split_conformal(held["predicted"], residuals, level))
+
+
+def steady(held: pd.DataFrame, moved: Sequence[str], p: SimpleNamespace) -> dict[str, Any]:
+    """What intervals and confidence are worth outside the locations `moved`: a `steady_study`, one verdict more."""
+    kept = held[~held["location"].isin(moved)]
+    sure = confidence_study(confidence_table(kept, p.evaluate.bootstrap, p.seed))
+    study = steady_study(held, p.intervals.level, moved)
+    return {**study, "verdicts": [*study["verdicts"], verdicts.confidence_verdict(sure)]}
 
 
 def verdicts_of(
