@@ -70,9 +70,9 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
             include = included(request.scope["query_string"])
             row = intake.one(await _json(request))
             if include:
-                return _ok((await to_thread.run_sync(value, [row], include))[0])
+                return _ok((await to_thread.run_sync(value, [row], include, True))[0])
             # Well under a millisecond: a thread would cost more than it frees.
-            return _ok(value([row])[0])
+            return _ok(value([row], alone=True)[0])
         except RequestError as refused:
             return _refuse(refused)
 
