@@ -72,9 +72,9 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction in which all queries see the same publication, whatever is published meanwhile."""
-    snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    options = snapshot if engine.dialect.name == "postgresql" else {}  # SQLite's transactions see nothing else anyway
+    """A transaction that can't write, in which all queries see one publication, whatever is published meanwhile."""
+    sqlite = engine.dialect.name == "sqlite"  # whose transactions see a snapshot anyway
+    options = {"homei_reads": True} if sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with _told(engine), engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection
 
@@ -105,8 +105,9 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(f"PRAGMA query_only = {options.get('homei_reads', False)}")
         # A writer that begins as a reader fails where another one has written since.
-        writes = connection.get_execution_options().get("homei_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("homei_writes") else "BEGIN")
 
     return engine
