@@ -1,8 +1,9 @@
 """All benchmarks, one after the other: `make bench`."""
 
-from benchmarks import comparables, serve, sources, stages
+from benchmarks import comparables, serve, sources, stages, warehouse
 
 stages.main()
 sources.main()
 comparables.main()
 serve.main()
+warehouse.main()

@@ -81,7 +81,7 @@ def write_lake(homes: int, model: str = "m1", changes=None) -> None:
     places = {"address": [f"{n + 1} Mill Lane" for n in range(homes)], "latitude": 1000 + number, "longitude": number}
     valued = {"property_id": key, "valued_price": 201_000.25 + number, "valued_low": 180_000.0}
     valued |= {"valued_high": 220_000.0, "confidence": 0.93, "flags": "", "heating": "gas", "park_distance": number / 3}
-    valued |= {"level": 0.9, "model_version": model, "data_version": "d1"}
+    valued |= {"model_version": model, "data_version": "d1"}
     valuations = pd.DataFrame(valued)
     for name, values in changes.items():
         (analytics if name in analytics else valuations)[name] = values
