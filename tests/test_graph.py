@@ -15,9 +15,17 @@ GRAPH = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
 
 
 KINDS = [where.partition(":")[0] for where in source.KINDS.values()]
-# What a stage names and doesn't import: the Bento carries the service, the kinds of feeds are found by their names, and
-# the simulated city's servers are started around `fetch`.
-NAMED = {"package": ["homei.serve.service"], "ingest": KINDS, "fetch": [*KINDS, "homei.demo.outside"]}
+MIGRATIONS = ["homei.warehouse.migrations.env"] + [
+    f"homei.warehouse.migrations.versions.{path.stem}" for path in SRC.glob("homei/warehouse/migrations/versions/*.py")
+]
+# What a stage names and doesn't import: the Bento carries the service, the kinds of feeds are found by their names, the
+# simulated city's servers are started around `fetch`, and Alembic runs migrations by their files.
+NAMED = {
+    "package": ["homei.serve.service"],
+    "ingest": KINDS,
+    "fetch": [*KINDS, "homei.demo.outside"],
+    "publish": MIGRATIONS,
+}
 
 
 def imports_of(tree: ast.AST) -> set[str]:

@@ -23,6 +23,7 @@ Examples:
   homei search --minutes 20               search parameters with many processes, outside the graph
   homei promote                           put what was built into use, if it is better beyond noise
   homei rollback v1.0.0                   put an earlier model back into use
+  homei publish --check                   compare the warehouse with what was published
 """
 
 
@@ -163,6 +164,39 @@ def rollback(version: str | None) -> None:
     folder = registry.roll_back(chosen)
     click.echo(f"{chosen.name} is in use again: `homei serve --champion` serves it from {folder}")
     click.echo("What was built in the workspace is untouched. Publish it: git push --follow-tags, dvc push")
+
+
+@cli.command()
+@click.option("--check", is_flag=True, help="Write nothing; compare the warehouse with the receipt.")
+def publish(check: bool) -> None:
+    """Stage: bring properties, customers and the market into the warehouse.
+
+    The warehouse is the PostgreSQL or SQLite database whose address the environment variable HOMEI_WAREHOUSE holds (or
+    whatever `publish.address` in params/ calls it), by default data/warehouse/homei.db. Readers see what was published
+    before until all is there. What is there is written to reports/publish/receipt.json.
+    """
+    if not check:
+        stages.run("publish")
+        return
+    from homei.warehouse.publish import check as find_differences
+
+    differences = find_differences(params.pick("publish").publish)
+    for difference in differences:
+        click.echo(difference, err=True)
+    if differences:
+        raise click.ClickException(f"{len(differences)} differences found: `homei publish` mends them")
+    click.echo("the warehouse is what the receipt says")
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the warehouse's schema to the newest revision; what it holds stays."""
+    from homei.warehouse.connection import connect, shown
+    from homei.warehouse.schema import migrate as bring
+
+    engine = connect(params.pick("publish").publish)
+    before, now = bring(engine)
+    click.echo(f"{shown(engine.url)}: revision {now}" + ("" if before == now else f", was {before or 'empty'}"))
 
 
 @cli.command()

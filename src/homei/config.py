@@ -241,6 +241,11 @@ class Serve(Section):
     timeout: Count
 
 
+class Publish(Section):
+    address: str
+    file: str
+
+
 class Params(Section):
     """Everything a run is made of, as `homei compose` writes it."""
 
@@ -266,6 +271,7 @@ class Params(Section):
     curate: Curate
     package: Package
     serve: Serve
+    publish: Publish
 
 
 SECTIONS = {field.alias or name: field.annotation for name, field in Params.model_fields.items()}

@@ -60,6 +60,7 @@ MARKET_ANALYTICS = Path("data/curated/analytics/market_analytics")
 PROPERTY_FEATURES = Path("data/curated/views/property_features")
 DATA_QUALITY = Path("data/curated/views/data_quality")
 PREDICTIONS = Path("data/processed/predictions")
+VALUATIONS = Path("data/processed/valuations")
 BACKTEST = Path("data/processed/backtest")
 
 # Arrow's own allocator gives memory back and asks for it anew all the time: a third of the time that checking takes.

@@ -65,6 +65,8 @@ STAGES: dict[str, Script | Notebook] = {
         "compare the last months with those before",
     ),
     "package": Script("homei.model.package", "package the model as a Bento"),
+    "appraise": Script("homei.model.appraise", "value every property that is known"),
+    "publish": Script("homei.warehouse.publish", "bring properties, customers and the market into the warehouse"),
     "card": Script("homei.report.card", "write the model card and the page on quality control"),
     "site": Script("homei.report.site", "write the stakeholders' front page"),
 }

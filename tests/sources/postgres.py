@@ -31,8 +31,8 @@ class Postgres:
         self.url = f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
         self._run("initdb", "-D", self.data, "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8")
 
-    def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+    def start(self, fsync: str = "off") -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync={fsync}"
         self._run("pg_ctl", "start", "-w", "-D", self.data, "-l", self.log, "-o", options)
 
     def stop(self) -> None:
@@ -47,13 +47,13 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Postgres]:
+def running(fsync: str = "off") -> Iterator[Postgres]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if os.geteuid() == 0:
             os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
         server = Postgres(folder)
-        server.start()
+        server.start(fsync)
         try:
             yield server
         finally:

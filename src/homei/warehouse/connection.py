@@ -1,0 +1,113 @@
+"""The way into the warehouse: SQLite in a file, or PostgreSQL by the address that one environment variable holds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from homei.config import Publish
+
+POSTGRESQL = "postgresql+psycopg"
+DRIVERS = dict.fromkeys(("postgres", "postgresql", POSTGRESQL), POSTGRESQL) | {"sqlite": "sqlite"}
+WAIT = 60  # seconds that a writer waits for another one
+LOCK = 7_246_301  # any number: publications and migrations of one database take turns at it
+
+
+class WarehouseError(RuntimeError):
+    """A warehouse that can't be reached or used: the message tells where it is, and neither user nor password."""
+
+
+def address(publish: Publish) -> URL:
+    """Where the warehouse is; raises WarehouseError, naming the environment variable, for what is no such address."""
+    given = os.environ.get(publish.address)
+    if not given:
+        return URL.create("sqlite", database=publish.file)
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or url.drivername not in DRIVERS:
+        # What was given is not shown: it may hold a password.
+        raise WarehouseError(
+            f"{publish.address} holds no address of a warehouse: "
+            f"postgresql://user:password@host:5432/name or sqlite:///data/warehouse.db"
+        )
+    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+        raise WarehouseError(f"{publish.address} names no file: a warehouse in memory would be gone at once")
+    return url.set(drivername=DRIVERS[url.drivername])
+
+
+def connect(publish: Publish) -> Engine:
+    """An engine for the warehouse; SQLite's in WAL mode, so that readers never wait for a writer."""
+    url = address(publish)
+    if url.drivername == "sqlite":
+        return _sqlite(url)
+    try:
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    except ModuleNotFoundError as error:
+        raise WarehouseError(f"{publish.address} names PostgreSQL: pip install 'homei[postgresql]'") from error
+
+
+def shown(url: URL) -> str:
+    """An address as it may be told: without user, password and options, which may be secrets."""
+    if url.drivername == "sqlite":
+        return f"sqlite:///{url.database}"
+    return f"postgresql://{url.host or ''}:{url.port or 5432}/{url.database or ''}"
+
+
+@contextlib.contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """The only writing transaction at a time; what it did is there as a whole once the block ends well."""
+    with _told(engine), engine.connect().execution_options(homei_writes=True) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+        yield connection
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that can't write, in which all queries see one publication, whatever is published meanwhile."""
+    sqlite = engine.dialect.name == "sqlite"  # whose transactions see a snapshot anyway
+    options = {"homei_reads": True} if sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with _told(engine), engine.connect().execution_options(**options) as connection, connection.begin():
+        yield connection
+
+
+@contextlib.contextmanager
+def _told(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        # The driver's own words, without the statement and its parameters.
+        words = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        url = engine.url
+        for secret in (url.password, *(value for value in url.query.values() if isinstance(value, str))):
+            words = words.replace(str(secret), "***") if secret else words
+        raise WarehouseError(f"{shown(url)}: {words}") from None
+
+
+def _sqlite(url: URL) -> Engine:
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": WAIT})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection, _) -> None:
+        # Python's driver would begin transactions by itself, and not before CREATE TABLE.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA cache_size = -262144")  # KiB
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(f"PRAGMA query_only = {options.get('homei_reads', False)}")
+        # A writer that begins as a reader fails where another one has written since.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("homei_writes") else "BEGIN")
+
+    return engine

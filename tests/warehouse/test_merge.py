@@ -1,0 +1,74 @@
+"""Any sequence of publications leaves what the last one alone would leave."""
+
+import json
+import string
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies
+from sqlalchemy import Boolean, Column, Date, Double, Index, Integer, MetaData, Table, Text, inspect, select
+
+from homei.warehouse import merge as merging
+from homei.warehouse.connection import reading, writing
+from homei.warehouse.contents import schema_of
+from homei.warehouse.merge import merge
+from homei.warehouse.tables import Document
+
+thing = Table(
+    "thing", MetaData(), Column("key", Text, primary_key=True), Column("part", Integer, primary_key=True),
+    Column("size", Double), Column("name", Text), Column("day", Date), Column("open", Boolean),
+    Column("more", Document), Index("ix_thing_size", "size"),
+)  # fmt: skip
+
+texts = strategies.text(strategies.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
+numbers = strategies.floats(allow_nan=False, allow_infinity=False)
+keys = strategies.tuples(strategies.sampled_from(string.ascii_letters[:4] + "é'\"\\"), strategies.integers(0, 2))
+values = strategies.tuples(
+    strategies.none() | numbers, strategies.none() | texts, strategies.none() | strategies.dates(),
+    strategies.none() | strategies.booleans(), strategies.sampled_from(["{}", '{"a":1.5}', '{"a":"x,\\"y"}']),
+)  # fmt: skip
+publications = strategies.lists(strategies.dictionaries(keys, values, max_size=8), min_size=1, max_size=4)
+
+
+def as_arrow(rows: dict) -> pa.Table:
+    full = [[*key, *value] for key, value in sorted(rows.items())]
+    return pa.table(list(zip(*full, strict=True)) or [[]] * 7, schema=schema_of(thing))
+
+
+@pytest.fixture
+def things(engine):
+    with writing(engine) as connection:
+        thing.create(connection)
+    return engine
+
+
+@given(publications)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_table_holds_what_was_published_last_whatever_was_there_before(things, published):
+    for rows in published:
+        with writing(things) as connection:
+            merge(connection, thing, as_arrow(rows))
+        with reading(things) as connection:
+            found = connection.execute(select(thing)).all()
+        assert {(row.key, row.part): row[2:6] for row in found} == {key: value[:4] for key, value in rows.items()}
+        assert {(row.key, row.part): row.more for row in found} == {key: json.loads(it[4]) for key, it in rows.items()}
+    with writing(things) as connection:
+        assert merge(connection, thing, as_arrow(published[-1])) == 0
+
+
+def test_rows_that_changed_and_vanished_are_counted(things):
+    rows = {("a", number): (float(number), "x", None, True, "{}") for number in range(3)}
+    with writing(things) as connection:
+        assert merge(connection, thing, as_arrow(rows)) == 3
+        changed = {**rows, ("a", 1): (9.5, "x", None, True, "{}")}
+        del changed["a", 0]
+        assert merge(connection, thing, as_arrow(changed)) == 2
+
+
+@pytest.mark.parametrize("share", [0.0, 1e9])
+def test_a_table_has_its_indexes_afterwards_whether_they_were_made_anew_or_not(things, monkeypatch, share):
+    monkeypatch.setattr(merging, "MOST_KEPT", share)
+    for size in (1.0, 2.0):
+        with writing(things) as connection:
+            merge(connection, thing, as_arrow({("a", 1): (size, None, None, None, "{}")}))
+        assert [index["name"] for index in inspect(things).get_indexes("thing")] == ["ix_thing_size"]
