@@ -65,7 +65,9 @@ def appraised(
         properties["property_type"].isin(model.meta["categories"]["property_type"])
         & properties[["square_meters", "location"]].notna().all(axis=1)
     ).to_numpy() & ~model.scope.refused(values.flags)
-    parts = (values.price, values.low, values.high, np.round(np.clip(1 - values.deviation, 0, 1), 4))
+    # As the service rounds: numpy's rounding is another one where a fifth decimal is a 5.
+    confidence = [round(value, 4) for value in np.clip(1 - values.deviation, 0, 1).tolist()]
+    parts = (values.price, values.low, values.high, confidence)
     valued = {name: np.where(told, part, np.nan) for name, part in zip(VALUED, parts, strict=True)}
     raised = [" ".join(name for name, is_so in zip(FLAGS, row, strict=True) if is_so) for row in values.flags.tolist()]
     return properties.assign(**valued, flags=raised, **{name: known[name] for name in nearby})
