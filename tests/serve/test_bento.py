@@ -48,7 +48,7 @@ def project(tmp_path_factory):
 
 
 def package_it():
-    package.run(**vars(params.pick("source", "features", "package", "serve")))
+    package.run(**vars(params.pick("source", "features", "package", "serve", "publish")))
 
 
 def write_market(sections):
@@ -217,7 +217,7 @@ def test_a_body_of_32_megabytes_is_refused(url):
         url + PRICE, content=b" " * (32 << 20), headers={"content-type": "application/json"}, timeout=60
     )
     assert response.status_code == 413
-    assert response.json()["detail"][0]["field"] == "body"
+    assert response.json()["errors"][0]["field"] == "body"
 
 
 def test_probes_metrics_and_docs_are_there(url):

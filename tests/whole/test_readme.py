@@ -133,7 +133,7 @@ def test_the_service_answers_as_the_page_says(url):
 def test_the_page_s_bad_request_is_refused_with_the_fields_that_are_wrong(url):
     status, body = answer_of(curls()[1], url)
     assert status == 422
-    assert {detail["field"] for detail in json.loads(body)["detail"]} == {"square_meters", "property_type"}
+    assert {problem["field"] for problem in json.loads(body)["errors"]} == {"square_meters", "property_type"}
 
 
 @pytest.mark.slow

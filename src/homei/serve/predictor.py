@@ -57,6 +57,7 @@ class Predictor:
         self._history = history
         self._model = model
         self._level = contract.level
+        self._day = contract.default_date
         self._versions = {
             "currency": contract.currency,
             "model_version": contract.model_version,
@@ -102,6 +103,17 @@ class Predictor:
             for answer, reasons in zip(answers, self._reasons(known, values.price), strict=True):
                 answer[REASONS] = reasons
         return answers
+
+    def comparables(self, home: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The most similar earlier sales of a published home; empty where too little is known of it.
+
+        `home` has what a row of the warehouse's property_analytics has, the source's own attributes in `features`.
+        """
+        known = {**home["features"], **home}
+        if any(known.get(name) is None for name in ("square_meters", "property_type", "location")):
+            return []
+        row = {name: known.get(name) for name in (*self._numeric, *self._categorical)}
+        return self._history.comparables(self._columns([row | {"valuation_date": self._day}]), SHOWN)[0]
 
     def _reasons(self, known: Columns, prices: np.ndarray) -> list[dict[str, Any]]:
         """What an average home is worth, and what makes each of these worth more or less, the largest amount first."""

@@ -9,8 +9,12 @@ import bentoml
 
 from homei.serve.app import add_docs, create_app
 from homei.serve.contract import read
+from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
 from homei.serve.predictor import Predictor
+from homei.serve.refusal import failure
+from homei.serve.request_ids import RequestIds
+from homei.warehouse.access import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
 SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_content"
@@ -41,3 +45,8 @@ class ValuationService:
 
     def __init__(self) -> None:
         app.state.predictor = Predictor.load(ROOT, contract)
+        app.state.warehouse = Desk(Warehouse(contract.warehouse))
+
+
+# The first one that is added is the outermost, so that whatever guards the app can tell a request's name.
+ValuationService.add_asgi_middleware(RequestIds, fallen=failure)
