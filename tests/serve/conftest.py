@@ -25,6 +25,11 @@ from homei.serve.predictor import Predictor
 
 GROUPS = Path(__file__).parents[2] / "params"
 LAST_MONTH = 2026 * 12  # January 2026
+LIMITS = {"max_batch": 50, "max_body_bytes": 100_000, "max_concurrency": 8, "timeout": 4}
+ACCESS = {
+    "issuer": "homei", "audience": "town", "token_seconds": 60, "leeway_seconds": 1, "requests_per_second": 500,
+    "failures": 5, "lock_seconds": 60,
+}  # fmt: skip
 
 
 class Market:
@@ -92,7 +97,13 @@ def contract() -> Contract:
             "numeric": ["plot"],
             "categorical": ["heating"],
             "example": {"square_meters": 70.5, "property_type": "flat", "location": "harbour"},
-            "limits": {"max_batch": 50, "max_body_bytes": 100_000, "max_concurrency": 8, "timeout": 4},
+            "limits": {
+                "max_batch": 50,
+                "max_body_bytes": 100_000,
+                "max_concurrency": 8,
+                "timeout": 4,
+                "access": ACCESS,
+            },
         },
         strict=False,
     )
@@ -109,6 +120,12 @@ def server(contract, predictor) -> Iterator[str]:
     app.state.predictor = predictor
     with served(BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """Runs an app on loopback for the length of a block, and gives its address."""
+    return served
 
 
 @pytest.fixture

@@ -17,6 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from homei.serve.access.doorkeeper import Doorkeeper
+from homei.serve.access.endpoint import add_token_endpoint
+from homei.serve.access.scopes import describe_security, needs
 from homei.serve.contract import Contract
 from homei.serve.include import PARAMETER, included
 from homei.serve.refusal import Problem, RequestError, shown
@@ -43,8 +46,11 @@ class DirectRoute(APIRoute):
         return self.endpoint
 
 
-def create_app(contract: Contract) -> FastAPI:
-    """The app for one contract; whoever runs it puts the predictor into `app.state.predictor`."""
+def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
+    """The app for one contract; whoever runs it puts the predictor into `app.state.predictor`.
+
+    With a doorkeeper it has the token endpoint, and OpenAPI tells who may; the gate before the app is what holds it.
+    """
     app = FastAPI(
         title=f"homei: {contract.title}",
         version=contract.model_version,
@@ -56,6 +62,9 @@ def create_app(contract: Contract) -> FastAPI:
     app.router.route_class = DirectRoute
     app.add_exception_handler(HTTPException, _no_such_route)
     _add_valuations(app, Intake(contract), contract)
+    if keeper:
+        add_token_endpoint(app, keeper)
+        describe_security(app)
     return app
 
 
@@ -63,6 +72,7 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
     schema = intake.model.model_json_schema()
 
     @app.post(PRICE, responses=REFUSALS | _answers(Valuation), openapi_extra=_body(schema, contract.example))
+    @needs("predict")
     async def price(request: Request) -> Response:
         """Value one property."""
         value = request.app.state.predictor.value
@@ -77,6 +87,7 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
             return _refuse(refused)
 
     @app.post(BATCH, responses=REFUSALS | _answers(Valuations), openapi_extra=_batch_body(schema, contract))
+    @needs("predict")
     async def batch(request: Request) -> Response:
         """Value many properties at once, in order; one that is wrong refuses them all."""
 

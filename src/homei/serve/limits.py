@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from homei.serve.refusal import Problem, RequestError
@@ -15,6 +15,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # A client that is still sending can't read its refusal; up to this many times the limit is read and dropped first.
 PATIENCE = 8
+CLOSING = [(b"connection", b"close")]
 
 
 class BodyLimit:
@@ -35,11 +36,10 @@ class BodyLimit:
             async with asyncio.timeout(self.seconds):
                 body = await self._body(dict(scope["headers"]), receive)
         except TimeoutError:
-            return await _answer(
-                send, RequestError(408, [Problem("body", f"did not arrive within {self.seconds:g} s")])
-            )
+            refused = RequestError(408, [Problem("body", f"did not arrive within {self.seconds:g} s")])
+            return await answer(send, refused, CLOSING)
         except RequestError as refused:
-            return await _answer(send, refused)
+            return await answer(send, refused, CLOSING)
         if body is None:
             return None  # the client has gone
         return await self.app(scope, _handing_on(body, receive), send)
@@ -75,12 +75,9 @@ def _handing_on(body: bytes, receive: Receive) -> Receive:
     return next_message
 
 
-async def _answer(send: Send, refused: RequestError) -> None:
+async def answer(send: Send, refused: RequestError, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    """Sends a refusal, with `more` headers."""
     body = refused.body
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
-    ]
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

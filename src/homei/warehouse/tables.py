@@ -154,6 +154,18 @@ feedback = Table(
     Index("ix_feedback_property", "property_id"),
 )
 
+# Who may ask for tokens. A client that is revoked stays, so that its name never becomes another one's.
+clients = Table(
+    "clients",
+    metadata,
+    Column("client", Text, primary_key=True),
+    Column("secret_hash", Text, nullable=False),
+    Column("scopes", Document, nullable=False),
+    Column("requests_per_second", Integer),
+    Column("added_at", DateTime(timezone=True), nullable=False),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+
 # Each entry's hash covers the one before: the primary key keeps two writers from continuing the same entry.
 audit = Table(
     "audit",
