@@ -11,7 +11,10 @@ import click
 
 import homei
 from homei import params, stages
+from homei.serve.access import commands as access
 from homei.source import ROOMS, Source
+
+PATH = click.Path(path_type=Path)
 
 EXAMPLES = """
 \b
@@ -115,11 +118,16 @@ def lineage(table: str, identity: str) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=3000, show_default=True, help="Port to listen on.")
 @click.option("--champion", is_flag=True, help="Serve the model in use, not the one that was built last.")
-def serve(host: str, port: int, champion: bool) -> None:
-    """Answer valuations over HTTP from the packaged Bento, or from the champion's."""
+@click.option("--certificate", type=PATH, envvar="HOMEI_CERTIFICATE", help="For TLS, in PEM, with what it hangs by.")
+@click.option("--certificate-key", type=PATH, envvar="HOMEI_CERTIFICATE_KEY", help="Its key, in PEM, of mode 600.")
+def serve(host: str, port: int, champion: bool, certificate: Path | None, certificate_key: Path | None) -> None:
+    """Answer valuations over HTTP from the packaged Bento, or from the champion's.
+
+    Where HOMEI_KEYS names a folder of keys, clients need tokens. Where it doesn't, only this machine may ask.
+    """
     from homei.serve.launch import launch
 
-    launch(host, port, champion)
+    launch(host, port, champion, certificate, certificate_key)
 
 
 @cli.command()
@@ -276,6 +284,10 @@ def java() -> None:
     from homei.java import ensure
 
     click.echo(f"Java: {ensure()}")
+
+
+for _group in (access.key, access.client, access.audit):
+    cli.add_command(_group)
 
 
 def _stage_command(name: str) -> click.Command:

@@ -234,11 +234,22 @@ class Package(Section):
     months: Count
 
 
+class Access(Section):
+    issuer: str
+    audience: str
+    token_seconds: Count
+    leeway_seconds: Annotated[int, Field(ge=0)]
+    requests_per_second: Count
+    failures: Count
+    lock_seconds: Count
+
+
 class Serve(Section):
     max_batch: Count
     max_body_bytes: Count
     max_concurrency: Count
     timeout: Count
+    access: Access
 
 
 class Publish(Section):
