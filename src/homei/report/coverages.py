@@ -59,7 +59,7 @@ def coverage_tables(study: Mapping[str, Any]) -> Html:
         if title == KINDS["location"]:
             groups = groups.sort_values(["coverage", "value"])
         groups = groups[["value", "n", "coverage", "low", "high", "width"]]
-        headings = {"value": title.capitalize(), "n": "Sales", "low": "from", "high": "to", "width": "Mean width"}
+        headings = {"value": title.capitalize(), "n": "Sales", "low": "from", "high": "to"}
         parts.append(table(groups, dict.fromkeys(["coverage", "low", "high", "width"], "percent"), headings))
     return figures(*parts)
 
