@@ -116,6 +116,19 @@ def test_an_address_that_fails_too_often_is_locked_out_and_no_other(place):
         assert elsewhere.post(PRICE, json=HOME, headers={"authorization": f"Bearer {new}"}).status_code == 200
 
 
+@pytest.mark.parametrize("attempt", ["no token", "two tokens", "no form"])
+def test_nobody_fills_the_trail_without_being_locked_out(place, attempt):
+    token = ("authorization", "Bearer x")
+    how = {
+        "no token": {"url": PRICE, "json": HOME},
+        "two tokens": {"url": PRICE, "json": HOME, "headers": [token, token]},
+        "no form": {"url": TOKEN, "json": GRANT},
+    }
+    with place.session() as session:
+        statuses = [session.post(**how[attempt]).status_code for _ in range(7)]
+    assert statuses == [400 if attempt != "no token" else 401] * 5 + [429] * 2
+
+
 def test_secrets_that_are_guessed_lock_out_too_and_the_trail_says_so_once(place):
     guess = GRANT | {"client_id": "valuer", "client_secret": "guess"}
     with place.session() as session:

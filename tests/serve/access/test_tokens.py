@@ -102,6 +102,11 @@ CASES = {
     "two parts of three": (lambda p: signed(p).rpartition(".")[0], INVALID, "malformed"),
     "bytes that are no text": (lambda p: b"\xff\xfe", INVALID, "malformed"),
     "a token of 5,000 letters": (lambda p: signed(p, claims(pad="x" * 5000)), INVALID, "too_long"),
+    "a header a thousand lists deep": (lambda p: f"{encoded(b'[' * 2000)}.e30.e30", INVALID, "malformed"),
+    "a header that is no object": (lambda p: f"{encoded([1])}.e30.e30", INVALID, "malformed"),
+    "claims that are no object": (lambda p: signed(p, [1]), INVALID, "malformed"),
+    "an expiry beyond all numbers": (lambda p: signed(p, claims(exp=float("inf"))), INVALID, "malformed"),
+    "a client that is a number": (lambda p: signed(p, claims(sub=7)), INVALID, "malformed"),
     "algorithm none, unsigned": (
         lambda p: f"{encoded(header(p, alg='none'))}.{encoded(claims())}.", INVALID, "wrong_algorithm"),
     "algorithm None, signed": (lambda p: signed(p, alg="None"), INVALID, "wrong_algorithm"),

@@ -34,6 +34,9 @@ from homei.serve.request_ids import App, Message, Receive, Send, request_id
 NOBODY = "unknown"
 VISIT = "homei.visit"  # in the scope of a request
 MOST_TOKENS = 10_000
+# A line each would let anyone fill the trail: the failure that locked an address has one that says so, and a service
+# that lets nobody in says why in its log.
+UNRECORDED = ("locked", "unable")
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -85,13 +88,17 @@ class Gate:
             raise busy()
         if rule.template == TOKEN:
             return self._refuse_locked(scope)
-        grant, client = self._authenticated(scope)
+        try:
+            grant, client = self._authenticated(scope)
+        except TurnedAwayError:
+            self._refuse_locked(scope)
+            raise
         visit.client = client.name
-        if rule.scope and rule.scope not in grant.scopes & client.scopes:
-            raise insufficient(rule.scope)
         rate = client.requests_per_second or self.keeper.rules.requests_per_second
         if seconds := self.keeper.rates.wait(client.name, rate, time.monotonic()):
             raise too_many(seconds)
+        if rule.scope and rule.scope not in grant.scopes & client.scopes:
+            raise insufficient(rule.scope)
         return None
 
     def _authenticated(self, scope: Message) -> tuple[Grant, Client]:
@@ -127,12 +134,13 @@ class Gate:
             raise locked(seconds)
 
     def _record(self, scope: Message, rule: Rule, visit: Visit, seconds: float) -> None:
-        if visit.reason == "locked":
-            return  # a line each would let anyone fill the trail; the failure that locked has one that says so
+        if visit.reason in UNRECORDED:
+            return
         details: dict[str, Any] = {"status": visit.status, "ms": round(seconds * 1000)}
         if visit.reason:
             details["reason"] = visit.reason
-        if visit.status == 401 and self.keeper.lock_out.fail(_address(scope), time.monotonic()):
+        has_failed = visit.client is None and 400 <= (visit.status or 0) < 500
+        if has_failed and self.keeper.lock_out.fail(_address(scope), time.monotonic()):
             details["locked_seconds"] = self.keeper.rules.lock_seconds
         method = scope["method"] if scope["method"] in METHODS else "OTHER"
         told = {"subject": visit.subject, "request_id": request_id(scope), "details": details}
