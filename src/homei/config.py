@@ -249,6 +249,7 @@ class Serve(Section):
     max_body_bytes: Count
     max_concurrency: Count
     timeout: Count
+    log: bool
     access: Access
 
 

@@ -34,7 +34,7 @@ from homei.warehouse.access import Warehouse
 
 GROUPS = Path(__file__).parents[2] / "params"
 LAST_MONTH = 2026 * 12  # January 2026
-LIMITS = {"max_batch": 50, "max_body_bytes": 100_000, "max_concurrency": 8, "timeout": 4}
+LIMITS = {"max_batch": 50, "max_body_bytes": 100_000, "max_concurrency": 8, "timeout": 4, "log": True}
 ACCESS = {
     "issuer": "homei", "audience": "town", "token_seconds": 60, "leeway_seconds": 1, "requests_per_second": 500,
     "failures": 5, "lock_seconds": 60,
@@ -111,6 +111,7 @@ def contract() -> Contract:
                 "max_body_bytes": 100_000,
                 "max_concurrency": 8,
                 "timeout": 4,
+                "log": True,
                 "access": ACCESS,
             },
             "coordinates": {"system": "wgs84", "origin": [45.0, -30.0]},

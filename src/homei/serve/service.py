@@ -15,6 +15,7 @@ from homei.serve.app import add_docs, create_app
 from homei.serve.contract import read
 from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
+from homei.serve.predictions.log import from_environment as prediction_log
 from homei.serve.predictor import Predictor
 from homei.serve.refusal import failure
 from homei.serve.request_ids import RequestIds
@@ -51,12 +52,19 @@ class ValuationService:
     def __init__(self) -> None:
         app.state.predictor = Predictor.load(ROOT, contract)
         app.state.warehouse = Desk(Warehouse(contract.warehouse))
+        app.state.log = prediction_log(contract)
+        app.state.log.start()
         if keeper:
             keeper.start()
+
+    def __is_ready__(self) -> bool:
+        """What /readyz tells; /livez stays well, since a service without its warehouse is not mended by a restart."""
+        return keeper is None or keeper.is_ready
 
     @bentoml.on_shutdown
     def end(self) -> None:
         """Called once the last request was answered."""
+        app.state.log.stop()
         if keeper:
             keeper.stop()
 
