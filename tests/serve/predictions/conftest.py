@@ -5,7 +5,7 @@ import time
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import select
+from sqlalchemy import literal_column, select
 
 from homei.config import Publish
 from homei.serve.app import create_app
@@ -20,7 +20,6 @@ from homei.warehouse.schema import migrate
 from homei.warehouse.tables import predictions
 
 ADDRESS = "HOMEI_TEST_WAREHOUSE"
-HOME = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
 
 
 class Place:
@@ -56,7 +55,7 @@ class Place:
         engine = connect(self.publish)
         with reading(engine) as connection:
             order = "rowid" if engine.dialect.name == "sqlite" else "ctid"
-            found = connection.execute(select(predictions).order_by(_raw(order))).mappings().all()
+            found = connection.execute(select(predictions).order_by(literal_column(order))).mappings().all()
         engine.dispose()
         return found
 
@@ -65,12 +64,6 @@ class Place:
 
     def lines(self, fate):
         return self.counted("homei_prediction_lines_total", fate=fate)
-
-
-def _raw(name):
-    from sqlalchemy import literal_column
-
-    return literal_column(name)
 
 
 @pytest.fixture

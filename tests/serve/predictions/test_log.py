@@ -14,7 +14,6 @@ from pathlib import Path
 import httpx
 import postgres
 import pytest
-from sqlalchemy import text
 
 from homei.serve.predictions import spool
 from homei.warehouse.connection import connect, writing
@@ -106,12 +105,12 @@ def test_figures_tell_of_variants_widths_flags_and_lines(place, app_of, serving,
     place.migrate()
     with place.running() as log, serving(app_of(log)) as url:
         post(url)
-        post(url, HOME | {"location": "nowhere", "latitude": 45, "longitude": -30} | {"square_meters": 400})
+        post(url, HOME | {"location": "elsewhere"})
         until(lambda: place.lines("kept") == 2)
         assert place.counted("homei_valuations_total", variant="latest") == 2
         assert place.counted("homei_valuations_beyond_knowledge_total", variant="latest") == 1
         assert place.counted("homei_valuation_flags_total", variant="latest", flag="unknown_location") == 1
-        assert place.counted("homei_interval_relative_width_bucket", variant="latest", le="0.1") == 1
+        assert place.counted("homei_interval_relative_width_bucket", variant="latest", le="0.15") == 1
         assert place.counted("homei_interval_relative_width_sum", variant="latest") == pytest.approx(0.5)
         assert place.counted("homei_model_info", variant="latest", model_version="m", data_version="d") == 1
         assert [place.lines(fate) for fate in ("spooled", "kept", "lost", "unkept")] == [2, 2, 0, 0]
@@ -295,14 +294,3 @@ def test_a_postgresql_that_is_killed_under_load_and_comes_back_gets_every_answer
             assert [name for name in kept if name in own] == mine
         assert place.lines("lost") == 0
         assert slowest[0] < 1.0
-
-
-def test_names_of_the_table_are_those_of_the_lines(place):
-    place.migrate()
-    engine = connect(place.publish)
-    with writing(engine) as connection:
-        found = connection.execute(text("SELECT name FROM pragma_table_info('predictions')")).scalars().all()
-    engine.dispose()
-    with place.running() as log:
-        log.take({}, 0.0, [{"property_id": None}], [ANSWER], True)
-    assert set(place.kept()[0]) == set(found)
