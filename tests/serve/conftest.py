@@ -23,7 +23,7 @@ from homei import params
 from homei.model.estimators import UnexplainedError
 from homei.model.reasons import Reasons
 from homei.model.scope import Scope
-from homei.serve.app import create_app
+from homei.serve.app import BATCH, create_app
 from homei.serve.contract import Contract
 from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
@@ -34,7 +34,6 @@ from homei.warehouse.access import Warehouse
 
 GROUPS = Path(__file__).parents[2] / "params"
 LAST_MONTH = 2026 * 12  # January 2026
-LIMITS = {"max_batch": 50, "max_body_bytes": 100_000, "max_concurrency": 8, "timeout": 4, "log": True}
 ACCESS = {
     "issuer": "homei", "audience": "town", "token_seconds": 60, "leeway_seconds": 1, "requests_per_second": 500,
     "failures": 5, "lock_seconds": 60,
@@ -109,6 +108,7 @@ def contract() -> Contract:
             "limits": {
                 "max_batch": 50,
                 "max_body_bytes": 100_000,
+                "max_batch_bytes": 200_000,
                 "max_concurrency": 8,
                 "timeout": 4,
                 "log": True,
@@ -137,7 +137,7 @@ def whole(contract, predictor):
     app = create_app(contract)
     app.state.predictor = predictor
     app.state.warehouse = Desk(Warehouse(contract.warehouse))
-    limited = BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
+    limited = BodyLimit(app, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: 200_000})
     return RequestIds(limited, failure)
 
 

@@ -11,7 +11,7 @@ from homei.serve.access.doorkeeper import from_environment
 from homei.serve.access.gate import Gate
 from homei.serve.access.loopback import LoopbackOnly
 from homei.serve.access.routes import Routes
-from homei.serve.app import add_docs, create_app
+from homei.serve.app import BATCH, add_docs, create_app
 from homei.serve.contract import read
 from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
@@ -32,7 +32,9 @@ keeper = from_environment(contract.limits.access, contract.warehouse)
 app = create_app(contract, keeper)
 add_docs(app, SWAGGER)
 # A stalled upload gets its 408 before BentoML's timeout makes it a 504.
-guarded = BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
+guarded = BodyLimit(
+    app, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: contract.limits.max_batch_bytes}
+)
 
 
 @bentoml.service(

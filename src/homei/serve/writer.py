@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+DELAY = 2.0  # seconds until what could be written nowhere is tried again
 EVERY = 60.0  # seconds between two complaints about the same
 
 log = logging.getLogger("homei.serve")
@@ -82,7 +83,11 @@ class Writer:
             with self._lock:
                 self._waiting.extendleft(reversed(taken))
             self._nowhere.tell("%s: lines can be written nowhere: %s", self._name, error.strerror)
+            self._stopping.wait(DELAY)
             return
+        except Exception:
+            # The thread must go on: lines that come later have done nothing wrong.
+            log.exception("%s: %d entries are lost", self._name, len(taken))
         with self._lock:
             self._weight -= sum(weight for weight, _ in taken)
 

@@ -57,7 +57,8 @@ class Metrics:
         beyond = 0
         for answer in given.answers:
             interval = answer["interval"]
-            width.observe((interval["high"] - interval["low"]) / answer["predicted_price"])
+            if price := answer["predicted_price"]:
+                width.observe((interval["high"] - interval["low"]) / price)
             if answer["flags"]:
                 beyond += 1
                 flags.update(answer["flags"])
