@@ -1,6 +1,7 @@
 """A server on loopback: the real app, intake and predictor over a market and a model that are plain arithmetic."""
 
 import contextlib
+import datetime
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,10 @@ import numpy as np
 import pytest
 import uvicorn
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from newcomer import free_port
 
 from homei import params
@@ -20,11 +25,20 @@ from homei.model.reasons import Reasons
 from homei.model.scope import Scope
 from homei.serve.app import create_app
 from homei.serve.contract import Contract
+from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
 from homei.serve.predictor import Predictor
+from homei.serve.refusal import failure
+from homei.serve.request_ids import RequestIds
+from homei.warehouse.access import Warehouse
 
 GROUPS = Path(__file__).parents[2] / "params"
 LAST_MONTH = 2026 * 12  # January 2026
+LIMITS = {"max_batch": 50, "max_body_bytes": 100_000, "max_concurrency": 8, "timeout": 4}
+ACCESS = {
+    "issuer": "homei", "audience": "town", "token_seconds": 60, "leeway_seconds": 1, "requests_per_second": 500,
+    "failures": 5, "lock_seconds": 60,
+}  # fmt: skip
 
 
 class Market:
@@ -92,7 +106,15 @@ def contract() -> Contract:
             "numeric": ["plot"],
             "categorical": ["heating"],
             "example": {"square_meters": 70.5, "property_type": "flat", "location": "harbour"},
-            "limits": {"max_batch": 50, "max_body_bytes": 100_000, "max_concurrency": 8, "timeout": 4},
+            "limits": {
+                "max_batch": 50,
+                "max_body_bytes": 100_000,
+                "max_concurrency": 8,
+                "timeout": 4,
+                "access": ACCESS,
+            },
+            "coordinates": {"system": "wgs84", "origin": [45.0, -30.0]},
+            "warehouse": {"address": "HOMEI_WAREHOUSE", "file": "data/warehouse/homei.db"},
         },
         strict=False,
     )
@@ -105,10 +127,23 @@ def predictor(contract) -> Predictor:
 
 @pytest.fixture(scope="session")
 def server(contract, predictor) -> Iterator[str]:
+    with served(whole(contract, predictor)) as url:
+        yield url
+
+
+def whole(contract, predictor):
+    """The app with all that is around it in a Bento."""
     app = create_app(contract)
     app.state.predictor = predictor
-    with served(BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)) as url:
-        yield url
+    app.state.warehouse = Desk(Warehouse(contract.warehouse))
+    limited = BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
+    return RequestIds(limited, failure)
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """Runs an app on loopback for the length of a block, and gives its address."""
+    return served
 
 
 @pytest.fixture
@@ -128,3 +163,23 @@ def served(app) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     running.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def certify():
+    """Makes a certificate for localhost, and its key, in a folder."""
+    return _certify
+
+
+def _certify(folder, name="site"):
+    now = datetime.datetime.now(datetime.UTC)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    made = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    pem, whole = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    certificate, private = folder / f"{name}.crt", folder / f"{name}.key"
+    certificate.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(pem))
+    private.write_bytes(key.private_bytes(pem, whole, serialization.NoEncryption()))
+    private.chmod(0o600)
+    return certificate, private

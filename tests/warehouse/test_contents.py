@@ -45,7 +45,7 @@ def test_a_lake_without_offers_and_customers_is_published_too(town):
     for table in (lake.RESOLVED_LISTINGS, lake.CUSTOMER_ANALYTICS):
         lake.write(lake.read(table).iloc[:0].astype(object), table)
     tables = contents(Coordinates(system="plane"))
-    assert [rows.num_rows for rows in tables.values()] == [3, 3, 0, 2]
+    assert [rows.num_rows for rows in tables.values()] == [3, 3, 0, 2, 14]
     assert tables[property_history]["ended_on"].null_count == 3
 
 

@@ -13,10 +13,16 @@ from sqlalchemy.types import TypeEngine
 
 from homei import lake
 from homei.source import Coordinates
-from homei.warehouse.tables import customer_analytics, market_analytics, property_analytics, property_history
+from homei.warehouse.periods import trends
+from homei.warehouse.tables import (
+    STRIPS,
+    customer_analytics,
+    market_analytics,
+    market_trends,
+    property_analytics,
+    property_history,
+)
 
-# The height of a strip of equal latitude, by coordinate system: half a kilometre, in degrees or metres.
-STRIPS = {"wgs84": 0.005, "plane": 500.0}
 INDICATOR = "indicator_"  # what the columns of a source's own series begin with, in the lake
 OF_VALUATIONS = ("valued_price", "valued_low", "valued_high", "confidence", "flags")
 VERSIONS = ("model_version", "data_version")  # of the values, alike in all rows of VALUATIONS
@@ -34,6 +40,7 @@ def contents(coordinates: Coordinates) -> dict[Table, pa.Table]:
         property_history: arranged(history(), property_history),
         customer_analytics: arranged(customers, customer_analytics),
         market_analytics: arranged(markets(), market_analytics),
+        market_trends: arranged(pa.Table.from_pandas(market_rows(), preserve_index=False), market_trends),
     }
 
 
@@ -93,6 +100,13 @@ def markets() -> pa.Table:
     named = analytics[series].rename(columns=lambda name: name.removeprefix(INDICATOR))
     rows = analytics.drop(columns=series).assign(indicators=documents(named))
     return pa.Table.from_pandas(rows, preserve_index=False)
+
+
+def market_rows() -> pd.DataFrame:
+    """The months of MARKET_ANALYTICS as periods.trends tells them."""
+    own = ["sale_date", "location", "property_type", "price", "square_meters", "is_market"]
+    sales = lake.read_arrow(lake.RESOLVED_SALES).select(own).to_pandas()
+    return trends(sales, lake.read(lake.MARKET_ANALYTICS), lake.read(lake.MARKET_INDEX))
 
 
 def documents(columns: pd.DataFrame) -> list[str]:

@@ -23,6 +23,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+# The revision of the schema that these tables are: what a service, which carries no migrations, asks a warehouse for.
+REVISION = "0005"
+# The height of a strip of equal latitude, by coordinate system: half a kilometre, in degrees or metres.
+STRIPS = {"wgs84": 0.005, "plane": 500.0}
+ALL = ""  # in market_trends: all locations, or all types
+
 metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ck": "ck_%(table_name)s_%(constraint_name)s"})
 
 Document = JSON().with_variant(JSONB(), "postgresql")
@@ -122,7 +128,21 @@ market_analytics = Table(
     Index("ix_market_location", "location", "month"),
 )
 
-PUBLISHED = (property_analytics, property_history, customer_analytics, market_analytics)
+# By month, quarter and year, since medians of months add up to no median of a year; ALL stands for all locations or
+# types. Index, inventory and offers are of all types together.
+market_trends = Table(
+    "market_trends",
+    metadata,
+    Column("frequency", Text, primary_key=True),
+    Column("location", Text, primary_key=True),
+    Column("property_type", Text, primary_key=True),
+    Column("period", Date, primary_key=True),
+    Column("market_sales", BigInteger, nullable=False),
+    *_columns(Double, "median_price", "average_price_per_square_meter", "price_index"),
+    *_columns(BigInteger, "inventory", "new_listings", "closed_listings"),
+)
+
+PUBLISHED = (property_analytics, property_history, customer_analytics, market_analytics, market_trends)
 
 # Every answer; the service makes `prediction_id`, so that what was buffered may be written twice and is there once.
 predictions = Table(
@@ -152,6 +172,18 @@ feedback = Table(
     Column("price", Double, CheckConstraint("price > 0", name="positive_price"), nullable=False),
     Index("ix_feedback_prediction", "prediction_id"),
     Index("ix_feedback_property", "property_id"),
+)
+
+# Who may ask for tokens. A client that is revoked stays, so that its name never becomes another one's.
+clients = Table(
+    "clients",
+    metadata,
+    Column("client", Text, primary_key=True),
+    Column("secret_hash", Text, nullable=False),
+    Column("scopes", Document, nullable=False),
+    Column("requests_per_second", Integer),
+    Column("added_at", DateTime(timezone=True), nullable=False),
+    Column("revoked_at", DateTime(timezone=True)),
 )
 
 # Each entry's hash covers the one before: the primary key keeps two writers from continuing the same entry.
