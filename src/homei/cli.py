@@ -23,6 +23,7 @@ Examples:
   homei fetch hdb --from ../downloads     bring a source's files in
   homei train                             run one stage by hand, as `dvc repro` would
   homei verify                            rehash all that was built
+  homei search --minutes 20               search parameters with many processes, outside the graph
   homei promote                           put what was built into use, if it is better beyond noise
   homei rollback v1.0.0                   put an earlier model back into use
   homei publish --check                   compare the warehouse with what was published
@@ -228,6 +229,53 @@ def sample(number: int, file: Path | None, strata: str | None, month: str | None
     from homei.model.review import run
 
     click.echo(run(number, params.pick("seed").seed if seed is None else seed, file, strata, month))
+
+
+@cli.command()
+@click.option(
+    "--trials", type=click.IntRange(min=1), help="Until the study has N trials; by default tuning.trials.", metavar="N"
+)
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), help="Begin no trial after M minutes.", metavar="M"
+)
+@click.option(
+    "--database",
+    default="HOMEI_STUDY_DATABASE",
+    show_default=True,
+    metavar="NAME",
+    help="The environment variable that holds the study's address; without it a file of this project's.",
+)
+@click.option(
+    "--heartbeat",
+    type=click.IntRange(min=1),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often a process shows that it lives; the same for all that share a study.",
+)
+def search(trials: int | None, minutes: float | None, database: str, heartbeat: int) -> None:
+    """Search the model's parameters with many processes or machines.
+
+    \b
+    homei search                          go on until the study has as many trials as tuning.trials says
+    homei search --minutes 20 & homei search --minutes 20        two processes on one study
+    export HOMEI_STUDY_DATABASE='postgresql+psycopg://homei:…@db.example.com/studies'
+    homei search --trials 200             the same command on each machine
+
+    All who value the same sales by the same recipe share a study. Ctrl-C puts the trials under way back, and running it
+    again goes on; what a process that died was at is tried again after three heartbeats. Not byte-reproducible, as who
+    is quicker decides what is tried next: what it finds is printed to be put into params/model/, from where `dvc repro`
+    rebuilds it byte for byte. Writes reports/search/search.html.
+    """
+    from homei.model import search as shared
+    from homei.report.shared_search import told, write
+
+    found = shared.run(params.pick(*shared.SECTIONS), trials, minutes, database, heartbeat)
+    if found is None:
+        raise click.ClickException(
+            "the model's own parameters, which all others are measured against, are not valued yet: run it again"
+        )
+    click.echo(told(found, write(found)))
 
 
 @cli.command()

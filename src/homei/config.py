@@ -57,6 +57,7 @@ class Sampler(Section):
 
 
 class Pruner(Section):
+    keep: Annotated[float, Field(gt=0, lt=1)]
     startup_trials: int
     warmup_folds: int
 
@@ -66,6 +67,7 @@ class Tuning(Section):
     trials: Annotated[int, Field(ge=1, le=10_000)]
     folds: Count
     fold_months: Count
+    abreast: Count
     sampler: Sampler
     pruner: Pruner
 

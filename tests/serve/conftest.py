@@ -25,8 +25,12 @@ from homei.model.reasons import Reasons
 from homei.model.scope import Scope
 from homei.serve.app import create_app
 from homei.serve.contract import Contract
+from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
 from homei.serve.predictor import Predictor
+from homei.serve.refusal import failure
+from homei.serve.request_ids import RequestIds
+from homei.warehouse.access import Warehouse
 
 GROUPS = Path(__file__).parents[2] / "params"
 LAST_MONTH = 2026 * 12  # January 2026
@@ -109,6 +113,8 @@ def contract() -> Contract:
                 "timeout": 4,
                 "access": ACCESS,
             },
+            "coordinates": {"system": "wgs84", "origin": [45.0, -30.0]},
+            "warehouse": {"address": "HOMEI_WAREHOUSE", "file": "data/warehouse/homei.db"},
         },
         strict=False,
     )
@@ -121,10 +127,17 @@ def predictor(contract) -> Predictor:
 
 @pytest.fixture(scope="session")
 def server(contract, predictor) -> Iterator[str]:
+    with served(whole(contract, predictor)) as url:
+        yield url
+
+
+def whole(contract, predictor):
+    """The app with all that is around it in a Bento."""
     app = create_app(contract)
     app.state.predictor = predictor
-    with served(BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)) as url:
-        yield url
+    app.state.warehouse = Desk(Warehouse(contract.warehouse))
+    limited = BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
+    return RequestIds(limited, failure)
 
 
 @pytest.fixture(scope="session")

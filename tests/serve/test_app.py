@@ -15,10 +15,13 @@ HOME = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
 
 def fields_refused(response, status=422):
     assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/json"
-    detail = response.json()["detail"]
-    assert all(problem["message"] for problem in detail)
-    return [problem["field"] for problem in detail]
+    assert response.headers["content-type"] == "application/problem+json"
+    told = response.json()
+    assert {*told} == {"type", "title", "status", "detail", "errors", "request_id"}
+    assert (told["status"], told["request_id"]) == (status, response.headers["x-request-id"])
+    assert told["title"] and told["detail"].startswith(f"{told['errors'][0]['field']}: ")
+    assert all(problem["message"] for problem in told["errors"])
+    return [problem["field"] for problem in told["errors"]]
 
 
 def post_raw(client, body, path=PRICE, content_type="application/json"):
@@ -73,12 +76,14 @@ def test_an_unknown_location_is_valued_with_less_confidence(client):
 def test_where_nothing_was_sold_and_nothing_like_it_within_reach_a_price_is_refused(client):
     refused = client.post(PRICE, json=HOME | {"location": "nowhere"})
     assert fields_refused(refused) == ["body"]
-    message = refused.json()["detail"][0]["message"]
+    message = refused.json()["errors"][0]["message"]
     assert message == (
         "nothing was sold in this location and nothing like it was sold within reach: a price would be an invention"
     )
     rows = [HOME, HOME | {"location": "nowhere"}, HOME | {"square_meters": 400}]
     assert fields_refused(client.post(BATCH, json={"properties": rows})) == ["properties.1"]
+    assert fields_refused(client.post(BATCH, json={"properties": rows[1:2]})) == ["properties.0"]
+    assert fields_refused(client.post(f"{PRICE}?include=reasons", json=rows[1])) == ["body"]
 
 
 def test_each_respect_in_which_a_home_is_unusual_is_flagged(client):
@@ -136,8 +141,8 @@ def test_what_is_included_may_be_left_empty_and_said_twice(client, query):
 def test_what_can_not_be_included_is_refused_with_what_can(client, query, path, body):
     refused = client.post(f"{path}?{query}", json=body)
     assert fields_refused(refused) == ["include"]
-    assert refused.json()["detail"][0]["message"].endswith("list of: comparables, reasons")
-    assert refused.json()["detail"][0]["value"] != "reasons"
+    assert refused.json()["errors"][0]["message"].endswith("list of: comparables, reasons")
+    assert refused.json()["errors"][0]["value"] != "reasons"
 
 
 def test_a_model_that_can_not_explain_says_so(client):
@@ -145,7 +150,7 @@ def test_a_model_that_can_not_explain_says_so(client):
     assert client.post(PRICE, json=house).status_code == 200
     refused = client.post(f"{PRICE}?include=reasons", json=house)
     assert fields_refused(refused) == ["include"]
-    assert "doesn't tell" in refused.json()["detail"][0]["message"]
+    assert "doesn't tell" in refused.json()["errors"][0]["message"]
 
 
 def test_no_more_rows_are_explained_at_once_than_a_client_waits_for(contract, predictor):
@@ -213,7 +218,7 @@ def test_a_number_that_is_none_is_refused(client, number):
 
 def test_a_slip_in_a_name_gets_a_hint(client):
     response = client.post(PRICE, json=HOME | {"sqare_meters": 70})
-    assert "did you mean square_meters?" in response.json()["detail"][0]["message"]
+    assert "did you mean square_meters?" in response.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def project(tmp_path_factory):
 
 
 def package_it():
-    package.run(**vars(params.pick("source", "features", "package", "serve")))
+    package.run(**vars(params.pick("source", "features", "package", "serve", "publish")))
 
 
 def write_market(sections):
@@ -233,7 +233,7 @@ def test_a_body_of_32_megabytes_is_refused(url):
         url + PRICE, content=b" " * (32 << 20), headers={"content-type": "application/json"}, timeout=60
     )
     assert response.status_code == 413
-    assert response.json()["detail"][0]["field"] == "body"
+    assert response.json()["errors"][0]["field"] == "body"
 
 
 def test_probes_metrics_and_docs_are_there(url):
@@ -270,7 +270,7 @@ def test_a_bento_with_keys_asks_for_tokens_over_tls_and_writes_its_trail_before_
     migrate(engine)
     secret = clients.add(engine, tmp_path / "apart", "boss", ["predict", "admin"])
     options = encryption(*certify(tmp_path))
-    settings = entry_settings(publish, tmp_path / "keys")
+    settings = entry_settings(tmp_path / "keys") | {publish.address: f"sqlite:///{publish.file}"}
     with answering(away, "0.0.0.0", options, settings) as url, httpx.Client(base_url=url, verify=False) as client:
         home = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
         assert [client.post(PRICE, json=home).status_code, client.get("/metrics").status_code] == [401, 401]

@@ -17,7 +17,7 @@ def connect(server):
 def test_a_body_of_32_megabytes_is_refused_and_the_client_hears_why(client):
     response = client.post(PRICE, content=b" " * (32 << 20), headers=JSON)
     assert response.status_code == 413
-    assert response.json()["detail"] == [{"field": "body", "message": "is larger than 100000 bytes", "value": None}]
+    assert response.json()["errors"] == [{"field": "body", "message": "is larger than 100000 bytes", "value": None}]
 
 
 def test_a_body_without_a_declared_length_is_counted_as_it_comes(client):

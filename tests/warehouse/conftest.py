@@ -81,7 +81,7 @@ def write_lake(homes: int, model: str = "m1", changes=None) -> None:
     places = {"address": [f"{n + 1} Mill Lane" for n in range(homes)], "latitude": 1000 + number, "longitude": number}
     valued = {"property_id": key, "valued_price": 201_000.25 + number, "valued_low": 180_000.0}
     valued |= {"valued_high": 220_000.0, "confidence": 0.93, "flags": "", "heating": "gas", "park_distance": number / 3}
-    valued |= {"level": 0.9, "model_version": model, "data_version": "d1"}
+    valued |= {"model_version": model, "data_version": "d1"}
     valuations = pd.DataFrame(valued)
     for name, values in changes.items():
         (analytics if name in analytics else valuations)[name] = values
@@ -95,6 +95,7 @@ def write_lake(homes: int, model: str = "m1", changes=None) -> None:
 
 def write_history(key: list[str]) -> None:
     common = {"property_id": [*key, None], "price": 200_000.0, "square_meters": 50.0}
+    common |= {"location": "north", "property_type": "flat"}
     sales = {"transaction_id": [f"t{n}" for n in range(len(key) + 1)], "sale_date": DAY, "is_market": True}
     names = {"seller": "5e11e7", "buyer": "b04e7"}
     lake.write(lake.typed(pd.DataFrame(common | sales | names)), lake.RESOLVED_SALES)
@@ -121,6 +122,9 @@ def write_others() -> None:
     rest = {"price_index": [100.0, 101.5], "months_of_supply": [1.0, None], "median_days_on_market": [None, None]}
     markets = pd.DataFrame(months | prices | counts | rest | {"indicator_rate": [1.25, None]})
     lake.write(markets.astype({"median_days_on_market": float}), lake.MARKET_ANALYTICS)
+    # May closed at 8.0, June at 8.1: a month's close stands in the next one's row.
+    months = [2021 * 12 + number for number in (4, 5, 6)]
+    lake.write(pd.DataFrame({"month": months, "market_level": [7.9, 8.0, 8.1]}), lake.MARKET_INDEX)
 
 
 @pytest.fixture

@@ -30,6 +30,9 @@ HERE = [
     "homei lineage sales T000017",
     "homei champions",
     "homei sample 50 --by location",
+    "homei publish",
+    "homei publish --check",
+    "homei migrate",
     "dvc plots show",
     "dvc metrics diff",
     "dvc remote add -d storage s3://bucket/homei",
@@ -48,6 +51,9 @@ ELSEWHERE = {
     "dvc exp show": "test_rebuild.py",
     "dvc exp run -S source=hdb": "composed here; test_rebuild.py builds that city",
     "dvc exp run -S 'train.left_out=[]'": "composed here",
+    "export HOMEI_STUDY_DATABASE='postgresql+psycopg://homei:secret@db.example.com/studies'": "needs such a server",
+    "homei search --minutes 20": "tests/model/test_search.py, with fewer",
+    "export HOMEI_WAREHOUSE=postgresql://homei:secret@db.example.com/homei": "tests/warehouse, on its own server",
     "homei promote --dry-run": "tests/model/test_promote.py",
     "homei promote": "tests/model/test_promote.py",
     "homei serve --champion": "tests/model/test_champions.py, up to the start of a server",
@@ -139,7 +145,7 @@ def test_the_service_answers_as_the_page_says(url):
 def test_the_page_s_bad_request_is_refused_with_the_fields_that_are_wrong(url):
     status, body = answer_of(curls()[1], url)
     assert status == 422
-    assert {detail["field"] for detail in json.loads(body)["detail"]} == {"square_meters", "property_type"}
+    assert {problem["field"] for problem in json.loads(body)["errors"]} == {"square_meters", "property_type"}
 
 
 @pytest.mark.slow

@@ -41,10 +41,16 @@ class PackageError(RuntimeError):
     """A Bento that can't be built, or isn't what was recorded."""
 
 
-def run(source: config.Source, features: config.Features, package: config.Package, serve: config.Serve) -> None:
+def run(
+    source: config.Source,
+    features: config.Features,
+    package: config.Package,
+    serve: config.Serve,
+    publish: config.Publish,
+) -> None:
     """Stage: the Bento in models/bentos, and models/bento.json, which names it and all its files."""
     model = Valuation.load(MODEL)
-    contract = describe(model, source, package, serve)
+    contract = describe(model, source, package, serve, publish)
     # Outside the project: BentoML refuses to build below a hidden folder, where DVC runs queued experiments.
     with tempfile.TemporaryDirectory() as scratch:
         parts = Path(scratch).resolve() / "parts"
@@ -57,7 +63,13 @@ def run(source: config.Source, features: config.Features, package: config.Packag
     _record(tag, contract)
 
 
-def describe(model: Valuation, source: config.Source, package: config.Package, serve: config.Serve) -> dict[str, Any]:
+def describe(
+    model: Valuation,
+    source: config.Source,
+    package: config.Package,
+    serve: config.Serve,
+    publish: config.Publish,
+) -> dict[str, Any]:
     """service.json: what the service takes and promises; `homei.serve.contract` reads it."""
     last_month = month_of(source.as_of) + 1  # the Bento values homes in the month after
     numbers = ("square_meters", *ATTRIBUTES, *source.numeric)
@@ -77,6 +89,8 @@ def describe(model: Valuation, source: config.Source, package: config.Package, s
         "categorical": list(source.categorical),
         "example": _example(source),
         "limits": serve.model_dump(),
+        "coordinates": source.coordinates.model_dump(),
+        "warehouse": publish.model_dump(),
     }
 
 

@@ -9,9 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from homei.config import Serve
+from homei.config import Publish, Serve
 from homei.features.columns import first_day
+from homei.features.keys import metres_per_unit
 from homei.section import Range, Section
+from homei.source import Coordinates
+from homei.warehouse.search import Place
 
 FILE = "service.json"
 
@@ -33,6 +36,13 @@ class Contract(Section):
     categorical: list[str]
     example: dict[str, Any]
     limits: Serve
+    coordinates: Coordinates
+    warehouse: Publish  # where it is, unless the environment says otherwise
+
+    @property
+    def place(self) -> Place:
+        """How the source's coordinates lie on the ground."""
+        return Place(self.coordinates.system, *metres_per_unit(self.coordinates))
 
     @cached_property
     def default_date(self) -> datetime.date:

@@ -12,6 +12,7 @@ import click
 from homei import lake, params
 from homei.model import champions, package
 from homei.serve.access.launching import entrance
+from homei.warehouse.connection import address
 
 
 class LaunchError(RuntimeError):
@@ -43,7 +44,7 @@ def launch(
 def checked_bento() -> Path:
     """The folder of the Bento that models/bento.json records, every byte of it as recorded."""
     if not package.bento_folder(package.recorded()["tag"]).is_dir():
-        package.run(**vars(params.pick("source", "features", "package", "serve")))
+        package.run(**vars(params.pick("source", "features", "package", "serve", "publish")))
     if differences := package.verify_bento():
         raise LaunchError("\n".join([*differences, "`dvc repro --force package` builds the Bento anew"]))
     return package.bento_folder(package.recorded()["tag"]).resolve()
@@ -65,9 +66,20 @@ def champion_bento() -> tuple[Path, str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment that BentoML serves in: its home in the project, no telemetry, nothing written into the Bento."""
-    home = {"BENTOML_HOME": str(package.HOME.resolve())}
+    """The environment that BentoML serves in: its home in the project, no telemetry, nothing written into the Bento.
+
+    The service starts elsewhere: a warehouse in a file is named by its whole path.
+    """
+    home = {"BENTOML_HOME": str(package.HOME.resolve()), **_warehouse()}
     return {**os.environ, **home, "BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _warehouse() -> dict[str, str]:
+    publish = params.pick("publish").publish
+    where = address(publish)
+    if where.drivername != "sqlite":
+        return {}  # the environment has it already
+    return {publish.address: f"sqlite:///{Path(str(where.database)).resolve()}"}
 
 
 def _check_port(host: str, port: int) -> None:

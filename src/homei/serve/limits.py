@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any
 
-from homei.serve.refusal import Problem, RequestError
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+from homei.serve.refusal import Problem, RequestError, answer
+from homei.serve.request_ids import App, Message, Receive, Send
 
 # A client that is still sending can't read its refusal; up to this many times the limit is read and dropped first.
 PATIENCE = 8
-CLOSING = [(b"connection", b"close")]
+CLOSING = {"connection": "close"}
 
 
 class BodyLimit:
@@ -36,16 +30,16 @@ class BodyLimit:
             async with asyncio.timeout(self.seconds):
                 body = await self._body(dict(scope["headers"]), receive)
         except TimeoutError:
-            refused = RequestError(408, [Problem("body", f"did not arrive within {self.seconds:g} s")])
-            return await answer(send, refused, CLOSING)
+            late = RequestError(408, [Problem("body", f"did not arrive within {self.seconds:g} s")], CLOSING)
+            return await answer(scope, late)(scope, receive, send)
         except RequestError as refused:
-            return await answer(send, refused, CLOSING)
+            return await answer(scope, refused)(scope, receive, send)
         if body is None:
             return None  # the client has gone
         return await self.app(scope, _handing_on(body, receive), send)
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
-        too_large = RequestError(413, [Problem("body", f"is larger than {self.most} bytes")])
+        too_large = RequestError(413, [Problem("body", f"is larger than {self.most} bytes")], CLOSING)
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared[:20]) > self.most and b"expect" in headers:
             raise too_large  # it asks before it sends
@@ -73,11 +67,3 @@ def _handing_on(body: bytes, receive: Receive) -> Receive:
         return pending.pop() if pending else await receive()
 
     return next_message
-
-
-async def answer(send: Send, refused: RequestError, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
-    """Sends a refusal, with `more` headers."""
-    body = refused.body
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
-    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -1,17 +1,23 @@
-"""Why a request is refused: a status and the fields that are wrong, as the body of every 4xx says it."""
+"""Why a request is refused: a status and the fields that are wrong, as the problem details of RFC 9457 say it."""
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import to_json
+from starlette.responses import Response
+
+from homei.serve.request_ids import request_id
 
 SHOWN = 100  # problems of one request, and characters of one value
+TOLD = 3  # problems in the one sentence for people
+MEDIA_TYPE = "application/problem+json"
 
 
 @dataclass(frozen=True)
@@ -24,17 +30,36 @@ class Problem:
 
 
 class RequestError(ValueError):
-    """A request that can't be answered, with the HTTP status (4xx) that says why."""
+    """A request that can't be answered, with the HTTP status that says why, and further headers of the answer."""
 
-    def __init__(self, status: int, problems: Sequence[Problem]) -> None:
+    def __init__(self, status: int, problems: Sequence[Problem], headers: Mapping[str, str] | None = None) -> None:
         super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
         self.status = status
         self.problems = problems
+        self.headers = headers or {}
 
-    @property
-    def body(self) -> bytes:
-        """`{"detail": [{"field", "message", "value"}]}`, of at most a hundred problems."""
-        return to_json({"detail": [asdict(problem) for problem in self.problems[:SHOWN]]})
+
+def answer(scope: Mapping[str, Any], refused: RequestError) -> Response:
+    """The response to the request of `scope`: `type`, `title`, `status`, `detail` (a sentence), `errors` (at most a
+    hundred of `field`, `message`, `value`) and `request_id`.
+    """
+    more = len(refused.problems) - TOLD
+    sentences = [f"{problem.field}: {problem.message}" for problem in refused.problems[:TOLD]]
+    told = {
+        "type": "about:blank",  # which says that the title is the status code's own
+        "title": HTTPStatus(refused.status).phrase,
+        "status": refused.status,
+        "detail": "; ".join(sentences) + (f"; and {more} more" if more > 0 else ""),
+        "errors": [asdict(problem) for problem in refused.problems[:SHOWN]],
+        "request_id": request_id(scope),
+    }
+    return Response(to_json(told), refused.status, {**refused.headers}, MEDIA_TYPE)
+
+
+def failure(scope: Mapping[str, Any]) -> Response:
+    """The response to a request that the service itself failed at: the log has the reason."""
+    problem = Problem("request", "the service failed; its log has the reason under the request's id")
+    return answer(scope, RequestError(500, [problem]))
 
 
 def problems_of(error: ValidationError, place: str, known: Iterable[str]) -> list[Problem]:

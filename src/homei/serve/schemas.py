@@ -17,9 +17,9 @@ from pydantic import (
     WithJsonSchema,
     create_model,
 )
-from pydantic_core import from_json
 
 from homei.config import Flag
+from homei.serve.bodies import parsed
 from homei.serve.contract import Contract
 from homei.serve.refusal import SHOWN, Problem, RequestError, problems_of, shown
 
@@ -110,16 +110,21 @@ class Valuations(BaseModel):
     valuations: list[Valuation] = Field(description="In the order of the properties asked for.")
 
 
-class Detail(BaseModel):
+class Wrong(BaseModel):
     field: str = Field(description="The field that is wrong; in a batch with its row: `properties.17.floor`.")
     message: str
     value: Any = None
 
 
 class Refusal(BaseModel):
-    """What is wrong with a request, field by field."""
+    """Problem details as in RFC 9457, and what is wrong with a request, field by field."""
 
-    detail: list[Detail]
+    type: str = Field(description="`about:blank`: the status says what kind of problem it is.")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong, in a sentence for people.")
+    errors: list[Wrong]
+    request_id: str = Field(description="As in the header X-Request-Id; the service's log knows it too.")
 
 
 def property_model(contract: Contract) -> type[BaseModel]:
@@ -151,7 +156,7 @@ class Intake:
 
     def one(self, body: bytes) -> dict[str, Any]:
         """The row in the body of a single request."""
-        row, problems = self._row(_parsed(body), "")
+        row, problems = self._row(parsed(body), "")
         if problems:
             raise RequestError(422, problems)
         return row
@@ -159,7 +164,7 @@ class Intake:
     def many(self, body: bytes) -> list[dict[str, Any]]:
         """The rows in the body of a batch request, in their order."""
         rows, problems = [], []
-        for number, given in enumerate(self._properties(_parsed(body))):
+        for number, given in enumerate(self._properties(parsed(body))):
             row, found = self._row(given, f"properties.{number}")
             rows.append(row)
             problems += found
@@ -191,15 +196,6 @@ class Intake:
         except ValidationError as error:
             return {}, problems_of(error, place, self.model.model_fields)
         return row, list(_contradictions(row, f"{place}." if place else ""))
-
-
-def _parsed(body: bytes) -> Any:
-    if not body.strip():
-        raise RequestError(400, [Problem("body", "is empty; a JSON object is expected")])
-    try:
-        return from_json(body)
-    except ValueError as error:
-        raise RequestError(400, [Problem("body", f"is not JSON: {error}")]) from error
 
 
 def _contradictions(row: Mapping[str, Any], place: str) -> Iterator[Problem]:

@@ -13,8 +13,12 @@ from homei.serve.access.loopback import LoopbackOnly
 from homei.serve.access.routes import Routes
 from homei.serve.app import add_docs, create_app
 from homei.serve.contract import read
+from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
 from homei.serve.predictor import Predictor
+from homei.serve.refusal import failure
+from homei.serve.request_ids import RequestIds
+from homei.warehouse.access import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
 SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_content"
@@ -23,7 +27,7 @@ SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_conte
 logging.getLogger("uvicorn.access").propagate = False
 
 contract = read(ROOT)
-keeper = from_environment(contract.limits.access)
+keeper = from_environment(contract.limits.access, contract.warehouse)
 app = create_app(contract, keeper)
 add_docs(app, SWAGGER)
 # A stalled upload gets its 408 before BentoML's timeout makes it a 504.
@@ -46,6 +50,7 @@ class ValuationService:
 
     def __init__(self) -> None:
         app.state.predictor = Predictor.load(ROOT, contract)
+        app.state.warehouse = Desk(Warehouse(contract.warehouse))
         if keeper:
             keeper.start()
 
@@ -56,7 +61,9 @@ class ValuationService:
             keeper.stop()
 
 
-# Around all of BentoML's own paths too, and before a body is read.
+# Around all of BentoML's own paths too, and before a body is read. The first one that is added is the outermost:
+# whatever guards the app can tell a request's name.
+ValuationService.add_asgi_middleware(RequestIds, fallen=failure)
 if keeper:
     ValuationService.add_asgi_middleware(Gate, keeper=keeper, routes=Routes(app))
 else:

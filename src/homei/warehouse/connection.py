@@ -6,8 +6,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import exc as errors
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -16,11 +18,21 @@ from homei.config import Publish
 POSTGRESQL = "postgresql+psycopg"
 DRIVERS = dict.fromkeys(("postgres", "postgresql", POSTGRESQL), POSTGRESQL) | {"sqlite": "sqlite"}
 WAIT = 60  # seconds that a writer waits for another one
+CANCELLED = ("57014", "55P03")  # SQLSTATE of a statement that took, or waited, too long
+INTERRUPTED = ("SQLITE_INTERRUPT", "SQLITE_BUSY")
 LOCK = 7_246_301  # any number: publications and migrations of one database take turns at it
 
 
 class WarehouseError(RuntimeError):
     """A warehouse that can't be reached or used: the message tells where it is, and neither user nor password."""
+
+
+class LostError(WarehouseError):
+    """A server that can't be reached, or whose connection broke: the same again may work."""
+
+
+class SlowError(WarehouseError):
+    """A statement that took longer than it may, or waited too long for another one."""
 
 
 def address(publish: Publish) -> URL:
@@ -43,13 +55,16 @@ def address(publish: Publish) -> URL:
     return url.set(drivername=DRIVERS[url.drivername])
 
 
-def connect(publish: Publish) -> Engine:
-    """An engine for the warehouse; SQLite's in WAL mode, so that readers never wait for a writer."""
+def connect(publish: Publish, wait: int = WAIT, **pool: Any) -> Engine:
+    """An engine for the warehouse; SQLite's in WAL mode, so that readers never wait for a writer.
+
+    `wait` is how many seconds a writer waits for another one in SQLite; `pool` goes to SQLAlchemy's create_engine.
+    """
     url = address(publish)
     if url.drivername == "sqlite":
-        return _sqlite(url)
+        return _sqlite(url, wait, pool)
     try:
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        return create_engine(url, connect_args={"connect_timeout": min(wait, 10)}, **{"pool_pre_ping": True, **pool})
     except ModuleNotFoundError as error:
         raise WarehouseError(f"{publish.address} names PostgreSQL: pip install 'homei[postgresql]'") from error
 
@@ -72,9 +87,9 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction in which all queries see the same publication, whatever is published meanwhile."""
-    snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    options = snapshot if engine.dialect.name == "postgresql" else {}  # SQLite's transactions see nothing else anyway
+    """A transaction that can't write, in which all queries see one publication, whatever is published meanwhile."""
+    sqlite = engine.dialect.name == "sqlite"  # whose transactions see a snapshot anyway
+    options = {"homei_reads": True} if sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with _told(engine), engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection
 
@@ -89,12 +104,23 @@ def _told(engine: Engine) -> Iterator[None]:
         url = engine.url
         for secret in (url.password, *(value for value in url.query.values() if isinstance(value, str))):
             words = words.replace(str(secret), "***") if secret else words
-        raise WarehouseError(f"{shown(url)}: {words}") from None
+        raise _kind(error)(f"{shown(url)}: {words}") from None
 
 
-def _sqlite(url: URL) -> Engine:
+def _kind(error: SQLAlchemyError) -> type[WarehouseError]:
+    if not isinstance(error, errors.DBAPIError):
+        return SlowError if isinstance(error, errors.TimeoutError) else WarehouseError
+    driver = error.orig
+    if getattr(driver, "sqlstate", None) in CANCELLED or getattr(driver, "sqlite_errorname", None) in INTERRUPTED:
+        return SlowError
+    # A connection that was refused never was one: psycopg gives it no SQLSTATE.
+    refused = type(driver).__module__.startswith("psycopg") and isinstance(error, errors.OperationalError)
+    return LostError if error.connection_invalidated or refused else WarehouseError
+
+
+def _sqlite(url: URL, wait: int, pool: dict[str, Any]) -> Engine:
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": WAIT})
+    engine = create_engine(url, connect_args={"timeout": wait}, **pool)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection, _) -> None:
@@ -105,8 +131,9 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(f"PRAGMA query_only = {options.get('homei_reads', False)}")
         # A writer that begins as a reader fails where another one has written since.
-        writes = connection.get_execution_options().get("homei_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("homei_writes") else "BEGIN")
 
     return engine

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import JSON, BigInteger, Boolean, Date, Double, Integer, Table, Text
 from sqlalchemy.types import TypeEngine
 
 from homei import lake
 from homei.source import Coordinates
-from homei.warehouse.tables import customer_analytics, market_analytics, property_analytics, property_history
+from homei.warehouse.periods import trends
+from homei.warehouse.tables import (
+    STRIPS,
+    customer_analytics,
+    market_analytics,
+    market_trends,
+    property_analytics,
+    property_history,
+)
 
-# The height of a strip of equal latitude, by coordinate system: half a kilometre, in degrees or metres.
-STRIPS = {"wgs84": 0.005, "plane": 500.0}
 INDICATOR = "indicator_"  # what the columns of a source's own series begin with, in the lake
 OF_VALUATIONS = ("valued_price", "valued_low", "valued_high", "confidence", "flags")
-VERSIONS = ("level", "model_version", "data_version")  # alike in all rows of VALUATIONS
+VERSIONS = ("model_version", "data_version")  # of the values, alike in all rows of VALUATIONS
 _ARROW = {
     JSON: pa.string(), BigInteger: pa.int64(), Integer: pa.int64(), Boolean: pa.bool_(), Date: pa.date32(),
     Double: pa.float64(), Text: pa.string(),
@@ -28,51 +34,79 @@ _ARROW = {
 
 def contents(coordinates: Coordinates) -> dict[Table, pa.Table]:
     """The rows of each PUBLISHED table, its columns as the warehouse has them; documents are canonical JSON texts."""
+    customers = pa.Table.from_pandas(lake.read(lake.CUSTOMER_ANALYTICS), preserve_index=False)
     return {
         property_analytics: arranged(properties(coordinates), property_analytics),
         property_history: arranged(history(), property_history),
-        customer_analytics: arranged(lake.read(lake.CUSTOMER_ANALYTICS), customer_analytics),
-        market_analytics: arranged(markets(lake.read(lake.MARKET_ANALYTICS)), market_analytics),
+        customer_analytics: arranged(customers, customer_analytics),
+        market_analytics: arranged(markets(), market_analytics),
+        market_trends: arranged(pa.Table.from_pandas(market_rows(), preserve_index=False), market_trends),
     }
 
 
-def properties(coordinates: Coordinates) -> pd.DataFrame:
+def properties(coordinates: Coordinates) -> pa.Table:
     """PROPERTY_ANALYTICS with addresses, places, values and what a home costs; what else is known is `features`."""
-    valuations = lake.read(lake.VALUATIONS).drop(columns=list(VERSIONS))
-    features = [name for name in valuations if name not in ("property_id", *OF_VALUATIONS)]
-    valued = valuations.drop(columns=features).assign(features=documents(valuations[features]))
-    places = lake.read(lake.RESOLVED_PROPERTIES, ["property_id", "address", "latitude", "longitude"])
-    joined = lake.read(lake.PROPERTY_ANALYTICS)
-    for other in (places, valued):
-        joined = joined.merge(other, on="property_id", how="left", validate="one_to_one")
-    asked = joined["last_asking_price"].where(joined["is_listed"])
-    return joined.assign(
-        price=asked.fillna(joined["valued_price"]),
-        strip=np.floor(joined["latitude"] / STRIPS[coordinates.system]),
-        features=joined["features"].fillna("{}"),
-    )
+    places = lake.read_arrow(lake.RESOLVED_PROPERTIES).select(["property_id", "address", "latitude", "longitude"])
+    valuations = lake.read_arrow(lake.VALUATIONS).drop_columns(list(VERSIONS))
+    others = [name for name in valuations.column_names if name not in ("property_id", *OF_VALUATIONS)]
+    features = documents(valuations.select(others).to_pandas())
+    valued = valuations.drop_columns(others).append_column("features", pa.array(features, pa.string()))
+    rows = _joined(_joined(lake.read_arrow(lake.PROPERTY_ANALYTICS), _typed(places)), _typed(valued))
+    asked = pc.if_else(rows["is_listed"], rows["last_asking_price"], None)
+    rows = rows.append_column("price", pc.coalesce(asked, rows["valued_price"]))
+    strips = pc.floor(pc.divide(rows["latitude"], STRIPS[coordinates.system]))
+    rows = rows.append_column("strip", strips)
+    return rows.set_column(rows.column_names.index("features"), "features", pc.fill_null(rows["features"], "{}"))
 
 
-def history() -> pd.DataFrame:
+def _joined(homes: pa.Table, others: pa.Table) -> pa.Table:
+    """The columns of both tables, for the homes of the first one."""
+    if not homes["property_id"].equals(others["property_id"]):
+        # Where there is no home at all, the lake's tables have no types either.
+        return homes.join(others, "property_id", join_type="left outer")
+    for name in others.drop_columns("property_id").column_names:
+        homes = homes.append_column(name, others[name])
+    return homes
+
+
+def _typed(rows: pa.Table) -> pa.Table:
+    """Gives columns of which nothing is known the types that they have none of in the lake."""
+    known = dict(_types(schema_of(property_analytics)))
+    own = _types(rows.schema)
+    return rows.cast(pa.schema([(name, known[name] if pa.types.is_null(kind) else kind) for name, kind in own]))
+
+
+def history() -> pa.Table:
     """Sales and offers of known properties, each offer once; who sold and bought is not carried over."""
-    names = ["property_id", "price", "square_meters"]
-    sales = lake.read(lake.RESOLVED_SALES, ["transaction_id", "sale_date", "is_market", *names])
-    listings = lake.read(lake.RESOLVED_LISTINGS, ["listing_id", "listed_on", "closed_on", "duplicate_of", *names])
-    sold = sales.rename(columns={"transaction_id": "event_id", "sale_date": "happened_on"}).assign(event="sale")
-    offered = listings[listings["duplicate_of"].isna()].rename(
-        columns={"listing_id": "event_id", "listed_on": "happened_on", "closed_on": "ended_on"}
-    )
-    # A source without offers has columns of no type there.
-    found = pd.concat([part for part in (sold, offered.assign(event="listing")) if len(part)], ignore_index=True)
-    found = found.reindex(columns=[column.name for column in property_history.columns])
-    return found[found["property_id"].notna() & found["happened_on"].notna()]
+    own = ["property_id", "price", "square_meters"]
+    sales = lake.read_arrow(lake.RESOLVED_SALES).select(["transaction_id", "sale_date", "is_market", *own])
+    sales = sales.rename_columns(["event_id", "happened_on", "is_market", *own])
+    offers = lake.read_arrow(lake.RESOLVED_LISTINGS).filter(pc.field("duplicate_of").is_null())
+    offers = offers.select(["listing_id", "listed_on", "closed_on", *own])
+    offers = offers.rename_columns(["event_id", "happened_on", "ended_on", *own])
+    parts = {"sale": sales, "listing": offers}
+    told = [
+        arranged(rows.append_column("event", pa.array([event] * len(rows), pa.string())), property_history)
+        for event, rows in parts.items()
+    ]
+    known = pc.field("property_id").is_valid() & pc.field("happened_on").is_valid()
+    return pa.concat_tables(told).filter(known)
 
 
-def markets(analytics: pd.DataFrame) -> pd.DataFrame:
+def markets() -> pa.Table:
     """MARKET_ANALYTICS with a source's own series in one document a row."""
+    analytics = lake.read(lake.MARKET_ANALYTICS)
     series = [name for name in analytics if name.startswith(INDICATOR)]
     named = analytics[series].rename(columns=lambda name: name.removeprefix(INDICATOR))
-    return analytics.drop(columns=series).assign(indicators=documents(named))
+    rows = analytics.drop(columns=series).assign(indicators=documents(named))
+    return pa.Table.from_pandas(rows, preserve_index=False)
+
+
+def market_rows() -> pd.DataFrame:
+    """The months of MARKET_ANALYTICS as periods.trends tells them."""
+    own = ["sale_date", "location", "property_type", "price", "square_meters", "is_market"]
+    sales = lake.read_arrow(lake.RESOLVED_SALES).select(own).to_pandas()
+    return trends(sales, lake.read(lake.MARKET_ANALYTICS), lake.read(lake.MARKET_INDEX))
 
 
 def documents(columns: pd.DataFrame) -> list[str]:
@@ -95,13 +129,24 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def arranged(rows: pd.DataFrame, table: Table) -> pa.Table:
-    """The table's columns as Arrow's types, sorted by its key."""
-    names = schema_of(table).names
-    # A column of which nothing is known has no type of its own.
-    found = rows[names].astype({name: object for name in names if rows[name].isna().all()})
-    arrow = pa.Table.from_pandas(found, schema=schema_of(table), preserve_index=False).replace_schema_metadata()
-    return arrow.sort_by([(column.name, "ascending") for column in table.primary_key]).combine_chunks()
+def arranged(rows: pa.Table, table: Table) -> pa.Table:
+    """The table's columns in Arrow's types, those that `rows` has not empty, sorted by its key."""
+    schema = schema_of(table)
+    nothing = pa.nulls(len(rows))
+    columns = [_cast(rows[name] if name in rows.column_names else nothing, kind) for name, kind in _types(schema)]
+    key = [(column.name, "ascending") for column in table.primary_key]
+    return pa.table(columns, schema=schema).sort_by(key).combine_chunks()
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if pa.types.is_floating(column.type):
+        # What isn't a number is unknown: databases don't agree on what else to do with it.
+        column = pc.if_else(pc.is_nan(column), None, column)
+    return column.cast(kind)
+
+
+def _types(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
+    return zip(schema.names, schema.types, strict=True)
 
 
 def schema_of(table: Table) -> pa.Schema:
@@ -111,8 +156,3 @@ def schema_of(table: Table) -> pa.Schema:
 
 def _arrow(kind: TypeEngine) -> pa.DataType:
     return next(arrow for sql, arrow in _ARROW.items() if isinstance(kind, sql))
-
-
-def versions() -> Mapping[str, object]:
-    """What all of VALUATIONS is of: VERSIONS."""
-    return lake.read(lake.VALUATIONS, list(VERSIONS)).iloc[0].to_dict()

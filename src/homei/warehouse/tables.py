@@ -23,6 +23,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+# The revision of the schema that these tables are: what a service, which carries no migrations, asks a warehouse for.
+REVISION = "0005"
+# The height of a strip of equal latitude, by coordinate system: half a kilometre, in degrees or metres.
+STRIPS = {"wgs84": 0.005, "plane": 500.0}
+ALL = ""  # in market_trends: all locations, or all types
+
 metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ck": "ck_%(table_name)s_%(constraint_name)s"})
 
 Document = JSON().with_variant(JSONB(), "postgresql")
@@ -122,7 +128,21 @@ market_analytics = Table(
     Index("ix_market_location", "location", "month"),
 )
 
-PUBLISHED = (property_analytics, property_history, customer_analytics, market_analytics)
+# By month, quarter and year, since medians of months add up to no median of a year; ALL stands for all locations or
+# types. Index, inventory and offers are of all types together.
+market_trends = Table(
+    "market_trends",
+    metadata,
+    Column("frequency", Text, primary_key=True),
+    Column("location", Text, primary_key=True),
+    Column("property_type", Text, primary_key=True),
+    Column("period", Date, primary_key=True),
+    Column("market_sales", BigInteger, nullable=False),
+    *_columns(Double, "median_price", "average_price_per_square_meter", "price_index"),
+    *_columns(BigInteger, "inventory", "new_listings", "closed_listings"),
+)
+
+PUBLISHED = (property_analytics, property_history, customer_analytics, market_analytics, market_trends)
 
 # Every answer; the service makes `prediction_id`, so that what was buffered may be written twice and is there once.
 predictions = Table(

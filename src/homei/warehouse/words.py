@@ -5,7 +5,13 @@ It is a table apart, since in PostgreSQL a new value of a home would otherwise i
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+import re
+from collections.abc import Sequence
+
+from sqlalchemy import Column, ColumnElement, Connection, Text, column, func, literal_column, select, table
+
+_WORD = re.compile(r"[^\W_]+")
+_WORDS = table("property_words", Column("property_id", Text), Column("address", Text))
 
 _STALE = """
     DELETE FROM property_words WHERE NOT EXISTS (
@@ -34,3 +40,26 @@ def index_words(connection: Connection) -> None:
     if apart:
         run(_INDEX)
     run("DROP TABLE known_words")
+
+
+def terms(text: str) -> list[str]:
+    """The words of a text, lower case, as they are looked for; whatever isn't a letter or a digit parts them."""
+    return [word.lower() for word in _WORD.findall(text)]
+
+
+def containing(connection: Connection, key: ColumnElement[str], sought: Sequence[str]) -> ColumnElement[bool]:
+    """Whether the address of the property `key` has all the words, the last of which may be the beginning of one.
+
+    Raises ValueError where there is none.
+    """
+    if not sought:
+        raise ValueError("there is no word to look for")
+    if connection.dialect.name == "sqlite":
+        *whole, last = (f'"{word}"' for word in sought)
+        found = select(_WORDS.c.property_id).where(column("property_words").match(" ".join([*whole, f"{last}*"])))
+    else:
+        *whole, last = sought
+        query = func.to_tsquery(literal_column("'simple'"), " & ".join([*whole, f"{last}:*"]))
+        address = func.to_tsvector(literal_column("'simple'"), _WORDS.c.address)
+        found = select(_WORDS.c.property_id).where(address.bool_op("@@")(query))
+    return key.in_(found)

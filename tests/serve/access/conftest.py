@@ -19,7 +19,11 @@ from homei.serve.access.gate import Gate
 from homei.serve.access.routes import Routes
 from homei.serve.app import create_app
 from homei.serve.audit.trail import Trail
+from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
+from homei.serve.refusal import failure
+from homei.serve.request_ids import RequestIds
+from homei.warehouse.access import Warehouse
 from homei.warehouse.connection import connect
 from homei.warehouse.schema import migrate
 from homei.warehouse.tables import audit
@@ -97,10 +101,11 @@ def opened(contract, predictor, serving):
         keeper = Doorkeeper(access, folder / "keys", connect(where), trail, every=0.1)
         app = create_app(contract, keeper)
         app.state.predictor = predictor
+        app.state.warehouse = Desk(Warehouse(where))
         guarded = BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
         keeper.start()
         try:
-            with serving(Gate(guarded, keeper, Routes(app))) as url:
+            with serving(RequestIds(Gate(guarded, keeper, Routes(app)), failure)) as url:
                 yield Place(folder, engine, keeper, url)
         finally:
             keeper.stop()

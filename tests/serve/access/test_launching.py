@@ -12,7 +12,7 @@ import pytest
 from homei import params
 from homei.config import Publish
 from homei.serve.access import clients, keys
-from homei.serve.access.launching import UnsafeError, encryption, entrance, settings
+from homei.serve.access.launching import UnsafeError, encryption, entrance
 from homei.serve.access.loopback import LoopbackOnly, is_loopback
 from homei.warehouse.connection import WarehouseError, connect
 from homei.warehouse.schema import migrate
@@ -68,22 +68,15 @@ def test_with_keys_it_starts_anywhere_and_hands_on_what_the_bento_needs(keyed, t
     assert found.environment == {
         "HOMEI_KEYS": str(tmp_path / "keys"),
         "HOMEI_AUDIT": str(tmp_path / "data/audit"),
-        "HOMEI_WAREHOUSE": f"sqlite:///{tmp_path}/data/warehouse/homei.db",
     }
     assert "1 clients" in found.notes[0]
     assert "unencrypted" in found.notes[1]
 
 
-def test_a_password_of_the_warehouse_reaches_the_bento_and_no_note(keyed, monkeypatch):
-    monkeypatch.setenv("HOMEI_WAREHOUSE", "postgresql://homei:s3cr%40t@db.example.com/homei")
-    told = settings(PUBLISH, Path("keys"))
-    assert told["HOMEI_WAREHOUSE"] == "postgresql+psycopg://homei:s3cr%40t@db.example.com/homei"
-
-
 def test_a_key_that_others_can_read_and_a_warehouse_without_tables_keep_it_from_starting(tmp_path, monkeypatch):
     keys.make(tmp_path / "keys", NOW)
     monkeypatch.setenv("HOMEI_KEYS", "keys")
-    with pytest.raises(WarehouseError, match="homei migrate"):
+    with pytest.raises(WarehouseError, match="homei publish"):
         entrance("0.0.0.0", PUBLISH)
     next((tmp_path / "keys").iterdir()).chmod(0o644)
     with pytest.raises(keys.UnusableKeyError, match="chmod 600"):

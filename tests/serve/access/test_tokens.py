@@ -159,7 +159,7 @@ def test_a_token_is_refused_for(place, name):
         answer = session.post(PRICE, json=HOME, headers={"authorization": bearer, "x-request-id": request_id})
     assert answer.status_code == status
     assert f'Bearer realm="homei", error="{error}"' in answer.headers["www-authenticate"]
-    assert answer.json()["detail"][0]["field"] == "authorization"
+    assert answer.json()["errors"][0]["field"] == "authorization"
     line = place.line(request_id)
     assert line["details"]["reason"] == reason
     assert line["outcome"] == "refused"

@@ -19,7 +19,6 @@ from homei.serve.audit import head
 from homei.serve.audit.trail import Trail
 from homei.warehouse.connection import WarehouseError, connect
 
-WAREHOUSE = "HOMEI_WAREHOUSE"
 EVERY = 2.0  # seconds until a revoked client, a new one or a key that came or went is noticed
 TRUSTED = 300.0  # seconds for which the clients known last are believed where the warehouse is gone
 
@@ -91,7 +90,7 @@ class Doorkeeper:
             log.error("keys: %s", error)
 
 
-def from_environment(rules: Access) -> Doorkeeper | None:
+def from_environment(rules: Access, warehouse: Publish) -> Doorkeeper | None:
     """What the environment of `homei serve` says; None where it names no keys, so that the service runs open.
 
     Raises UnusableKeyError and WarehouseError, with what to do.
@@ -99,10 +98,9 @@ def from_environment(rules: Access) -> Doorkeeper | None:
     folder = keys.folder()
     if folder is None:
         return None
-    for name in (WAREHOUSE, head.FOLDER):
+    for name in (warehouse.address, head.FOLDER):
         if not os.environ.get(name):
             raise WarehouseError(f"{keys.FOLDER} is set and {name} isn't: `homei serve` sets what it needs")
     # The trail's writer gives up sooner than others, so it has an engine of its own.
-    where = Publish(address=WAREHOUSE, file="")
-    trail = Trail(connect(where), head.folder())
-    return Doorkeeper(rules, folder, connect(where), trail)
+    trail = Trail(connect(warehouse), head.folder())
+    return Doorkeeper(rules, folder, connect(warehouse), trail)

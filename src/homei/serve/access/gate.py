@@ -6,9 +6,7 @@ What is counted (rates, failures, tokens that were checked) is counted by proces
 from __future__ import annotations
 
 import hashlib
-import re
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,12 +28,12 @@ from homei.serve.access.turned import (
     too_many,
     unauthorized,
 )
-from homei.serve.limits import App, Message, Receive, Send, answer
+from homei.serve.refusal import answer
+from homei.serve.request_ids import App, Message, Receive, Send, request_id
 
 NOBODY = "unknown"
 VISIT = "homei.visit"  # in the scope of a request
 MOST_TOKENS = 10_000
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 # A line each would let anyone fill the trail: the failure that locked an address has one that says so, and a service
 # that lets nobody in says why in its log.
 UNRECORDED = ("locked", "unable")
@@ -46,7 +44,6 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 class Visit:
     """What is known of a request: who asks (once that is proven), and what the trail will say of it."""
 
-    request_id: str
     client: str | None = None
     subject: str | None = None
     reason: str | None = None
@@ -72,7 +69,7 @@ class Gate:
         if rule.is_open:
             return await self.app(scope, receive, send)
         began = time.perf_counter()
-        visit = Visit(_request_id(scope))
+        visit = Visit()
         scope[VISIT] = visit
         sending = _noting(send, visit)
         try:
@@ -80,7 +77,7 @@ class Gate:
             await self.app(scope, receive, sending)
         except TurnedAwayError as turned:
             visit.reason = turned.reason
-            await answer(sending, turned, turned.headers)
+            await answer(scope, turned)(scope, receive, sending)
         finally:
             self._record(scope, rule, visit, time.perf_counter() - began)
         return None
@@ -146,7 +143,7 @@ class Gate:
         if has_failed and self.keeper.lock_out.fail(_address(scope), time.monotonic()):
             details["locked_seconds"] = self.keeper.rules.lock_seconds
         method = scope["method"] if scope["method"] in METHODS else "OTHER"
-        told = {"subject": visit.subject, "request_id": visit.request_id, "details": details}
+        told = {"subject": visit.subject, "request_id": request_id(scope), "details": details}
         self.keeper.trail.record(visit.client or NOBODY, f"{method} {rule.template}", _outcome(visit.status), **told)
 
 
@@ -161,14 +158,6 @@ def _token(given: list[bytes]) -> bytes:
     return token.strip()
 
 
-def _request_id(scope: Message) -> str:
-    """The client's own X-Request-ID where it is a short plain word, else a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
-            return value.decode("ascii")
-    return uuid.uuid4().hex
-
-
 def _address(scope: Message) -> str:
     client = scope.get("client")
     return client[0] if client else ""
@@ -178,7 +167,6 @@ def _noting(send: Send, visit: Visit) -> Callable[[Message], Any]:
     async def noted(message: Message) -> None:
         if message["type"] == "http.response.start":
             visit.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), (b"x-request-id", visit.request_id.encode())]
         await send(message)
 
     return noted

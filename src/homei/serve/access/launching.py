@@ -9,11 +9,10 @@ from pathlib import Path
 
 from homei.config import Publish
 from homei.serve.access import clients, keys
-from homei.serve.access.doorkeeper import WAREHOUSE
 from homei.serve.access.loopback import is_loopback
 from homei.serve.access.scopes import TOKEN
 from homei.serve.audit import head
-from homei.warehouse.connection import address, connect
+from homei.warehouse.connection import connect
 from homei.warehouse.schema import require_newest
 
 OPEN = "It runs open: whoever is on this machine may ask, and nobody keeps track."
@@ -61,19 +60,12 @@ def entrance(host: str, publish: Publish, certificate: Path | None = None, key: 
     notes = [f"It asks for tokens; {len(known)} clients may get them at {TOKEN}." if known else NO_CLIENTS]
     if not options and not is_loopback(host):
         notes.append(UNENCRYPTED)
-    return Entrance(scheme, tuple(notes), settings(publish, folder), options)
+    return Entrance(scheme, tuple(notes), settings(folder), options)
 
 
-def settings(publish: Publish, folder: Path) -> dict[str, str]:
+def settings(folder: Path) -> dict[str, str]:
     """The environment variables that the service in a Bento reads, which knows no project and no params.yaml."""
-    where = address(publish)
-    if where.drivername == "sqlite":
-        where = where.set(database=str(Path(str(where.database)).resolve()))
-    return {
-        keys.FOLDER: str(folder.resolve()),
-        head.FOLDER: str(head.folder().resolve()),
-        WAREHOUSE: where.render_as_string(hide_password=False),
-    }
+    return {keys.FOLDER: str(folder.resolve()), head.FOLDER: str(head.folder().resolve())}
 
 
 def encryption(certificate: Path | None, key: Path | None) -> tuple[str, ...]:

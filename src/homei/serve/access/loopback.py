@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from homei.serve.limits import App, Message, Receive, Send, answer
-from homei.serve.refusal import Problem, RequestError
+from homei.serve.refusal import Problem, RequestError, answer
+from homei.serve.request_ids import App, Message, Receive, Send
 
 
 def is_loopback(host: str) -> bool:
@@ -30,7 +30,7 @@ class LoopbackOnly:
         if scope["type"] != "http" or self._is_near(scope.get("server")):
             return await self.app(scope, receive, send)
         problem = Problem("host", "this service has no keys, so it answers on loopback only: set HOMEI_KEYS")
-        return await answer(send, RequestError(403, [problem]))
+        return await answer(scope, RequestError(403, [problem]))(scope, receive, send)
 
     def _is_near(self, server: tuple[str, int | None] | None) -> bool:
         if server is None or server[1] is None:  # a Unix socket

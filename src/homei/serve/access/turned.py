@@ -18,9 +18,8 @@ class TurnedAwayError(RequestError):
     """A request that may not pass: what the answer says, and in one word what the trail says."""
 
     def __init__(self, status: int, reason: str, message: str, *headers: tuple[str, str]) -> None:
-        super().__init__(status, [Problem("authorization", message)])
+        super().__init__(status, [Problem("authorization", message)], dict(headers))
         self.reason = reason
-        self.headers = [(name.lower().encode(), value.encode()) for name, value in headers]
 
 
 def unauthorized() -> TurnedAwayError:

@@ -1,0 +1,73 @@
+"""What routes answer with, and how OpenAPI tells it: JSON, and problem details for everything that is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from homei.serve.refusal import MEDIA_TYPE
+from homei.serve.schemas import Refusal
+
+JSON = "application/json"
+WRONG = {422: "Fields are missing, unknown, of the wrong type or out of range."}
+AWAY = {503: "There is no warehouse to ask, or it has no time; `Retry-After` says when to come back."}
+BODY = {
+    400: "The body is empty or no JSON.",
+    408: "The body did not arrive in time.",
+    413: "The body is too large.",
+    415: "The body is not declared as JSON in UTF-8.",
+}
+
+
+class DirectRoute(APIRoute):
+    """A route whose function reads the request and makes the response itself, with no parsing between.
+
+    FastAPI's own parsing costs as much as the model does, and its errors are of another shape.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        return self.endpoint
+
+
+def ok(answer: Any, status: int = 200) -> Response:
+    """An answer as JSON."""
+    return Response(to_json(answer), status, media_type=JSON)
+
+
+def promised(model: type[BaseModel], refusals: Mapping[int, str], status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer, as FastAPI's `responses`."""
+    refused = {code: {"model": Refusal, "description": said} for code, said in sorted(refusals.items())}
+    return {status: {"model": model, "description": "The answer."}, **refused}
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Makes the app's OpenAPI tell that refusals are problem details, and that every answer has a request id."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            for operations in plain()["paths"].values():
+                for operation in operations.values():
+                    _describe(operation["responses"])
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe(responses: dict[str, Any]) -> None:
+    named = {
+        "description": "The request's name, the client's own if it gave a plain one.",
+        "schema": {"type": "string"},
+    }
+    for status, response in responses.items():
+        response["headers"] = {**response.get("headers", {}), "X-Request-Id": named}
+        if int(status) >= 400 and JSON in response.get("content", {}):
+            response["content"] = {MEDIA_TYPE: response["content"][JSON]}

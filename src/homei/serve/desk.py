@@ -1,0 +1,57 @@
+"""Where routes ask the warehouse: in threads of their own, never on the event loop; it says so where it is away."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from anyio import CapacityLimiter, fail_after, to_thread
+from sqlalchemy import Connection, RowMapping
+
+from homei.serve.refusal import Problem, RequestError
+from homei.warehouse.access import Warehouse
+from homei.warehouse.connection import SlowError, WarehouseError
+
+Answer = TypeVar("Answer")
+
+CONNECTIONS = 8
+SECONDS = 2.0  # a statement
+PATIENCE = 5.0  # seconds that a request waits, for a connection and its answer
+AWAY = "can't be asked now; whoever runs this service brings the data there with `homei publish`"
+
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """Asks the warehouse for routes; raises RequestError (503, with Retry-After) where it has no answer in time."""
+
+    def __init__(self, warehouse: Warehouse, connections: int = CONNECTIONS) -> None:
+        self._warehouse = warehouse
+        self._limiter = CapacityLimiter(connections)
+
+    async def read(self, work: Callable[[Connection, RowMapping], Answer]) -> Answer:
+        """What `work` finds, as Warehouse.read gives it."""
+        return await self._asked(lambda: self._warehouse.read(work))
+
+    async def write(self, work: Callable[[Connection], Answer]) -> Answer:
+        """What `work` gives, as Warehouse.write gives it."""
+        return await self._asked(lambda: self._warehouse.write(work))
+
+    async def _asked(self, asking: Callable[[], Answer]) -> Answer:
+        try:
+            # Only the wait for a thread ends here; what runs is ended by the warehouse's own limit.
+            with fail_after(PATIENCE):
+                return await to_thread.run_sync(asking, limiter=self._limiter)
+        except TimeoutError:
+            raise _unavailable("is busy", 1) from None
+        except SlowError as error:
+            log.warning("the warehouse was too slow: %s", error)
+            raise _unavailable(f"took longer than {SECONDS:g} s; ask for less, or again", 5) from None
+        except WarehouseError as error:
+            log.warning("no warehouse: %s", error)
+            raise _unavailable(AWAY, 30) from None
+
+
+def _unavailable(message: str, seconds: int) -> RequestError:
+    return RequestError(503, [Problem("warehouse", message)], {"retry-after": str(seconds)})

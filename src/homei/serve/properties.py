@@ -1,0 +1,117 @@
+"""GET properties/search and properties/{id}: what is published of homes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy import Connection, RowMapping
+from starlette.requests import Request
+from starlette.responses import Response
+
+from homei.serve import cursors
+from homei.serve.access.scopes import needs
+from homei.serve.answers import AWAY, WRONG, ok, promised
+from homei.serve.contract import Contract
+from homei.serve.cursors import Cursor
+from homei.serve.homes import Detailed, Homes, detailed, listed, versions
+from homei.serve.query import parameters, parsed
+from homei.serve.refusal import Problem, RequestError, answer, shown
+from homei.serve.searching import Search, check
+from homei.warehouse import history
+from homei.warehouse.search import MOST_COUNTED, Page, Start, count, find
+
+SEARCH = "/api/v1/properties/search"
+PROPERTY = "/api/v1/properties/{property_id:path}"
+ABSENT = {404: "No such property is published."}
+
+
+def add_properties(app: FastAPI, contract: Contract) -> None:
+    """Adds both routes; they ask the Desk in `app.state.warehouse`."""
+
+    @app.get(SEARCH, responses=promised(Homes, WRONG | AWAY), openapi_extra={"parameters": parameters(Search)})
+    @needs("analytics")
+    async def search(request: Request) -> Response:
+        """Homes by what they are, where they are and what they cost, in pages."""
+        try:
+            asked = parsed(Search, request.scope["query_string"])
+            return ok(await request.app.state.warehouse.read(_searching(asked, contract)))
+        except RequestError as refused:
+            return answer(request.scope, refused)
+
+    @app.get(PROPERTY, responses=promised(Detailed, ABSENT | AWAY), openapi_extra={"parameters": [_KEY]})
+    @needs("analytics")
+    async def one(request: Request) -> Response:
+        """One home, with its valuation, its past, and earlier sales that are like it."""
+        try:
+            row, past, published = await request.app.state.warehouse.read(_looking(request.path_params["property_id"]))
+            comparables = request.app.state.predictor.comparables(row)
+            return ok(detailed(row, past, comparables, published))
+        except RequestError as refused:
+            return answer(request.scope, refused)
+
+
+_KEY = {
+    "name": "property_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1},
+    "description": "As a search shows it.",
+}
+
+
+def _searching(asked: Search, contract: Contract) -> Any:
+    """What answers a search, given a connection; raises RequestError for a search that can't be."""
+    place = contract.place
+    check(asked, place)
+    filters, order = asked.filters, asked.sort.removeprefix("-")
+    question = cursors.question(filters.given(), asked.sort)
+    cursor = None if asked.cursor is None else cursors.opened(asked.cursor, question)
+
+    def whole(connection: Connection, published: RowMapping) -> dict[str, Any]:
+        cursors.require_same_data(cursor, published["digest"])
+        start = cursor.start if cursor else None
+        page = find(connection, filters, place, order, asked.sort.startswith("-"), asked.limit, start)
+        counted = cursor.counted if cursor else _counted(page, lambda: count(connection, filters, place, order))
+        return {
+            "properties": [listed(home, published["level"]) for home in page.homes],
+            "total": {"count": min(counted, MOST_COUNTED), "exact": counted <= MOST_COUNTED},
+            **_ends(page, counted, question, cursors.short(published["digest"])),
+            **versions(published),
+        }
+
+    return whole
+
+
+def _counted(page: Page, counting: Any) -> int:
+    """How many homes there are, where a first page doesn't show them all anyway."""
+    return counting() if page.has_next else len(page.homes)
+
+
+def _ends(page: Page, counted: int, question: str, digest: str) -> dict[str, str | None]:
+    """The cursors beyond the last home of a page, and before its first one."""
+    if not page.homes:
+        return {"next": None, "previous": None}
+
+    def cursor(home: RowMapping, backwards: bool) -> str:
+        return Cursor(Start(home["order_value"], home["property_id"], backwards), counted, question, digest).text()
+
+    return {
+        "next": cursor(page.homes[-1], False) if page.has_next else None,
+        "previous": cursor(page.homes[0], True) if page.has_previous else None,
+    }
+
+
+def _looking(property_id: str) -> Any:
+    """What finds a property and its past, given a connection; raises RequestError where there is none."""
+    absent = RequestError(404, [Problem("property_id", "no such property is published", shown(property_id))])
+    if "\0" in property_id:
+        raise absent  # which no database takes
+
+    def whole(connection: Connection, published: RowMapping) -> tuple[dict[str, Any], list, RowMapping]:
+        row = history.one(connection, property_id)
+        if row is None:
+            raise absent
+        return row, history.past(connection, property_id), published
+
+    return whole

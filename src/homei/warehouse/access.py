@@ -1,0 +1,131 @@
+"""The warehouse as a service has it: few connections, no statement without end, and back by itself after a fall."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, RowMapping, column, event, select, table
+
+from homei.config import Publish
+from homei.warehouse.connection import LostError, SlowError, WarehouseError, address, connect, reading, shown, writing
+from homei.warehouse.tables import REVISION, publication
+
+Answer = TypeVar("Answer")
+
+STEPS = 50_000  # of SQLite's machine, between two looks at the clock: about a millisecond
+CACHE, MAPPED = 32 << 10, 1 << 30  # KiB a connection, and bytes of the file that all share
+
+
+class UnavailableError(WarehouseError):
+    """There is no warehouse, or none that this homei can read: the message is for the operator."""
+
+
+class Warehouse:
+    """The published warehouse, asked by several threads at once: `connections` at most, `seconds` a statement."""
+
+    def __init__(self, publish: Publish, connections: int = 8, seconds: float = 2.0) -> None:
+        self._publish = publish
+        self._connections = connections
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+
+    def read(self, work: Callable[[Connection, RowMapping], Answer]) -> Answer:
+        """What `work` finds in a transaction that can't write; it is given the row of `publication` too.
+
+        Raises UnavailableError, and SlowError for what takes too long.
+        """
+
+        def whole(engine: Engine) -> Answer:
+            with reading(engine) as connection:
+                return work(connection, published(connection))
+
+        return self._twice(whole)
+
+    def write(self, work: Callable[[Connection], Answer]) -> Answer:
+        """What `work` gives, done as a whole or not at all; it may be called twice where a connection breaks."""
+
+        def whole(engine: Engine) -> Answer:
+            with writing(engine) as connection:
+                published(connection)
+                return work(connection)
+
+        return self._twice(whole)
+
+    def close(self) -> None:
+        """Gives all connections back; the next call makes new ones."""
+        with self._lock:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.dispose()
+
+    def _twice(self, whole: Callable[[Engine], Answer]) -> Answer:
+        engine = self._ready()
+        try:
+            try:
+                return whole(engine)
+            except LostError:
+                # The server was restarted: SQLAlchemy has dropped all of the pool's connections, the next one is new.
+                return whole(engine)
+        except (SlowError, UnavailableError):
+            raise
+        except WarehouseError as error:
+            raise UnavailableError(str(error)) from error
+
+    def _ready(self) -> Engine:
+        url = address(self._publish)
+        if url.drivername == "sqlite" and not Path(str(url.database)).is_file():
+            self.close()  # else SQLite would go on with the file that was removed
+            raise UnavailableError(f"{shown(url)} is not there")
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._connect()
+            return self._engine
+
+    def _connect(self) -> Engine:
+        # A connection that broke is noticed when it is used; asking before each use would double the round trips.
+        size = {"pool_size": self._connections, "max_overflow": 0, "pool_timeout": self._seconds}
+        engine = connect(self._publish, wait=max(2, int(self._seconds)), pool_pre_ping=False, **size)
+        limit = _limit_sqlite if engine.dialect.name == "sqlite" else _limit_postgresql
+        limit(engine, self._seconds)
+        return engine
+
+
+def published(connection: Connection) -> RowMapping:
+    """The row of `publication`; raises UnavailableError where nothing is published, or by another revision."""
+    revision = select(column("version_num")).select_from(table("alembic_version")).scalar_subquery()
+    found = connection.execute(select(publication, revision.label("revision"))).mappings().one_or_none()
+    if found is None:
+        raise UnavailableError(f"{shown(connection.engine.url)} holds no publication yet")
+    if found["revision"] != REVISION:
+        at = f"{shown(connection.engine.url)} is of revision {found['revision']}"
+        raise UnavailableError(f"{at}, this service needs {REVISION}")
+    return found
+
+
+def _limit_postgresql(engine: Engine, seconds: float) -> None:
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET statement_timeout = {int(1000 * seconds)}")
+            cursor.execute(f"SET lock_timeout = {int(1000 * seconds)}")
+            # A plan made for any value is far off where one location has half of the homes.
+            cursor.execute("SET plan_cache_mode = force_custom_plan")
+        connection.commit()
+
+
+def _limit_sqlite(engine: Engine, seconds: float) -> None:
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, record: Any) -> None:
+        connection.execute(f"PRAGMA cache_size = -{CACHE}")
+        connection.execute(f"PRAGMA mmap_size = {MAPPED}")
+        end = record.info["end"] = [0.0]
+        connection.set_progress_handler(lambda: time.monotonic() > end[0], STEPS)
+
+    @event.listens_for(engine, "checkout")
+    def _begin(_: Any, record: Any, __: Any) -> None:
+        record.info["end"][0] = time.monotonic() + seconds

@@ -1,0 +1,89 @@
+"""The market over time: published periods of one frequency, without gaps, each with its change since earlier ones."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, exists, select
+
+from homei.warehouse.tables import ALL, market_trends
+
+Frequency = Literal["month", "quarter", "year"]
+MONTHS: dict[Frequency, int] = {"month": 1, "quarter": 3, "year": 12}
+TOLD = (
+    "market_sales", "median_price", "average_price_per_square_meter", "price_index", "inventory", "new_listings",
+    "closed_listings",
+)  # fmt: skip
+# Of which a change is told, and what it is called.
+CHANGING = {"price_index": "index", "median_price": "median"}
+
+
+@dataclass(frozen=True)
+class Market:
+    """What is asked for: None stands for all locations, or all types together."""
+
+    location: str | None
+    property_type: str | None
+    months: int
+    frequency: Frequency
+
+
+def find(connection: Connection, market: Market, as_of: datetime.date) -> list[dict[str, Any]]:
+    """A row a period, the earliest first, whole periods that cover the last `months` up to the month of `as_of`.
+
+    A period without sales has `market_sales` 0 and no prices. `<what>_change` is the change since the period before,
+    `<what>_change_year` since the same a year before, as fractions; None where one of the two is unknown.
+    """
+    step = MONTHS[market.frequency]
+    last = _number(as_of) // step * step
+    first = (_number(as_of) - market.months + 1) // step * step
+    known = _known(connection, market, _day(first - 12), _day(last))
+    return [_told(known, number, step) for number in range(first, last + 1, step)]
+
+
+def is_known(connection: Connection, column: Literal["location", "property_type"], value: str) -> bool:
+    """Whether anything is told of a location, or of a type."""
+    other = "property_type" if column == "location" else "location"
+    c = market_trends.c
+    at = select(market_trends).where(c.frequency == "year", c[column] == value)
+    # By the whole key first: nearly always there, and found at once.
+    return any(connection.execute(select(exists(query))).scalar_one() for query in (at.where(c[other] == ALL), at))
+
+
+def _known(
+    connection: Connection, market: Market, first: datetime.date, last: datetime.date
+) -> dict[int, dict[str, Any]]:
+    """The published periods by the number of their first month."""
+    c = market_trends.c
+    query = select(c.period, *(c[name] for name in TOLD)).where(
+        c.frequency == market.frequency,
+        c.location == (ALL if market.location is None else market.location),
+        c.property_type == (ALL if market.property_type is None else market.property_type),
+        c.period.between(first, last),
+    )
+    return {_number(row["period"]): dict(row) for row in connection.execute(query).mappings()}
+
+
+def _told(known: dict[int, dict[str, Any]], number: int, step: int) -> dict[str, Any]:
+    now = known.get(number, {})
+    row = {"period": _day(number), **{name: now.get(name) for name in TOLD}}
+    row["market_sales"] = row["market_sales"] or 0
+    for column, what in CHANGING.items():
+        row[f"{what}_change"] = _change(now, known.get(number - step, {}), column)
+        row[f"{what}_change_year"] = _change(now, known.get(number - 12, {}), column)
+    return row
+
+
+def _change(now: dict[str, Any], before: dict[str, Any], column: str) -> float | None:
+    new, old = now.get(column), before.get(column)
+    return None if new is None or not old else round(new / old - 1, 4)
+
+
+def _number(day: datetime.date) -> int:
+    return day.year * 12 + day.month - 1
+
+
+def _day(number: int) -> datetime.date:
+    return datetime.date(number // 12, number % 12 + 1, 1)

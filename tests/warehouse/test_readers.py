@@ -1,0 +1,130 @@
+"""Readers and killed publications: what is seen is one publication or the next, whole, at every moment."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from homei import lake
+from homei.config import Intervals
+from homei.params import section
+from homei.warehouse.connection import connect, reading
+from homei.warehouse.publish import check, run
+from homei.warehouse.receipt import FILE
+from homei.warehouse.tables import property_analytics, property_history, publication
+
+PROJECT = Path(__file__).parents[2]
+INTERVALS = Intervals(level=0.9, folds=4)
+HOMES = {"m1": 300, "m2": 500}
+
+
+def seen(engine):
+    """What a reader finds in several queries of one transaction."""
+    with reading(engine) as connection:
+        model = connection.scalar(select(publication.c.model_version))
+        homes, worth = connection.execute(
+            select(func.count(), func.sum(property_analytics.c.valued_price)).select_from(property_analytics)
+        ).one()
+        time.sleep(0.002)
+        past = connection.scalar(select(func.count()).select_from(property_history))
+        by_index = select(func.count()).select_from(property_analytics).where(property_analytics.c.location == "north")
+        return model, homes, round(worth or 0), past, connection.scalar(by_index)
+
+
+def expected(model):
+    homes = HOMES[model]
+    return model, homes, homes * int(model[1:]), homes + 1, homes
+
+
+def fill(town, model):
+    town(HOMES[model], model=model, valued_price=float(model[1:]))
+
+
+def test_a_reader_sees_one_publication_or_the_other_and_never_a_mix(settings, source, town):
+    fill(town, "m1")
+    run(source, INTERVALS, settings)
+    found, stop = [], threading.Event()
+
+    def read():
+        engine = connect(settings)
+        while not stop.is_set():
+            found.append(seen(engine))
+        engine.dispose()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for model in ("m2", "m1", "m2"):
+        fill(town, model)
+        run(source, INTERVALS, settings)
+    stop.set()
+    reader.join()
+    assert {*found} <= {expected("m1"), expected("m2")}
+    assert {model for model, *_ in found} == {"m1", "m2"}
+
+
+# Where a publication is stopped: before its first write, between tables, before its commit, before its receipt.
+MOMENTS = {
+    "migrate": "schema is the newest",
+    "merge": "a table is merged, others are not",
+    "index_words": "all tables are merged",
+    "insert": "nothing is left but the commit",
+    "lake.write_json": "the receipt is not written",
+}
+STOPPED = """
+import sys, time
+from homei import lake, params
+from homei.warehouse import publish
+name, attribute = {moment!r}.rpartition(".")[::2]
+place = publish.lake if name else publish
+real, calls = getattr(place, attribute), []
+
+def stopping(*given):
+    if {before} or calls:
+        print("stopped", flush=True)
+        time.sleep(600)
+    calls.append(1)
+    return real(*given)
+
+setattr(place, attribute, stopping)
+import yaml
+from homei.config import Intervals, Publish
+source = params.section("source", yaml.safe_load(open("source.yaml")))
+publish.run(source, Intervals(level=0.9, folds=4), Publish(address="HOMEI_WAREHOUSE", file={file!r}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "moment"),
+    [(kind, moment) for kind in ("sqlite", "postgresql") for moment in MOMENTS],
+    indirect=["settings"],
+)
+def test_a_publication_that_is_killed_leaves_the_old_one_and_the_next_run_finishes(
+    settings, engine, source, town, moment
+):
+    fill(town, "m1")
+    run(source, INTERVALS, settings)
+    old = FILE.read_bytes()
+    fill(town, "m2")
+    lake.write_json(source.model_dump(mode="json"), Path("source.yaml"))
+    code = STOPPED.format(moment=moment, before=moment != "merge", file=settings.file)
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "stopped\n", process.stderr.read()
+    now = "m2" if moment == "lake.write_json" else "m1"
+    assert seen(engine) == expected(now)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert seen(engine) == expected(now)
+    assert FILE.read_bytes() == old
+    run(source, INTERVALS, settings)
+    assert seen(engine) == expected("m2")
+    assert check(settings) == []
+    assert section("source", source.model_dump(mode="json")).name == "town"
