@@ -25,6 +25,7 @@ from homei.config import Publish
 from homei.serve.access import clients, keys
 from homei.serve.access.launching import settings
 from homei.serve.access.tokens import issue
+from homei.serve.audit import head
 from homei.serve.contract import read
 from homei.serve.launch import checked_bento, environment
 from homei.warehouse.connection import connect
@@ -63,16 +64,17 @@ def main() -> None:
 
 def admission(folder: Path, bento: Path) -> tuple[dict[str, str], str]:
     """The environment of a service with a key and one client of any rate, and a token that lasts."""
+    contract = read(bento / "src")
     publish = Publish(address="HOMEI_BENCHMARK_WAREHOUSE", file=str(folder / "warehouse.db"))
     engine = connect(publish)
     migrate(engine)
     clients.add(engine, folder / "audit", "load", ["predict"], 1_000_000)
     engine.dispose()
     key = keys.make(folder / "keys", datetime.datetime.now(datetime.UTC))
-    rules = read(bento / "src").limits.access
-    os.environ["HOMEI_AUDIT"] = str(folder / "audit")
-    # It is good for as long as the service takes it to be: the benchmark must end before.
-    return settings(publish, folder / "keys"), issue(key, rules, "load", ["predict"], time.time())
+    where = {contract.warehouse.address: f"sqlite:///{publish.file}", head.FOLDER: str(folder / "audit")}
+    # The token is good for as long as the service takes it to be: the benchmark must end before.
+    token = issue(key, contract.limits.access, "load", ["predict"], time.time())
+    return settings(folder / "keys") | where, token
 
 
 def bodies_for(bento: Path) -> list[str]:
