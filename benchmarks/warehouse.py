@@ -187,13 +187,13 @@ def simulate(homes: int) -> None:
     addresses = [f"Flat {n % 90}, {n % 97} Street{street} Road" for n, street in enumerate(streets.tolist())]
     places = {"latitude": random.uniform(44.85, 45.15, homes), "longitude": random.uniform(-30.15, -29.85, homes)}
     lake.write(lake.typed(pd.DataFrame({**own, "address": addresses, **places})), lake.RESOLVED_PROPERTIES)
-    _sales(key, days, price, area)
+    _sales({name: own[name] for name in ("property_id", "location", "property_type")}, days, price, area)
     _valuations(key, price)
     _others()
 
 
-def _sales(key: np.ndarray, days: pd.Series, price: np.ndarray, area: np.ndarray) -> None:
-    told = {"transaction_id": np.char.replace(key.astype(str), "P", "T").astype(object), "property_id": key}
+def _sales(own: dict[str, np.ndarray], days: pd.Series, price: np.ndarray, area: np.ndarray) -> None:
+    told = {"transaction_id": np.char.replace(own["property_id"].astype(str), "P", "T").astype(object), **own}
     told |= {"sale_date": days, "price": price, "square_meters": area, "is_market": True}
     lake.write(lake.typed(pd.DataFrame(told)), lake.RESOLVED_SALES)
 
@@ -221,9 +221,12 @@ def _others() -> None:
 
     full = {column.name: [None] for column in customer_analytics.columns} | customers | {name: [0] for name in counts}
     lake.write(pd.DataFrame(full | {"purchase_value": [0.0], "lifetime_value": [0.0]}), lake.CUSTOMER_ANALYTICS)
-    market = {column.name: [1.0] for column in market_analytics.columns if column.name != "indicators"}
-    market |= {"month": [pd.Timestamp("2025-12-01")], "location": ["district 1"]}
-    lake.write(pd.DataFrame(market), lake.MARKET_ANALYTICS)
+    months = pd.date_range("2021-01-01", periods=60, freq="MS")
+    grid = {"month": months.repeat(40), "location": [f"district {n}" for n in range(40)] * len(months)}
+    others = {column.name: 1.0 for column in market_analytics.columns if column.name not in ("indicators", *grid)}
+    lake.write(lake.typed(pd.DataFrame(grid | others)), lake.MARKET_ANALYTICS)
+    numbers = [2021 * 12 + n for n in range(61)]
+    lake.write(pd.DataFrame({"month": numbers, "market_level": [8 + n / 200 for n in range(61)]}), lake.MARKET_INDEX)
     empty = ["listing_id", "listed_on", "closed_on", "duplicate_of", "property_id", "price", "square_meters"]
     lake.write(pd.DataFrame({name: pd.Series(dtype=object) for name in empty}), lake.RESOLVED_LISTINGS)
     lake.write_json({"model_version": "m1", "data_version": "d1"}, publish.BENTO)
