@@ -142,7 +142,7 @@ def pages(connection, question, place, limit):
     """All pages from the first to the last."""
     found, start = [], None
     while True:
-        page = find(connection, *at(question, place), limit, start)
+        page = find(connection, *at(question, place), limit, start, limit % 2 == 0)
         found.append([home["property_id"] for home in page.homes])
         assert page.has_previous == (start is not None)
         if not page.has_next:
