@@ -62,7 +62,7 @@ def test_a_warehouse_of_another_revision_is_not_read(client, tmp_path):
     with contextlib.closing(sqlite3.connect(tmp_path / "homei.db", isolation_level=None)) as connection:
         connection.execute("update alembic_version set version_num = '0003'")
         away(client.get(SEARCH))
-        connection.execute("update alembic_version set version_num = '0004'")
+        connection.execute("update alembic_version set version_num = '0005'")
     assert client.get(SEARCH).status_code == 200
 
 
