@@ -1,8 +1,10 @@
 """All benchmarks, one after the other: `make bench`."""
 
-from benchmarks import comparables, serve, sources, stages
+from benchmarks import comparables, serve, sources, stages, tuning, warehouse
 
 stages.main()
 sources.main()
 comparables.main()
 serve.main()
+tuning.main()
+warehouse.main()

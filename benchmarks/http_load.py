@@ -1,11 +1,12 @@
 """A load of POST requests over keep-alive connections, told as JSON: requests per second, p50 and p95 in milliseconds.
 
 `python benchmarks/http_load.py URL BODIES CONNECTIONS SECONDS`: with wrk where it is installed, else with asyncio.
-BODIES is a file of one JSON body a line, taken in turn.
+BODIES is a file of one JSON body a line, taken in turn. A bearer token may be in the environment, as TOKEN.
 """
 
 import asyncio
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -19,6 +20,7 @@ SCRIPT = """
 local bodies, turn = {}, 0
 for line in io.lines("%s") do bodies[#bodies + 1] = line end
 local headers = {["content-type"] = "application/json"}
+if os.getenv("TOKEN") then headers["authorization"] = "Bearer " .. os.getenv("TOKEN") end
 function request()
   turn = turn %% #bodies + 1
   return wrk.format("POST", nil, headers, bodies[turn])
@@ -44,8 +46,9 @@ def load(url: str, bodies: Path, connections: int, seconds: int) -> dict[str, fl
 
 async def load_by_asyncio(url: str, bodies: list[bytes], connections: int, seconds: int) -> dict[str, float]:
     parts = urlsplit(url)
-    lines = (f"POST {parts.path} HTTP/1.1", "Host: x", "Content-Type: application/json", "Content-Length: %d", "\r\n")
-    head = "\r\n".join(lines).encode()
+    lines = [f"POST {parts.path} HTTP/1.1", "Host: x", "Content-Type: application/json", "Content-Length: %d"]
+    lines += [f"Authorization: Bearer {os.environ['TOKEN']}"] if "TOKEN" in os.environ else []
+    head = "\r\n".join([*lines, "\r\n"]).encode()
     times: list[float] = []
     failed = 0
     end = time.perf_counter() + seconds

@@ -11,7 +11,10 @@ import click
 
 import homei
 from homei import params, stages
+from homei.serve.access import commands as access
 from homei.source import ROOMS, Source
+
+PATH = click.Path(path_type=Path)
 
 EXAMPLES = """
 \b
@@ -20,6 +23,7 @@ Examples:
   homei fetch hdb --from ../downloads     bring a source's files in
   homei train                             run one stage by hand, as `dvc repro` would
   homei verify                            rehash all that was built
+  homei search --minutes 20               search parameters with many processes, outside the graph
   homei promote                           put what was built into use, if it is better beyond noise
   homei rollback v1.0.0                   put an earlier model back into use
   homei publish --check                   compare the warehouse with what was published
@@ -114,11 +118,16 @@ def lineage(table: str, identity: str) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=3000, show_default=True, help="Port to listen on.")
 @click.option("--champion", is_flag=True, help="Serve the model in use, not the one that was built last.")
-def serve(host: str, port: int, champion: bool) -> None:
-    """Answer valuations over HTTP from the packaged Bento, or from the champion's."""
+@click.option("--certificate", type=PATH, envvar="HOMEI_CERTIFICATE", help="For TLS, in PEM, with what it hangs by.")
+@click.option("--certificate-key", type=PATH, envvar="HOMEI_CERTIFICATE_KEY", help="Its key, in PEM, of mode 600.")
+def serve(host: str, port: int, champion: bool, certificate: Path | None, certificate_key: Path | None) -> None:
+    """Answer valuations over HTTP from the packaged Bento, or from the champion's.
+
+    Where HOMEI_KEYS names a folder of keys, clients need tokens. Where it doesn't, only this machine may ask.
+    """
     from homei.serve.launch import launch
 
-    launch(host, port, champion)
+    launch(host, port, champion, certificate, certificate_key)
 
 
 @cli.command()
@@ -223,11 +232,62 @@ def sample(number: int, file: Path | None, strata: str | None, month: str | None
 
 
 @cli.command()
+@click.option(
+    "--trials", type=click.IntRange(min=1), help="Until the study has N trials; by default tuning.trials.", metavar="N"
+)
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), help="Begin no trial after M minutes.", metavar="M"
+)
+@click.option(
+    "--database",
+    default="HOMEI_STUDY_DATABASE",
+    show_default=True,
+    metavar="NAME",
+    help="The environment variable that holds the study's address; without it a file of this project's.",
+)
+@click.option(
+    "--heartbeat",
+    type=click.IntRange(min=1),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often a process shows that it lives; the same for all that share a study.",
+)
+def search(trials: int | None, minutes: float | None, database: str, heartbeat: int) -> None:
+    """Search the model's parameters with many processes or machines.
+
+    \b
+    homei search                          go on until the study has as many trials as tuning.trials says
+    homei search --minutes 20 & homei search --minutes 20        two processes on one study
+    export HOMEI_STUDY_DATABASE='postgresql+psycopg://homei:…@db.example.com/studies'
+    homei search --trials 200             the same command on each machine
+
+    All who value the same sales by the same recipe share a study. Ctrl-C puts the trials under way back, and running it
+    again goes on; what a process that died was at is tried again after three heartbeats. Not byte-reproducible, as who
+    is quicker decides what is tried next: what it finds is printed to be put into params/model/, from where `dvc repro`
+    rebuilds it byte for byte. Writes reports/search/search.html.
+    """
+    from homei.model import search as shared
+    from homei.report.shared_search import told, write
+
+    found = shared.run(params.pick(*shared.SECTIONS), trials, minutes, database, heartbeat)
+    if found is None:
+        raise click.ClickException(
+            "the model's own parameters, which all others are measured against, are not valued yet: run it again"
+        )
+    click.echo(told(found, write(found)))
+
+
+@cli.command()
 def java() -> None:
     """Find a Java 17 or newer for Spark, or install a JRE into the project."""
     from homei.java import ensure
 
     click.echo(f"Java: {ensure()}")
+
+
+for _group in (access.key, access.client, access.audit):
+    cli.add_command(_group)
 
 
 def _stage_command(name: str) -> click.Command:

@@ -57,6 +57,7 @@ class Sampler(Section):
 
 
 class Pruner(Section):
+    keep: Annotated[float, Field(gt=0, lt=1)]
     startup_trials: int
     warmup_folds: int
 
@@ -66,6 +67,7 @@ class Tuning(Section):
     trials: Annotated[int, Field(ge=1, le=10_000)]
     folds: Count
     fold_months: Count
+    abreast: Count
     sampler: Sampler
     pruner: Pruner
 
@@ -232,11 +234,22 @@ class Package(Section):
     months: Count
 
 
+class Access(Section):
+    issuer: str
+    audience: str
+    token_seconds: Count
+    leeway_seconds: Annotated[int, Field(ge=0)]
+    requests_per_second: Count
+    failures: Count
+    lock_seconds: Count
+
+
 class Serve(Section):
     max_batch: Count
     max_body_bytes: Count
     max_concurrency: Count
     timeout: Count
+    access: Access
 
 
 class Publish(Section):

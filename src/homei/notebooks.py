@@ -43,7 +43,8 @@ class Kernel(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        options = ["--HistoryManager.enabled=False"]
+        # Each kernel is interrupted before it is shut down, which it would log as an error.
+        options = ["--HistoryManager.enabled=False", "--IPKernelApp.log_level=CRITICAL"]
         if sys.stderr.isatty():
             # Progress bars show only on what calls itself a terminal; papermill hands stderr on to ours.
             options.append("--IPKernelApp.exec_lines=import sys; sys.stderr._isatty = True")

@@ -15,7 +15,7 @@ from homei.serve.refusal import RequestError
 
 TOMORROW = datetime.date(2022, 1, 1)
 VERSIONS = {"currency": "EUR", "model_version": "m1", "data_version": "d1", "as_of": TOMORROW}
-CONTRACT = SimpleNamespace(level=0.9, numeric=["lot"], categorical=[], **VERSIONS)
+CONTRACT = SimpleNamespace(level=0.9, numeric=["lot"], categorical=[], default_date=TOMORROW, **VERSIONS)
 
 
 class Market:
@@ -41,7 +41,12 @@ class Model:
 
     def value(self, columns):
         price = np.round(np.exp(columns["market_level"]) * columns["square_meters"] + columns["lot"], 2)
-        parts = {"price": price, "low": price - 1000, "high": price + 1000, "deviation": np.full(len(price), 0.07123)}
+        parts = {
+            "price": price,
+            "low": price - 1000,
+            "high": price + 1000,
+            "deviation": 0.06905 + columns["floor"] / 1e5,
+        }
         return SimpleNamespace(**parts, flags=self.scope.flags(columns))
 
 
@@ -59,7 +64,8 @@ def homes(*rows):
 
 
 def test_a_value_is_what_the_service_answers(model):
-    found = homes({}, {"square_meters": 310.0}, {"location": "north"}, {"floor": np.nan, "location": "east"})
+    found = homes({}, {"square_meters": 310.0}, {"location": "north"}, {"location": "east"})
+    found = found.assign(floor=[0.0, 1.0, 3.0, 7.0])  # by which confidences end in a 5
     valued = appraised(found, Market(), model, month_of(TOMORROW), ["park_distance"])
     asked = [{**row, "valuation_date": TOMORROW} for row in found.to_dict("records")]
     answers = Predictor(CONTRACT, Market(), model).value(asked)

@@ -77,7 +77,7 @@ def test_a_month_is_valued_and_its_interval_calibrated_by_the_months_before_it(s
 
     fits = {at: recipe.fit(known[known["month"] < at]) for at in (month - 2, month - 1, month)}
     parts = [out_of_time(fits[at], recipe.with_gaps(of(at).reset_index(drop=True))) for at in (month - 2, month - 1)]
-    spread = calibrate(parts, fits[month].encoder, 0.9, recipe.seed)
+    spread = calibrate(parts, fits[month].encoder, recipe.attributes, 0.9, recipe.seed)
     scope = Scope.learn(columns_of(known[known["month"] < month]), sections.scope)
     scope = scope.measured(parts, fits[month].encoder, spread, 0.9)
     own = Valuation(fits[month], spread, scope, {}).value(columns_of(of(month)))

@@ -38,7 +38,7 @@ def test_the_sales_themselves_stay_as_they_are(ready, optional):
     assert sales.equals(ready(300))
 
 
-def test_what_a_request_leaves_out_widens_its_interval_and_less_of_the_promise_is_broken(sections, recipe, ready):
+def test_what_a_request_leaves_out_widens_its_interval_so_that_the_promise_is_kept(sections, recipe, ready):
     sales, later = ready(12_000, noise=0.05), ready(12_000, noise=0.05, seed=12)
     later = later[later["month"] > later["month"].max() - 6]
     few = sections.intervals.model_copy(update={"folds": 2})
@@ -54,4 +54,4 @@ def test_what_a_request_leaves_out_widens_its_interval_and_less_of_the_promise_i
     wider, still_covered = widths_and_coverage(recipe, somewhere)
     assert coverage > 0.88
     assert wider > 1.5 * width
-    assert still_covered > max(0.7, widths_and_coverage(taught_nothing, somewhere)[1] + 0.1)
+    assert still_covered > max(0.86, widths_and_coverage(taught_nothing, somewhere)[1] + 0.1)

@@ -68,7 +68,7 @@ def test_a_factor_is_measured_where_enough_sales_had_the_flag(scope, sections, r
     unlike = np.arange(1_000) % 5 == 0
     columns = columns_of(ready(1_000).assign(alike_distance=np.where(unlike, 9.0, 0.1)))
     part = OutOfTime(columns, np.random.default_rng(1).normal(0, np.where(unlike, 0.3, 0.1)))
-    spread = calibrate([part, part], encoder, 0.9, 1)
+    spread = calibrate([part, part], encoder, (), 0.9, 1)
     widen = scope.measured([part], encoder, spread, 0.9).policy.widen
     assert 1.3 < widen["unlike_any_sale"] < 3
     assert widen["unknown_location"] == sections.scope.widen["unknown_location"]

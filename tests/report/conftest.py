@@ -40,13 +40,30 @@ VERDICTS = {
 }  # fmt: skip
 
 
+SHARES = {"coverage": 0.9, "low": 0.87, "high": 0.93, "width": 0.15}
+
+
+def coverages(n):
+    """What intervals of a made-up study of `n` sales hold, with no district of enough of them."""
+    held = {"level": 0.9, "coverage": 0.893, "mean_relative_width": 0.15, "n": n}
+    kinds = {"month": 12, "worth_decile": 10, "valued_decile": 10, "location": 0}
+    return {
+        "intervals": held,
+        "split_conformal": {**held, "mean_relative_width": 0.16},
+        "coverage": {
+            kind: [{"value": f"{kind} {number}", "n": 200, **SHARES} for number in range(groups)]
+            for kind, groups in kinds.items()
+        },
+    }
+
+
 @pytest.fixture
 def metrics():
     return {
         "source": "demo", "currency": "EUR", "as_of": "2025-12-31", "model": "lightgbm",
         "out_of_time": study(0.031), "random_split": study(0.028), "naive": study(0.081), "linear": study(0.045),
         "noise_floor": {**study(0.022), "basis": "twins"},
-        "intervals": {"level": 0.9, "coverage": 0.893, "mean_relative_width": 0.16, "n": 1200},
+        **coverages(1200), "steady": {"without": [], **coverages(1200), "verdicts": []},
         "fairness": [],
         "confidence": {
             "largest_gap": 0.004, "margin": 0.01, "ok": True,
@@ -67,20 +84,14 @@ def metrics():
 def backtest():
     names = ("better_than_untuned", "better_than_linear", "better_than_naive", "months_won", "coverage")
     errors = {"model": 0.027, "untuned": 0.029, "linear": 0.035, "naive": 0.07}
-    shares = {"coverage": 0.9, "width": 0.15}
-    held = {"level": 0.9, "coverage": 0.9, "mean_relative_width": 0.15, "n": 2400}
     return {
         "refit_months": 1, "calibration_months": 6, "months_won": {"won": 11, "of": 12},
         "months": [
-            {"month": f"2025-{month:02d}", "n": 200, **{name: study(error) for name, error in errors.items()}, **shares}
+            {"month": f"2025-{month:02d}", "n": 200, **{name: study(error) for name, error in errors.items()}, **SHARES}
             for month in range(1, 13)
         ],
         "pooled": {name: {**study(error, 2400), "mdape_interval": [error, error]} for name, error in errors.items()},
-        "intervals": held, "split_conformal": {**held, "mean_relative_width": 0.16},
-        "coverage": {
-            kind: [{"value": f"{kind} {number}", "n": 200, **shares} for number in range(groups)]
-            for kind, groups in {"month": 12, "worth_decile": 10, "valued_decile": 10, "location": 0}.items()
-        },
+        **coverages(2400), "steady": {"without": [], **coverages(2400), "verdicts": []},
         "verdicts": [
             {"name": name, "value": 0.1, "low": 0.0, "high": None, "interval": [None, None], "ok": True, "text": "Yes."}
             for name in names

@@ -11,14 +11,3 @@ def test_every_month_is_a_row_with_every_estimator(backtest):
     said = str(backtests.month_table(backtest))
     assert all(f"2025-{month:02d}" in said for month in range(1, 13))
     assert all(title in said for title in backtests.ESTIMATORS.values())
-
-
-def test_a_kind_without_groups_has_no_picture(backtest):
-    assert "district" not in str(backtests.coverage_pictures(backtest))
-    backtest["coverage"]["location"] = [{"value": "Hill", "n": 120, "coverage": 0.91, "width": 0.1}]
-    assert "by district" in str(backtests.coverage_pictures(backtest))
-
-
-def test_widths_stand_beside_each_other(backtest):
-    said = str(backtests.interval_table(backtest))
-    assert said.index("15.0\u202f%") < said.index("16.0\u202f%")

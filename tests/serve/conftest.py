@@ -1,6 +1,7 @@
 """A server on loopback: the real app, intake and predictor over a market and a model that are plain arithmetic."""
 
 import contextlib
+import datetime
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,10 @@ import pytest
 import warehouses
 import yaml
 from around import served, whole
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from homei import params
 from homei.config import Publish
@@ -24,6 +29,11 @@ from homei.serve.predictor import Predictor
 
 GROUPS = Path(__file__).parents[2] / "params"
 LAST_MONTH = 2026 * 12  # January 2026
+LIMITS = {"max_batch": 50, "max_body_bytes": 100_000, "max_concurrency": 8, "timeout": 4}
+ACCESS = {
+    "issuer": "homei", "audience": "town", "token_seconds": 60, "leeway_seconds": 1, "requests_per_second": 500,
+    "failures": 5, "lock_seconds": 60,
+}  # fmt: skip
 
 
 class Market:
@@ -91,7 +101,13 @@ def contract() -> Contract:
             "numeric": ["plot"],
             "categorical": ["heating"],
             "example": {"square_meters": 70.5, "property_type": "flat", "location": "harbour"},
-            "limits": {"max_batch": 50, "max_body_bytes": 100_000, "max_concurrency": 8, "timeout": 4},
+            "limits": {
+                "max_batch": 50,
+                "max_body_bytes": 100_000,
+                "max_concurrency": 8,
+                "timeout": 4,
+                "access": ACCESS,
+            },
             "coordinates": {"system": "wgs84", "origin": [45.0, -30.0]},
             "warehouse": {"address": "HOMEI_WAREHOUSE", "file": "data/warehouse/homei.db"},
         },
@@ -134,7 +150,33 @@ def reader(contract, predictor, warehouse) -> Iterator[httpx.Client]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def serving():
+    """Runs an app on loopback for the length of a block, and gives its address."""
+    return served
+
+
 @pytest.fixture
 def client(server) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server, timeout=30) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def certify():
+    """Makes a certificate for localhost, and its key, in a folder."""
+    return _certify
+
+
+def _certify(folder, name="site"):
+    now = datetime.datetime.now(datetime.UTC)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    made = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    pem, whole = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    certificate, private = folder / f"{name}.crt", folder / f"{name}.key"
+    certificate.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(pem))
+    private.write_bytes(key.private_bytes(pem, whole, serialization.NoEncryption()))
+    private.chmod(0o600)
+    return certificate, private

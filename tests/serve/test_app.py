@@ -82,6 +82,8 @@ def test_where_nothing_was_sold_and_nothing_like_it_within_reach_a_price_is_refu
     )
     rows = [HOME, HOME | {"location": "nowhere"}, HOME | {"square_meters": 400}]
     assert fields_refused(client.post(BATCH, json={"properties": rows})) == ["properties.1"]
+    assert fields_refused(client.post(BATCH, json={"properties": rows[1:2]})) == ["properties.0"]
+    assert fields_refused(client.post(f"{PRICE}?include=reasons", json=rows[1])) == ["body"]
 
 
 def test_each_respect_in_which_a_home_is_unusual_is_flagged(client):

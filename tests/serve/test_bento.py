@@ -1,4 +1,5 @@
 import contextlib
+import datetime
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import pytest
 from newcomer import free_port
 
 from homei import lake, params, tools
+from homei.config import Publish
 from homei.features.adjustments import SOLD
 from homei.features.columns import month_of, numeric_inputs, statistic_columns
 from homei.features.comparables import ADJUSTED
@@ -24,9 +26,15 @@ from homei.model import package
 from homei.model.recipe import Recipe
 from homei.model.train import fit
 from homei.serve import launch
+from homei.serve.access import clients, keys
+from homei.serve.access.launching import encryption
+from homei.serve.access.launching import settings as entry_settings
+from homei.serve.audit import chain, head
 from homei.serve.contract import read
 from homei.serve.predictor import Predictor
 from homei.serve.schemas import Intake
+from homei.warehouse.connection import connect, reading
+from homei.warehouse.schema import migrate
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRICE, BATCH = "/api/v1/predict/price", "/api/v1/predict/batch"
@@ -127,11 +135,19 @@ def away(bento, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url(away):
+    # On every address, as BentoML's own command does it: an open service must see to it that only loopback is answered.
+    with answering(away, "0.0.0.0") as url:
+        yield url
+
+
+@contextlib.contextmanager
+def answering(away, host, options=(), settings=None):
     folder, environment = away
-    address = ["--host", "127.0.0.1", "--port", str(port := free_port())]
+    address = ["--host", host, "--port", str(port := free_port()), *options]
     command = [sys.executable, "-m", "bentoml", "serve", str(folder / "bento"), *address]
-    with running(command, f"http://127.0.0.1:{port}", cwd=folder, env=environment) as answering:
-        yield answering
+    scheme = "https" if options else "http"
+    with running(command, f"{scheme}://127.0.0.1:{port}", cwd=folder, env=environment | (settings or {})) as url:
+        yield url
 
 
 @contextlib.contextmanager
@@ -140,7 +156,7 @@ def running(command, url, **how):
     try:
         for _ in range(400):
             with contextlib.suppress(httpx.TransportError):
-                assert httpx.get(f"{url}/readyz").status_code == 200
+                assert httpx.get(f"{url}/readyz", verify=False).status_code == 200
                 break
             assert process.poll() is None
             time.sleep(0.3)
@@ -229,6 +245,46 @@ def test_probes_metrics_and_docs_are_there(url):
     page = httpx.get(url + "/", follow_redirects=True).text
     assert "https://" not in page
     assert httpx.get(url + "/docs-assets/swagger-ui-bundle.js").status_code == 200
+
+
+def test_a_bento_without_keys_answers_on_loopback_only_however_it_was_started(url):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing; tells the address that this machine would send from
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        other = probe.getsockname()[0]
+    refused = httpx.get(f"http://{other}:{urlsplit(url).port}/metrics")
+    assert refused.status_code == 403
+    assert "HOMEI_KEYS" in refused.text
+    assert httpx.get(url + "/metrics").status_code == 200
+
+
+def test_a_bento_with_keys_asks_for_tokens_over_tls_and_writes_its_trail_before_it_ends(
+    away, certify, tmp_path, monkeypatch
+):
+    keys.make(tmp_path / "keys", datetime.datetime.now(datetime.UTC))
+    monkeypatch.setenv("HOMEI_AUDIT", str(tmp_path / "apart"))
+    publish = Publish(address="HOMEI_WAREHOUSE", file=str(tmp_path / "warehouse.db"))
+    engine = connect(publish)
+    migrate(engine)
+    secret = clients.add(engine, tmp_path / "apart", "boss", ["predict", "admin"])
+    options = encryption(*certify(tmp_path))
+    settings = entry_settings(tmp_path / "keys") | {publish.address: f"sqlite:///{publish.file}"}
+    with answering(away, "0.0.0.0", options, settings) as url, httpx.Client(base_url=url, verify=False) as client:
+        home = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
+        assert [client.post(PRICE, json=home).status_code, client.get("/metrics").status_code] == [401, 401]
+        grant = {"grant_type": "client_credentials", "client_id": "boss", "client_secret": secret}
+        bearer = {"authorization": f"Bearer {client.post('/api/v1/token', data=grant).json()['access_token']}"}
+        assert client.get("/metrics", headers=bearer).status_code == 200
+        valued = [client.post(PRICE, json=home, headers=bearer).status_code for _ in range(50)]
+        assert valued == [200] * 50
+    with reading(engine) as connection:
+        lines = list(chain.stored(connection))
+        assert chain.verify(lines, head.read(tmp_path / "apart")).fault is None
+    engine.dispose()
+    assert [line["action"] for line in lines].count(f"POST {PRICE}") == 51
+    assert lines[-1]["action"] == "service.stop"
 
 
 @pytest.mark.parametrize(

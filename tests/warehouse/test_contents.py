@@ -19,6 +19,17 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def test_a_city_whose_sales_tell_no_property_is_published_without_any(town):
+    town(2)
+    for table in (lake.RESOLVED_PROPERTIES, lake.VALUATIONS):
+        lake.write(lake.read(table).iloc[:0].astype(object), table)
+    lake.write(lake.typed(lake.read(lake.PROPERTY_ANALYTICS).iloc[:0]), lake.PROPERTY_ANALYTICS)
+    lake.write(lake.read(lake.RESOLVED_SALES).assign(property_id=None), lake.RESOLVED_SALES)
+    tables = contents(Coordinates(system="plane"))
+    assert tables[property_analytics].num_rows == 0
+    assert tables[property_history]["event_id"].to_pylist() == ["l1"]
+
+
 def test_each_table_has_the_warehouses_columns_sorted_by_its_key(town):
     tables = town(5)
     assert [*tables] == [*PUBLISHED]

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from homei import lake
+from homei.config import Intervals
 from homei.warehouse.connection import WarehouseError, reading, writing
 from homei.warehouse.publish import StaleError, check, run
 from homei.warehouse.receipt import FILE
@@ -21,6 +22,7 @@ from homei.warehouse.tables import (
     publication,
 )
 
+INTERVALS = Intervals(level=0.9, folds=4)
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
 
@@ -31,7 +33,7 @@ def rows(engine, table):
 
 def test_a_property_is_published_with_its_value_beside_what_is_asked(settings, engine, source, town):
     town(3)
-    run(source, settings)
+    run(source, INTERVALS, settings)
     silent, listed, _ = rows(engine, property_analytics)
     assert (silent["price"], silent["valued_price"], silent["is_listed"]) == (201_000.25, 201_000.25, False)
     assert (listed["price"], listed["valued_price"], listed["is_listed"]) == (250_000.0, 201_001.25, True)
@@ -43,7 +45,7 @@ def test_a_property_is_published_with_its_value_beside_what_is_asked(settings, e
 
 def test_the_market_is_told_by_month_and_location_with_the_sources_own_series(settings, engine, source, town):
     town()
-    run(source, settings)
+    run(source, INTERVALS, settings)
     may, june = rows(engine, market_analytics)
     assert (may["month"], may["location"], may["indicators"]) == (datetime.date(2021, 5, 1), "north", {"rate": 1.25})
     assert (june["market_sales"], june["median_price"], june["indicators"]) == (0, None, {})
@@ -51,11 +53,11 @@ def test_the_market_is_told_by_month_and_location_with_the_sources_own_series(se
 
 def test_publishing_twice_is_publishing_once(settings, engine, source, town):
     town()
-    run(source, settings)
+    run(source, INTERVALS, settings)
     slip, before = FILE.read_bytes(), rows(engine, property_analytics)
     with writing(engine) as connection:
         marks = _row_marks(connection)
-    run(source, settings)
+    run(source, INTERVALS, settings)
     assert FILE.read_bytes() == slip
     assert rows(engine, property_analytics) == before
     with writing(engine) as connection:
@@ -71,9 +73,9 @@ def _row_marks(connection):
 
 def test_a_publication_replaces_adds_and_removes(settings, engine, source, town):
     town(6)
-    run(source, settings)
+    run(source, INTERVALS, settings)
     town(4, model="m2", valued_price=[1.0, 2.0, np.nan, 4.0])
-    run(source, settings)
+    run(source, INTERVALS, settings)
     found = rows(engine, property_analytics)
     assert [row["property_id"] for row in found] == ["p00000", "p00001", "p00002", "p00003"]
     assert [row["valued_price"] for row in found] == [1.0, 2.0, None, 4.0]
@@ -86,7 +88,7 @@ def test_a_publication_replaces_adds_and_removes(settings, engine, source, town)
 
 def test_the_past_of_a_home_has_each_offer_once_and_nobodys_name(settings, engine, source, town):
     town(3)
-    run(source, settings)
+    run(source, INTERVALS, settings)
     found = rows(engine, property_history)
     assert [(row["event"], row["event_id"], row["property_id"]) for row in found] == [
         ("listing", "l1", "p00001"), ("sale", "t0", "p00000"), ("sale", "t1", "p00001"), ("sale", "t2", "p00002"),
@@ -118,16 +120,16 @@ def test_what_a_service_wrote_survives_a_publication(settings, engine, source, t
         for table, row in ((predictions, answer), (feedback, told), (audit, entry)):
             connection.execute(insert(table).values(row))
     before = [rows(engine, table) for table in (predictions, feedback, audit)]
-    run(source, settings)
+    run(source, INTERVALS, settings)
     town(2)  # the property that was valued vanishes
-    run(source, settings)
+    run(source, INTERVALS, settings)
     assert [rows(engine, table) for table in (predictions, feedback, audit)] == before
     assert all(before)
 
 
 def test_the_receipt_is_the_same_bytes_whatever_the_database(settings, source, town, request):
     town()
-    run(source, settings)
+    run(source, INTERVALS, settings)
     known = request.config.stash.setdefault(SLIPS, {})
     known[settings.address] = FILE.read_bytes()
     assert len({*known.values()}) == 1
@@ -139,7 +141,7 @@ SLIPS = pytest.StashKey[dict]()
 
 def test_check_names_what_is_not_as_the_receipt_says(settings, engine, source, town):
     town()
-    run(source, settings)
+    run(source, INTERVALS, settings)
     with writing(engine) as connection:
         connection.execute(update(property_analytics).values(valued_price=1.0).where(_is("p00002")))
         connection.execute(delete(property_history).where(property_history.c.event_id == "t1"))
@@ -147,7 +149,7 @@ def test_check_names_what_is_not_as_the_receipt_says(settings, engine, source, t
         "property_analytics has other contents: its SHA-256 is not the receipt's",
         "property_history has 6 rows, not 7",
     ]
-    run(source, settings)
+    run(source, INTERVALS, settings)
     assert check(settings) == []
 
 
@@ -157,7 +159,7 @@ def _is(property_id):
 
 def test_check_says_what_to_run_where_nothing_was_published(settings, engine, source, town):
     town()
-    run(source, settings)
+    run(source, INTERVALS, settings)
     with writing(engine) as connection:
         connection.execute(delete(publication))
     with pytest.raises(WarehouseError, match="holds no publication yet: `homei publish`"):
@@ -166,27 +168,27 @@ def test_check_says_what_to_run_where_nothing_was_published(settings, engine, so
 
 def test_values_of_another_model_than_the_packaged_one_are_not_published(settings, engine, source, town):
     town()
-    run(source, settings)
+    run(source, INTERVALS, settings)
     town(model="m2")
     lake.write_json({"model_version": "m3", "data_version": "d1"}, lake.Path("models/bento.json"))
     with pytest.raises(StaleError, match=r"model_version m2, .* of m3"):
-        run(source, settings)
+        run(source, INTERVALS, settings)
     (now,) = rows(engine, publication)
     assert now["model_version"] == "m1"
 
 
 def test_words_of_an_address_find_the_homes_that_have_it_now(settings, engine, source, town):
     town()
-    run(source, settings)
+    run(source, INTERVALS, settings)
     assert found_by(engine, "mill", "3") == ["p00002"]
     places = lake.read(lake.RESOLVED_PROPERTIES)
     places.loc[2, "address"] = "3 Éclair Square"
     lake.write(places, lake.RESOLVED_PROPERTIES)
-    run(source, settings)
+    run(source, INTERVALS, settings)
     assert found_by(engine, "mill", "3") == []
     assert found_by(engine, "écl") == ["p00002"]
     town(2)
-    run(source, settings)
+    run(source, INTERVALS, settings)
     assert found_by(engine, "mil") == ["p00000", "p00001"]
 
 

@@ -1,6 +1,7 @@
 """One definition: what the service answers is what the model says of the features that Spark built."""
 
 import contextlib
+import sqlite3
 
 import httpx
 import numpy as np
@@ -10,6 +11,7 @@ from asking import as_numbers, as_requests
 from newcomer import serving
 
 from homei import lake
+from homei.model.appraise import VALUED
 from homei.model.preprocess import columns_of
 from homei.model.train import VALUATION
 from homei.model.valuation import Valuation
@@ -66,3 +68,21 @@ def test_asked_one_by_one_they_are_the_same(url, requests, direct):
         answers = [client.post("/api/v1/predict/price", json=requests[number]).json() for number in some]
     assert len(answers) >= 200
     assert np.array_equal(as_numbers(answers), direct[list(some)])
+
+
+def test_every_property_in_the_warehouse_has_the_value_that_the_service_answers(city, url):
+    with contextlib.closing(sqlite3.connect(city / "data/warehouse/homei.db")) as warehouse:
+        query = (
+            "select property_id, valued_price, valued_low, valued_high, confidence from property_analytics "
+            "where valued_price is not null"
+        )
+        stored = pd.DataFrame(warehouse.execute(query).fetchall(), columns=["property_id", *VALUED])
+    with contextlib.chdir(city):
+        homes = lake.read(lake.RESOLVED_PROPERTIES)
+    assert 0.99 * len(homes) < len(stored) < 10_000
+    asked = as_requests(stored[["property_id"]].merge(homes, on="property_id").assign(month=2026 * 12))
+    answer = httpx.post(f"{url}/api/v1/predict/batch", json={"properties": asked}, timeout=120)
+    assert answer.status_code == 200, answer.text[:500]
+    answers = answer.json()["valuations"]
+    assert np.array_equal(as_numbers(answers), stored[[*VALUED[:3]]].to_numpy())
+    assert [one["confidence"] for one in answers] == stored["confidence"].tolist()

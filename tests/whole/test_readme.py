@@ -30,6 +30,9 @@ HERE = [
     "homei lineage sales T000017",
     "homei champions",
     "homei sample 50 --by location",
+    "homei publish",
+    "homei publish --check",
+    "homei migrate",
     "dvc plots show",
     "dvc metrics diff",
     "dvc remote add -d storage s3://bucket/homei",
@@ -48,11 +51,21 @@ ELSEWHERE = {
     "dvc exp show": "test_rebuild.py",
     "dvc exp run -S source=hdb": "composed here; test_rebuild.py builds that city",
     "dvc exp run -S 'train.left_out=[]'": "composed here",
+    "export HOMEI_STUDY_DATABASE='postgresql+psycopg://homei:secret@db.example.com/studies'": "needs such a server",
+    "homei search --minutes 20": "tests/model/test_search.py, with fewer",
+    "export HOMEI_WAREHOUSE=postgresql://homei:secret@db.example.com/homei": "tests/warehouse, on its own server",
     "homei promote --dry-run": "tests/model/test_promote.py",
     "homei promote": "tests/model/test_promote.py",
     "homei serve --champion": "tests/model/test_champions.py, up to the start of a server",
     "homei rollback": "tests/model/test_champions.py",
     "git push --follow-tags && dvc push": "needs a remote",
+    "export HOMEI_KEYS=~/.homei/keys": "the walk below, with another folder",
+    "homei key new": "the walk below",
+    "homei client add partner --scope predict": "the walk below",
+    "homei client list": "tests/serve/access/test_commands.py",
+    "homei client revoke partner": "tests/serve/access/test_commands.py",
+    "homei audit verify": "the walk below",
+    "homei serve --host 0.0.0.0 --certificate site.crt --certificate-key site.key": "tests/serve, up to its options",
     "source .venv/bin/activate": "the tests run in that environment",
     "make test": "runs these tests",
     "make lint": "continuous integration",
@@ -84,10 +97,15 @@ def curls() -> list[str]:
     return [command for command in commands() if command.startswith("curl ")]
 
 
+def with_a_token() -> list[str]:
+    """The commands that ask for a token, and by it for a valuation."""
+    return [command for command in commands() if "TOKEN" in command]
+
+
 def test_every_command_is_run_here_or_elsewhere():
-    assert sorted({*HERE, *ELSEWHERE, *curls()}) == sorted({*commands(), *mentioned()})
+    assert sorted({*HERE, *ELSEWHERE, *curls(), *with_a_token()}) == sorted({*commands(), *mentioned()})
     assert not set(HERE) & set(ELSEWHERE)
-    assert len(curls()) == 2
+    assert (len(curls()), len(with_a_token())) == (3, 2)
 
 
 @pytest.mark.parametrize("setting", sorted({one.strip("'") for one in re.findall(r"-S ('[^']*'|[^\s`]+)", TEXT)}))
@@ -128,6 +146,20 @@ def test_the_page_s_bad_request_is_refused_with_the_fields_that_are_wrong(url):
     status, body = answer_of(curls()[1], url)
     assert status == 422
     assert {problem["field"] for problem in json.loads(body)["errors"]} == {"square_meters", "property_type"}
+
+
+@pytest.mark.slow
+def test_the_walk_from_a_key_to_a_valuation_with_a_token_leads_to_the_page_s_answer(copy, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOMEI_KEYS", str(tmp_path / "keys"))
+    run(["homei", "key", "new"], copy)
+    added = run(["homei", "client", "add", "partner", "--scope", "predict"], copy).stdout
+    monkeypatch.setenv("SECRET", added.split()[-1])
+    with serving(copy) as url:
+        assert answer_of(curls()[0], url)[0] == 401
+        walk = "\n".join(with_a_token()).replace("localhost:3000", url.removeprefix("http://"))
+        answer = run(["sh", "-c", walk], copy).stdout
+    assert json.loads(answer) == json.loads(blocks("json")[0])
+    assert "lines are whole" in run(["homei", "audit", "verify"], copy).stdout
 
 
 @pytest.mark.slow

@@ -20,7 +20,8 @@ from homei import config, lake
 from homei.config import Backtest, Split
 from homei.features.columns import month_of
 from homei.model import baselines
-from homei.model.intervals import OutOfTime, calibrate, conformal_quantile
+from homei.model.coverage import split_conformal
+from homei.model.intervals import OutOfTime, calibrate
 from homei.model.preprocess import columns_of
 from homei.model.recipe import Recipe, learnable
 from homei.model.scope import Scope
@@ -100,7 +101,7 @@ def valued(
 
         def value(month: int) -> pd.DataFrame:
             earlier = [past[at] for at in range(month - backtest.calibration_months, month) if at in past]
-            return _with_intervals(by_month[month], month, earlier, level, recipe.seed)
+            return _with_intervals(by_month[month], month, earlier, level, recipe)
 
         return pd.concat(_all(pool, value, tested, "months"), ignore_index=True)
 
@@ -151,7 +152,7 @@ def _residuals(by_month: dict[int, Refit], recipe: Recipe) -> dict[int, tuple[Ou
 
 
 def _with_intervals(
-    refit: Refit, month: int, earlier: Sequence[tuple[OutOfTime, np.ndarray]], level: float, seed: int
+    refit: Refit, month: int, earlier: Sequence[tuple[OutOfTime, np.ndarray]], level: float, recipe: Recipe
 ) -> pd.DataFrame:
     """The rows of BACKTEST for one month, its intervals from the residuals of `earlier` months."""
     if len(earlier) < 2:
@@ -160,17 +161,16 @@ def _with_intervals(
             "raise backtest.calibration_months"
         )
     parts, encoder = [part for part, _ in earlier], refit.fitted.encoder
-    spread = calibrate(parts, encoder, level, seed)
+    spread = calibrate(parts, encoder, recipe.attributes, level, recipe.seed)
     scope = refit.scope.measured(parts, encoder, spread, level)
     asked = refit.month(month)
     values = Valuation(refit.fitted, spread, scope, {}).value(columns_of(asked))
-    plain = np.exp(conformal_quantile(np.abs(np.concatenate([of_sales for _, of_sales in earlier])), level))
+    residuals = np.concatenate([of_sales for _, of_sales in earlier])
     return asked[OWN].assign(
         predicted=values.price,
         low=values.low,
         high=values.high,
         deviation=values.deviation,
-        plain_low=np.round(values.price / plain, 2),
-        plain_high=np.round(values.price * plain, 2),
+        **split_conformal(values.price, residuals, level),
         **{name: np.round(refit.rivals[name][asked.index], 2) for name in RIVALS},
     )

@@ -93,7 +93,7 @@ def detect(
     regression, regression_html = compare_errors(watched, drift, seed)
     locations = compare_locations(watched)
     share = sum(column["drifted"] for column in columns) / len(columns)
-    shifted = [place["location"] for place in locations if place["shifted"]]
+    shifted = _shifted(locations)
     summary = {
         "reference": _period(watched.reference),
         "current": _period(watched.current),
@@ -162,6 +162,12 @@ def compare_errors(watched: Watched, drift: Drift, seed: int) -> tuple[dict[str,
     return {"reference": reference, "current": current, "mdape_change": change and round(change, 6)}, html
 
 
+def moved_locations(sales: pd.DataFrame, source: Source, split: Split) -> list[str]:
+    """The locations whose prices left the city's level in the hold-out, without a valuation: `shifted_locations`."""
+    unvalued = sales[["transaction_id"]].assign(predicted=np.nan)
+    return _shifted(compare_locations(watch(sales, unvalued, source, split)))
+
+
 def compare_locations(watched: Watched) -> list[dict[str, Any]]:
     """`shift.location_shifts` of the hold-out against the year before it, with the median valuation error since."""
     since = watched.current["month"].min() - REFERENCE_MONTHS
@@ -207,6 +213,10 @@ def _chi_square(freedom: int) -> float:
 def _column(name: str, categorical: bool, score: float, least: float) -> dict[str, Any]:
     method = CATEGORICAL if categorical else NUMERIC
     return {"column": name, "drifted": score >= least, "method": method, "score": round(score, 6), "threshold": least}
+
+
+def _shifted(locations: list[dict[str, Any]]) -> list[str]:
+    return [place["location"] for place in locations if place["shifted"]]
 
 
 def _period(sales: pd.DataFrame) -> dict[str, Any]:

@@ -76,8 +76,9 @@ class LightGBM:
         )
         self._booster = lightgbm.train(self._parameters, data, self._rounds)
 
-    def predict(self, matrix: np.ndarray) -> np.ndarray:
-        return self._booster.predict(matrix, num_threads=1)
+    def predict(self, matrix: np.ndarray, rounds: int | None = None) -> np.ndarray:
+        """What all trees say, or the first `rounds` of them."""
+        return self._booster.predict(matrix, num_iteration=rounds, num_threads=1)
 
     def importances(self, matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
         return _shares(self._booster.feature_importance("gain"))

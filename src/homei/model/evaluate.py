@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +17,8 @@ from homei.features import keys
 from homei.features.columns import first_day, month_of
 from homei.model import baselines, verdicts
 from homei.model.confidence import confidence_study, confidence_table
+from homei.model.coverage import coverage_study, coverage_verdicts, split_conformal, steady_study
+from homei.model.drift import moved_locations
 from homei.model.equity import horizontal_equity, vertical_equity
 from homei.model.fairness import fairness
 from homei.model.floor import noise_floor
@@ -52,7 +54,7 @@ def assess(
     By the model's `recipe` a random split is learnt and valued as well, to show how much it flatters.
     """
     valued = valued_sales(sales, predictions)
-    held = valued[valued["part"] == HOLD_OUT].reset_index(drop=True)
+    held = with_plain(valued[valued["part"] == HOLD_OUT].reset_index(drop=True), valued, p.intervals.level)
     before, _ = before_and_held(sales, month_of(p.source.as_of), p.split)
     rivals = {"naive": baselines.naive(sales, held), "linear": baselines.linear(recipe, before, held)}
     known = learnable(sales, p.split)
@@ -67,7 +69,8 @@ def assess(
         "random_split": ratio_study(recipe.prices(learnt, asked), asked["price"]),
         **{name: ratio_study(values, held["price"]) for name, values in rivals.items()},
         "noise_floor": noise_floor(sales, held, truth),
-        "intervals": interval_study(held, p.intervals.level),
+        **coverage_study(held, p.intervals.level),
+        "steady": steady(held, moved_locations(sales, p.source, p.split), p),
         "ratio_study": raw_and_trimmed(held, p.evaluate, p.seed),
         "vertical_equity": vertical_equity(held["predicted"], held["price"]),
         "horizontal_equity": horizontal_equity(held, p.evaluate.bootstrap, p.seed),
@@ -103,29 +106,32 @@ def raw_and_trimmed(held: pd.DataFrame, evaluate: Evaluate, seed: int) -> dict[s
     return {"reach": evaluate.trim, "outliers": len(held) - len(kept), "raw": raw, "trimmed": trimmed}
 
 
-def interval_study(held: pd.DataFrame, level: float) -> dict[str, Any]:
-    """How many prices lie within their interval of the promised `level`, and how wide it is relative to the value."""
-    covered = held["price"].between(held["low"], held["high"])
-    width = (held["high"] - held["low"]) / held["predicted"]
-    return {
-        "level": level,
-        "coverage": float(covered.mean()),
-        "mean_relative_width": float(width.mean()),
-        "n": len(held),
-    }
+def with_plain(held: pd.DataFrame, valued: pd.DataFrame, level: float) -> pd.DataFrame:
+    """The hold-out with the split-conformal intervals that the rolling origins of `valued` give."""
+    earlier = valued[valued["part"] != HOLD_OUT]
+    residuals = np.log(earlier["price"].to_numpy() / earlier["predicted"].to_numpy())
+    return held.assign(**split_conformal(held["predicted"], residuals, level))
+
+
+def steady(held: pd.DataFrame, moved: Sequence[str], p: SimpleNamespace) -> dict[str, Any]:
+    """What intervals and confidence are worth outside the locations `moved`: a `steady_study`, one verdict more."""
+    kept = held[~held["location"].isin(moved)]
+    sure = confidence_study(confidence_table(kept, p.evaluate.bootstrap, p.seed))
+    study = steady_study(held, p.intervals.level, moved)
+    return {**study, "verdicts": [*study["verdicts"], verdicts.confidence_verdict(sure)]}
 
 
 def verdicts_of(
     held: pd.DataFrame, rivals: Mapping[str, np.ndarray], found: Mapping[str, Any], evaluate: Evaluate, seed: int
 ) -> list[dict[str, Any]]:
-    """All verdicts on the hold-out: the assessors' bands, the rivals, the intervals' coverage, the noise floor."""
+    """All verdicts on the hold-out: the assessors' bands, the rivals, what the intervals hold, the noise floor."""
     values, price, draws = held["predicted"], held["price"], evaluate.bootstrap
     study = found["ratio_study"]["raw"]
     error = study["mdape"]["low"], study["mdape"]["high"]
     return [
         *verdicts.band_verdicts(study, found["vertical_equity"]["significance"], evaluate.bands),
         *(verdicts.rival_verdict(name, values, rivals[name], price, draws, seed) for name in rivals),
-        verdicts.coverage_verdict(found["intervals"]),
+        *coverage_verdicts(found),
         verdicts.confidence_verdict(found["confidence"]),
         verdicts.floor_verdict(found["out_of_time"], error, found["noise_floor"]),
     ]

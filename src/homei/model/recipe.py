@@ -48,6 +48,12 @@ class Recipe:
             seed=seed,
         )
 
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """What is told of a home and may be left out: the first of each group of columns that are unknown together."""
+        inputs = {*self.numeric, *self.categorical, "year_built"}
+        return tuple(group[0] for group in self.optional if group[0] in inputs)
+
     def with_parameters(self, **parameters: float | str | bool) -> Recipe:
         return replace(self, parameters={**self.parameters, **parameters})
 

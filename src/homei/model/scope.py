@@ -14,10 +14,8 @@ import numpy as np
 
 from homei import config
 from homei.config import FLAGS
-from homei.model.intervals import OutOfTime, Spread, conformal_quantile
+from homei.model.intervals import OutOfTime, Spread, widening
 from homei.model.preprocess import Columns, Encoder
-
-FEWEST = 100  # out-of-time sales with a flag that tell how much less sure it makes a valuation
 
 
 @dataclass(frozen=True)
@@ -52,20 +50,16 @@ class Scope:
         return np.column_stack([np.asarray(found[name], dtype=bool) for name in FLAGS])
 
     def measured(self, known: Sequence[OutOfTime], encoder: Encoder, spread: Spread, level: float) -> Scope:
-        """The same with the factors that out-of-time sales show, for each flag that FEWEST of them or more have.
+        """The same with the factors that out-of-time sales show, for each flag that enough of them have.
 
         A flag's factor is the reach that its sales need, over that of all. A city where some homes never have a
         comparable has spreads that know it, and they need no more; the policy's factor is for what was never seen.
         """
         flags = np.concatenate([self.flags(part.columns) for part in known])
-        sizes = [np.abs(part.residuals) / spread.of(encoder.matrix(part.columns)) for part in known]
-        scores = np.concatenate(sizes)
-        seen = {
-            name: max(1.0, round(conformal_quantile(scores[raised], level) / spread.reach, 3))
-            for name, raised in zip(FLAGS, flags.T, strict=True)
-            if raised.sum() >= FEWEST
-        }
-        return replace(self, policy=self.policy.model_copy(update={"widen": {**self.policy.widen, **seen}}))
+        sizes = [np.abs(part.residuals) / spread.of(part.columns, encoder.matrix(part.columns)) for part in known]
+        raised, start = dict(zip(FLAGS, flags.T, strict=True)), dict.fromkeys(FLAGS, 1.0) | self.policy.widen
+        seen = widening(np.concatenate(sizes), raised, start, level, spread.reach)
+        return replace(self, policy=self.policy.model_copy(update={"widen": seen}))
 
     def widening(self, flags: np.ndarray) -> np.ndarray:
         """How many times as wide each home's interval is for its flags; 1 without any."""

@@ -99,7 +99,7 @@ def fit(
     parts = [out_of_time(fitted, recipe.with_gaps(asked)) for fitted, (_, asked) in zip(fits, steps, strict=True)]
 
     def valuation(fitted: Fitted, known: Sequence[OutOfTime], learnt: pd.DataFrame) -> Valuation:
-        spread = calibrate(known, fitted.encoder, intervals.level, recipe.seed)
+        spread = calibrate(known, fitted.encoder, recipe.attributes, intervals.level, recipe.seed)
         own = Scope.learn(columns_of(learnt), scope).measured(known, fitted.encoder, spread, intervals.level)
         return Valuation(fitted, spread, own, meta(fitted, learnt, source, intervals.level, data_version))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from homei.source import Source
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
 TUNING = Path("models/tuning")
 BEST = TUNING / "best.json"
@@ -39,6 +40,37 @@ class Fold:
 
     learnt: pd.DataFrame
     asked: Columns
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A trial under way: the recipe that it tries, and its error on each fold so far (MdAPE)."""
+
+    trial: optuna.Trial
+    recipe: Recipe
+    errors: list[float]
+
+    @classmethod
+    def of(cls, trial: optuna.Trial, recipe: Recipe, ranges: Mapping[str, SearchRange]) -> Attempt:
+        """A trial's beginning, with the parameters that the study proposes within the ranges."""
+        proposed = {name: _suggest(trial, name, allowed) for name, allowed in ranges.items()}
+        return cls(trial, recipe.with_parameters(**proposed), [])
+
+    @property
+    def mean(self) -> float:
+        return round(float(np.mean(self.errors)), DIGITS)
+
+    def error(self, folds: Sequence[Fold]) -> float:
+        """The error on the next fold, which is learnt for it; nothing else changes."""
+        fold = folds[len(self.errors)]
+        return round(mdape(self.recipe.fit(fold.learnt).prices(fold.asked), fold.asked["price"]), DIGITS)
+
+    def note(self, error: float) -> bool:
+        """Takes the next fold's error down, and says whether the trial is worth pruning."""
+        self.errors.append(error)
+        self.trial.set_user_attr("errors", self.errors)
+        self.trial.report(self.mean, step=len(self.errors) - 1)
+        return self.trial.should_prune()
 
 
 def run(
@@ -66,30 +98,54 @@ def search(
 ) -> optuna.Study:
     """The study of all trials, the recipe's own parameters first; the value is the folds' mean MdAPE.
 
-    `workers` folds are valued at a time. Trials follow one another, so that each knows the ones before it.
+    `tuning.abreast` trials are under way at a time, and each round values one fold for each of them: a trial that is
+    pruned has learnt no fold in vain, and another takes its place. `workers` folds are learnt side by side, whose
+    number changes nothing but the time.
     """
     import optuna
 
+    study = optuna.create_study(sampler=sampler(tuning, recipe.seed), pruner=pruner(tuning))
+    study.enqueue_trial(own_parameters(recipe, ranges))
+    number = tuning.trials if ranges else 1
+    with tqdm(total=number, desc="trials", unit="trial", disable=None) as bar, ThreadPoolExecutor(workers) as pool:
+        waiting, under_way, learnt = number, [], 0
+        while waiting or under_way:
+            new = min(waiting, tuning.abreast - len(under_way))
+            under_way += [Attempt.of(study.ask(), recipe, ranges) for _ in range(new)]
+            errors = list(pool.map(lambda attempt: attempt.error(folds), under_way))
+            waiting, learnt = waiting - new, learnt + len(errors)
+            before = len(under_way)
+            under_way = [
+                attempt
+                for attempt, error in zip(under_way, errors, strict=True)
+                if not _ended(study, attempt, error, len(folds), learnt)
+            ]
+            bar.update(before - len(under_way))
+    return study
+
+
+def sampler(tuning: Tuning, seed: int | None) -> optuna.samplers.TPESampler:
+    """What proposes the next trial's parameters; without a seed, other ones each time."""
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.TPESampler(
+    return optuna.samplers.TPESampler(
         n_startup_trials=tuning.sampler.startup_trials,
         multivariate=tuning.sampler.multivariate,
         constant_liar=tuning.sampler.constant_liar,
-        seed=recipe.seed,
+        seed=seed,
     )
-    pruner = optuna.pruners.MedianPruner(
-        n_startup_trials=tuning.pruner.startup_trials, n_warmup_steps=tuning.pruner.warmup_folds
+
+
+def pruner(tuning: Tuning) -> optuna.pruners.PercentilePruner:
+    """What stops a trial that is not among the best `tuning.pruner.keep` of those that got as far."""
+    import optuna
+
+    return optuna.pruners.PercentilePruner(
+        100 * tuning.pruner.keep,
+        n_startup_trials=tuning.pruner.startup_trials,
+        n_warmup_steps=tuning.pruner.warmup_folds,
     )
-    study = optuna.create_study(sampler=sampler, pruner=pruner)
-    study.enqueue_trial(own_parameters(recipe, ranges))
-    with tqdm(total=tuning.trials, desc="trials", unit="trial", disable=None) as bar:
-        study.optimize(
-            lambda trial: _error(trial, recipe, ranges, folds, workers),
-            n_trials=tuning.trials if ranges else 1,
-            n_jobs=1,
-            callbacks=[lambda *_: bar.update()],
-        )
-    return study
 
 
 def own_parameters(recipe: Recipe, ranges: Mapping[str, SearchRange]) -> dict[str, Any]:
@@ -105,7 +161,16 @@ def own_parameters(recipe: Recipe, ranges: Mapping[str, SearchRange]) -> dict[st
 
 
 def trials(study: optuna.Study) -> pd.DataFrame:
-    """number, state (complete or pruned), value (of complete trials), the parameters, and fold_1 … (MdAPE)."""
+    """number, state (complete or pruned), value (of complete trials), the parameters, fold_1 … (MdAPE), folds, learnt.
+
+    `folds` is how many folds the trial learnt, `learnt` how many the whole search had when it ended. Trials that have
+    not come to an end are left out.
+    """
+    return table(ended(study))
+
+
+def table(ended: Sequence[FrozenTrial]) -> pd.DataFrame:
+    """The same of trials that have ended: other processes may end more between two looks at a study."""
     rows = [
         {
             "number": trial.number,
@@ -113,10 +178,20 @@ def trials(study: optuna.Study) -> pd.DataFrame:
             "value": trial.value if trial.state.name == "COMPLETE" else None,
             **trial.params,
             **{f"fold_{number + 1}": error for number, error in enumerate(trial.user_attrs["errors"])},
+            "folds": len(trial.user_attrs["errors"]),
+            "learnt": trial.user_attrs.get("learnt"),
         }
-        for trial in study.trials
+        for trial in ended
     ]
-    return pd.DataFrame(rows).round(DIGITS)
+    found, last = pd.DataFrame(rows).round(DIGITS), ["folds", "learnt"]
+    return found[[name for name in found if name not in last] + last]
+
+
+def ended(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that were completed or pruned."""
+    from optuna.trial import TrialState
+
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
 def importances(study: optuna.Study, seed: int) -> pd.DataFrame:
@@ -134,36 +209,28 @@ def importances(study: optuna.Study, seed: int) -> pd.DataFrame:
 
 def best(study: optuna.Study, recipe: Recipe) -> dict[str, Any]:
     """What the stage `train` reads: name, all parameters with the best trial's among them, value."""
-    found = {name: _rounded(value) for name, value in study.best_params.items()}
-    return {"name": recipe.name, "parameters": {**recipe.parameters, **found}, "value": round(study.best_value, DIGITS)}
+    parameters = parameters_of(study.best_trial, recipe)
+    return {"name": recipe.name, "parameters": parameters, "value": round(study.best_value, DIGITS)}
 
 
-def _error(
-    trial: optuna.Trial, recipe: Recipe, ranges: Mapping[str, SearchRange], folds: Sequence[Fold], workers: int
-) -> float:
-    """The mean MdAPE over the folds; raises TrialPruned as soon as it is worse than the median trial's."""
-    import optuna
-
-    tried = recipe.with_parameters(**{name: _suggest(trial, name, allowed) for name, allowed in ranges.items()})
-    errors: list[float] = []
-    for number, error in enumerate(_fold_errors(tried, folds, workers)):
-        errors.append(error)
-        trial.set_user_attr("errors", errors)
-        trial.report(float(np.mean(errors)), step=number)
-        if trial.should_prune():
-            raise optuna.TrialPruned
-    return float(np.mean(errors))
+def parameters_of(trial: FrozenTrial, recipe: Recipe) -> dict[str, Any]:
+    """All parameters of the recipe, the trial's among them."""
+    return {**recipe.parameters, **{name: _rounded(value) for name, value in trial.params.items()}}
 
 
-def _fold_errors(recipe: Recipe, folds: Sequence[Fold], workers: int) -> Iterator[float]:
-    """The folds' errors in order; no more than `workers` folds are learnt in vain when the caller stops asking."""
+def _ended(study: optuna.Study, attempt: Attempt, error: float, folds: int, learnt: int) -> bool:
+    """Whether a trial ends with this fold, the last one or one that it is pruned after; the study is told if so."""
+    from optuna.trial import TrialState
 
-    def error(fold: Fold) -> float:
-        return round(mdape(recipe.fit(fold.learnt).prices(fold.asked), fold.asked["price"]), DIGITS)
-
-    with ThreadPoolExecutor(workers) as pool:
-        for first in range(0, len(folds), workers):
-            yield from pool.map(error, folds[first : first + workers])
+    hopeless = attempt.note(error) and len(attempt.errors) < folds
+    if len(attempt.errors) < folds and not hopeless:
+        return False
+    attempt.trial.set_user_attr("learnt", learnt)
+    if hopeless:
+        study.tell(attempt.trial, state=TrialState.PRUNED)
+    else:
+        study.tell(attempt.trial, attempt.mean)
+    return True
 
 
 def _suggest(trial: optuna.Trial, name: str, allowed: SearchRange) -> int | float:

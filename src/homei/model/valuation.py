@@ -17,6 +17,7 @@ import numpy as np
 from homei import lake
 from homei.model import estimators
 from homei.model.estimators import Estimator, LightGBM
+from homei.model.gaps import Gaps
 from homei.model.intervals import Spread
 from homei.model.preprocess import Columns, Encoder, base, columns_of
 from homei.model.reasons import Reasons, explain
@@ -76,7 +77,7 @@ class Valuation:
         """The values of properties given as columns: attributes, features and month; NaN without a market level."""
         matrix = self.fitted.encoder.matrix(columns)
         flags = self.scope.flags(columns)
-        logs, spread = self.fitted.logs(columns, matrix), self.spread.of(matrix) * self.scope.widening(flags)
+        logs, spread = self.fitted.logs(columns, matrix), self.spread.of(columns, matrix) * self.scope.widening(flags)
         reach = self.spread.reach * spread
         prices = (np.round(np.exp(ends), 2) for ends in (logs, logs - reach, logs + reach))
         return Values(*prices, np.round(self.spread.scale * spread, 6), flags)
@@ -93,7 +94,12 @@ class Valuation:
             lake.write_text(self.fitted.encoder.to_json(), side / ENCODER)
             files = {path.name: _sha256(path) for path in sorted(side.iterdir())}
             interval = {"reach": self.spread.reach, "scale": self.spread.scale}
-            own = {"interval": interval, "scope": self.scope.to_json(), "files": files}
+            own = {
+                "interval": interval,
+                "gaps": self.spread.gaps.to_json(),
+                "scope": self.scope.to_json(),
+                "files": files,
+            }
             lake.write_json({**self.meta, **own}, side / META)
         return Valuation.load(folder)
 
@@ -105,7 +111,7 @@ class Valuation:
         meta = lake.read_json(folder / META)
         kept = _checked(folder, meta["files"])
         encoder = Encoder.from_json((folder / ENCODER).read_text(encoding="utf-8"))
-        spread = Spread(LightGBM.load(folder / SPREAD), **meta["interval"])
+        spread = Spread(LightGBM.load(folder / SPREAD), Gaps.from_json(meta["gaps"]), **meta["interval"])
         scope = Scope.from_json(meta["scope"])
         return cls(Fitted(encoder, estimators.load(kept)), spread, scope, meta, lake.digest(folder)[:12])
 

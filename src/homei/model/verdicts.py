@@ -15,7 +15,6 @@ from homei.model.ratio import STATISTICS, checked, mdape, percentile_interval, r
 # How many times the floor's error is close. Twins sold within the quarter, of which a valuation from the months
 # before knows nothing yet: their floor lies lower than any that looks only back can come.
 NEAR_FLOOR = {KNOWN_NOISE: 1.15, TWINS: 1.5}
-COVERAGE_MARGIN = 0.03
 
 Verdict = dict[str, Any]
 Interval = tuple[float, float] | tuple[None, None]
@@ -58,13 +57,6 @@ def rival_verdict(
     return _verdict(f"better_than_{rival}", gain, 0.0, None, interval, bool(interval[0] and interval[0] > 0))
 
 
-def coverage_verdict(intervals: Mapping[str, Any]) -> Verdict:
-    """Whether the share of prices inside their intervals is what was promised, give or take COVERAGE_MARGIN."""
-    share, level, n = intervals["coverage"], intervals["level"], intervals["n"]
-    low, high = level - COVERAGE_MARGIN, min(level + COVERAGE_MARGIN, 1.0)
-    return _verdict("coverage", share, low, high, _wilson(share, n), low <= share <= high)
-
-
 def confidence_verdict(confidence: Mapping[str, Any]) -> Verdict:
     """Whether valuations are as sure as they say: by how much the worst group's confidence misses what came."""
     return _verdict("confidence", confidence["largest_gap"], None, confidence["margin"], (None, None), confidence["ok"])
@@ -80,15 +72,28 @@ def floor_verdict(study: Mapping[str, Any], interval: Interval, floor: Mapping[s
     return _verdict("noise_floor", times, None, limit, around, times <= limit)
 
 
+def verdict(
+    name: str,
+    value: float | None,
+    band: tuple[float | None, float | None],
+    interval: Interval,
+    ok: bool | None,
+    text: str,
+) -> Verdict:
+    """A verdict as reports hold it: `value` with its 95 % `interval`, the `band` it belongs in, and what that says."""
+    low, high = band
+    value, low, high = (_rounded(number) for number in (value, low, high))
+    return {
+        "name": name, "value": value, "low": low, "high": high, "interval": [_rounded(end) for end in interval],
+        "ok": None if ok is None else bool(ok), "text": text,
+    }  # fmt: skip
+
+
 def _verdict(
     name: str, value: float | None, low: float | None, high: float | None, interval: Interval, ok: bool | None
 ) -> Verdict:
-    value, low, high = (_rounded(number) for number in (value, low, high))
-    ok = None if ok is None else bool(ok)
-    return {
-        "name": name, "value": value, "low": low, "high": high, "interval": [_rounded(end) for end in interval],
-        "ok": ok, "text": _sentence(name, value, ok),
-    }  # fmt: skip
+    value = _rounded(value)
+    return verdict(name, value, (low, high), interval, ok, _sentence(name, value, ok))
 
 
 def _rounded(number: float | None) -> float | None:
@@ -99,13 +104,6 @@ def _overlaps(interval: Interval, low: float | None, high: float) -> bool | None
     if interval[0] is None:
         return None
     return interval[0] <= high and (low is None or interval[1] >= low)
-
-
-def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share of n (Wilson 1927)."""
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    reach = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return float(middle - reach), float(middle + reach)
 
 
 def _sentence(name: str, value: float | None, ok: bool | None) -> str:
@@ -128,8 +126,6 @@ def _sentence(name: str, value: float | None, ok: bool | None) -> str:
         else f"Values differ {'more' if value > 1 else 'less'} between cheap and dear homes than prices do.",
         "vei": f"The dearest homes' ratio lies {amount} {'above' if value > 0 else 'below'} that of the cheapest"
         + (": no more than allowed, or than chance." if so else ": beyond what is allowed and what chance explains."),
-        "coverage": f"{amount} of prices lie within their interval"
-        + (", as promised." if so else ", which is not what was promised."),
         "confidence": "Valuations are as sure as they say"
         + (", give or take chance." if so else f" but for {amount}: more than chance accounts for."),
         "noise_floor": f"The error is {value:.2f} times what the noise of single sales alone would leave.",

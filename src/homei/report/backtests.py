@@ -1,16 +1,16 @@
-"""A backtest as cards, tables and pictures: the system beside its rivals, and what its intervals hold."""
+"""A backtest as cards, tables and pictures: the system beside its rivals."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from homei.report import charts
 from homei.report.formats import text
-from homei.report.page import Html, cards, figure, figures, table
+from homei.report.page import Html, cards, figure, table
+from homei.report.studies import width_note
 
 # As backtest.json names the estimators: what a reader calls them.
 ESTIMATORS = {
@@ -18,12 +18,6 @@ ESTIMATORS = {
     "untuned": "LightGBM as it comes",
     "linear": "Linear model",
     "naive": "Naive estimate",
-}
-KINDS = {
-    "month": "month",
-    "worth_decile": "tenth of worth",
-    "valued_decile": "tenth of value",
-    "location": "district",
 }
 
 
@@ -55,8 +49,7 @@ def headline(metrics: Mapping[str, Any]) -> Html:
             {
                 "label": f"Prices inside the {level} interval",
                 "value": text(intervals["coverage"], "percent"),
-                "note": f"{text(intervals['mean_relative_width'], 'percent')} of the value wide on average; "
-                f"plain split-conformal {text(metrics['split_conformal']['mean_relative_width'], 'percent')}",
+                "note": width_note(metrics),
                 "ok": verdicts["coverage"],
             },
         ]
@@ -96,37 +89,3 @@ def month_table(metrics: Mapping[str, Any]) -> Html:
     formats = {**errors, "ppe10": "percent", "median_ratio": "ratio", "coverage": "percent", "width": "percent"}
     headings = {"n": "Sales", "ppe10": "Within 10\u202f%", "median_ratio": "Median ratio"}
     return table(rows, formats, headings)
-
-
-def interval_table(metrics: Mapping[str, Any]) -> Html:
-    """The system's intervals beside plain split-conformal ones on the same sales."""
-    kinds = {"The system": metrics["intervals"], "Plain split-conformal": metrics["split_conformal"]}
-    rows = [
-        {"intervals": name, "coverage": found["coverage"], "width": found["mean_relative_width"], "sales": found["n"]}
-        for name, found in kinds.items()
-    ]
-    return table(pd.DataFrame(rows), {"coverage": "percent", "width": "percent"}, {"width": "Mean width"})
-
-
-def coverage_pictures(metrics: Mapping[str, Any]) -> Html:
-    """The share of prices inside their interval with its 95 % interval, a picture for each kind of group."""
-    level = metrics["intervals"]["level"]
-    kinds = {title: pd.DataFrame(metrics["coverage"][kind]) for kind, title in KINDS.items()}
-    return figures(
-        *(
-            charts.bars(
-                groups["value"],
-                groups["coverage"],
-                f"Prices inside their interval by {title}",
-                _around(groups),
-                level,
-            )
-            for title, groups in kinds.items()
-            if len(groups)
-        )
-    )
-
-
-def _around(groups: pd.DataFrame) -> list[tuple[float, float]]:
-    reach = 1.96 * np.sqrt(groups["coverage"] * (1 - groups["coverage"]) / groups["n"])
-    return list(zip(groups["coverage"] - reach, groups["coverage"] + reach, strict=True))

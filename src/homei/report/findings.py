@@ -80,8 +80,8 @@ def summary(cards: Sequence[Mapping[str, Any]]) -> str:
     holding = len(cards) - len(failing) - len(watched)
     count = f"All {holding}" if holding == len(cards) else f"{holding} of {len(cards)}"
     sentences = [f"{count} verdicts hold."]
-    sentences += [f"Failing: {_listed(failing)}."] if failing else []
-    sentences += [f"To watch: {_listed(watched)}."] if watched else []
+    sentences += [f"Failing: {listed(failing)}."] if failing else []
+    sentences += [f"To watch: {listed(watched)}."] if watched else []
     return " ".join(sentences)
 
 
@@ -114,6 +114,11 @@ def span(low: float | None, high: float | None, how: str) -> str:
     if low is None or high is None:
         return MISSING if low is high else f"at most {text(high, how)}" if low is None else f"at least {text(low, how)}"
     return f"{text(low, how)}\u00a0to\u00a0{text(high, how)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them: A, B and C."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _in_use(backtest: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +156,7 @@ def _bands(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "label": "Assessors’ bands",
         "value": f"{sum(bool(verdict['ok']) for verdict in verdicts)} of {len(verdicts)}",
-        "note": f"outside: {_listed(outside)}" if outside else "level, uniformity and equity as assessors ask",
+        "note": f"outside: {listed(outside)}" if outside else "level, uniformity and equity as assessors ask",
         "ok": False if outside else "watch" if unknown else True,
         "word": "Outside a band" if outside else "Too few sales" if unknown else "Within",
     }
@@ -190,7 +195,3 @@ def _quality(quality: Mapping[str, Any]) -> dict[str, Any]:
         "ok": bool(quality["ok"]),
         "word": "Within the limit" if quality["ok"] else "Over the limit",
     }
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

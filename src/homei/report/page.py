@@ -33,14 +33,19 @@ class Html(str):
     __html__ = _repr_html_
 
 
-def page(title: str, body: str, subtitle: str = "", depth: int = 1) -> str:
+REBUILT = Markup("Rebuilt byte for byte by <code>dvc repro</code>.")
+
+
+def page(title: str, body: str, subtitle: str = "", depth: int = 1, origin: str = REBUILT) -> str:
     """A self-contained HTML5 page with the project's look, for screen, phone and print, light and dark.
 
     `body` is HTML that goes in as it is; `title` and `subtitle` (source and date, such as "Demo city · as of
     2025-12-31") are text. `depth` says how many folders below `reports/` the page lies, for the link back to the
-    front page; 0 is the front page itself, which has no such link.
+    front page; 0 is the front page itself, which has no such link. `origin` says at the foot what made the page.
     """
-    return render("page.html.j2", title=title, subtitle=subtitle, body=Markup(body), depth=depth, css=_css())
+    return render(
+        "page.html.j2", title=title, subtitle=subtitle, body=Markup(body), depth=depth, origin=origin, css=_css()
+    )
 
 
 def cards(items: Sequence[Mapping[str, Any]]) -> Html:

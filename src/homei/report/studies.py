@@ -31,14 +31,19 @@ def headline(metrics: Mapping[str, Any]) -> Html:
     """The hold-out in four figures."""
     study, intervals = metrics["out_of_time"], metrics["intervals"]
     level = text(intervals["level"], "percent0")
-    width = f"{text(intervals['mean_relative_width'], 'percent')} of the value wide on average"
     items = [
         ("Median error", study["mdape"], "percent2", f"of {text(study['n'])} sales that the model had not seen"),
         ("Within 10\u202f% of the price", study["ppe10"], "percent", "of all valuations"),
         ("Dispersion (COD)", study["cod"], "percent2", "mean distance of the ratios to their median"),
-        (f"Prices inside the {level} interval", intervals["coverage"], "percent", width),
+        (f"Prices inside the {level} interval", intervals["coverage"], "percent", width_note(metrics)),
     ]
     return cards([{"label": label, "value": text(value, how), "note": note} for label, value, how, note in items])
+
+
+def width_note(study: Mapping[str, Any]) -> str:
+    """How wide the intervals are beside plain split-conformal ones, for a card."""
+    own, plain = (text(study[kind]["mean_relative_width"], "percent") for kind in ("intervals", "split_conformal"))
+    return f"{own} of the value wide on average; plain split-conformal {plain}"
 
 
 def study_table(studies: Mapping[str, Mapping[str, Any]], title: str) -> Html:

@@ -13,6 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from homei.serve.access.doorkeeper import Doorkeeper
+from homei.serve.access.endpoint import add_token_endpoint
+from homei.serve.access.scopes import describe_security, needs
 from homei.serve.answers import BODY, WRONG, DirectRoute, describe_problems, ok, promised
 from homei.serve.bodies import json_body
 from homei.serve.contract import Contract
@@ -27,8 +30,11 @@ PRICE = "/api/v1/predict/price"
 BATCH = "/api/v1/predict/batch"
 
 
-def create_app(contract: Contract) -> FastAPI:
-    """The app for one contract; whoever runs it sets `app.state.predictor`, and `app.state.warehouse` to a Desk."""
+def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
+    """The app for one contract; whoever runs it sets `app.state.predictor`, and `app.state.warehouse` to a Desk.
+
+    With a doorkeeper it has the token endpoint, and OpenAPI tells who may; the gate before the app is what holds it.
+    """
     app = FastAPI(
         title=f"homei: {contract.title}",
         version=contract.model_version,
@@ -44,6 +50,9 @@ def create_app(contract: Contract) -> FastAPI:
     add_trends(app)
     add_feedback(app)
     describe_problems(app)
+    if keeper:
+        add_token_endpoint(app, keeper)
+        describe_security(app)
     return app
 
 
@@ -51,6 +60,7 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
     schema = intake.model.model_json_schema()
 
     @app.post(PRICE, responses=promised(Valuation, BODY | WRONG), openapi_extra=_body(schema, contract.example))
+    @needs("predict")
     async def price(request: Request) -> Response:
         """Value one property."""
         value = request.app.state.predictor.value
@@ -58,13 +68,14 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
             include = included(request.scope["query_string"])
             row = intake.one(await json_body(request))
             if include:
-                return ok((await to_thread.run_sync(value, [row], include))[0])
+                return ok((await to_thread.run_sync(value, [row], include, True))[0])
             # Well under a millisecond: a thread would cost more than it frees.
-            return ok(value([row])[0])
+            return ok(value([row], alone=True)[0])
         except RequestError as refused:
             return answer(request.scope, refused)
 
     @app.post(BATCH, responses=promised(Valuations, BODY | WRONG), openapi_extra=_batch_body(schema, contract))
+    @needs("predict")
     async def batch(request: Request) -> Response:
         """Value many properties at once, in order; one that is wrong refuses them all."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from homei.serve.access.scopes import needs
 from homei.serve.answers import AWAY, BODY, WRONG, ok, promised
 from homei.serve.bodies import json_body, parsed
 from homei.serve.query import Name
@@ -67,6 +68,7 @@ def add_feedback(app: FastAPI) -> None:
     @app.post(
         FEEDBACK, responses=responses, openapi_extra={"parameters": [_HEADER], "requestBody": body}, status_code=201
     )
+    @needs("feedback")
     async def feedback(request: Request) -> Response:
         """Tell what a home did sell at."""
         try:

@@ -11,6 +11,7 @@ import click
 
 from homei import lake, params
 from homei.model import champions, package
+from homei.serve.access.launching import entrance
 from homei.warehouse.connection import address
 
 
@@ -18,18 +19,26 @@ class LaunchError(RuntimeError):
     """A service that can't be started; the message says what to do."""
 
 
-def launch(host: str = "127.0.0.1", port: int = 3000, champion: bool = False) -> None:
+def launch(
+    host: str = "127.0.0.1",
+    port: int = 3000,
+    champion: bool = False,
+    certificate: Path | None = None,
+    certificate_key: Path | None = None,
+) -> None:
     """Replaces this process by BentoML serving the recorded Bento, which is packaged anew where the store lacks it.
 
     Or that of the champion, which is restored where it isn't what was promoted. Raises LaunchError where the port is
-    taken or the Bento isn't the recorded one.
+    taken or the Bento isn't the recorded one, and UnsafeError where other machines could ask without a token.
     """
+    way_in = entrance(host, params.pick("publish").publish, certificate, certificate_key)
     _check_port(host, port)
     bento, name = champion_bento() if champion else recorded_bento()
-    click.echo(f"Serving {name} at http://{host}:{port} (docs at /docs); Ctrl+C ends it.")
+    click.echo(f"Serving {name} at {way_in.scheme}://{host}:{port} (docs at /docs); Ctrl+C ends it.")
+    click.echo("\n".join(way_in.notes))
     sys.stdout.flush()
     command = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", host, "--port", str(port)]
-    os.execve(sys.executable, command, environment())
+    os.execve(sys.executable, [*command, *way_in.options], environment() | way_in.environment)
 
 
 def checked_bento() -> Path:

@@ -75,12 +75,15 @@ class Predictor:
 
         return cls(contract, Lookup.load(folder / "lookup"), Valuation.load(folder / "valuation"))
 
-    def value(self, rows: Sequence[Mapping[str, Any]], include: frozenset[str] = NOTHING) -> list[dict[str, Any]]:
+    def value(
+        self, rows: Sequence[Mapping[str, Any]], include: frozenset[str] = NOTHING, alone: bool = False
+    ) -> list[dict[str, Any]]:
         """One answer a row, in order: price, interval, confidence and flags, with currency and versions.
 
         The confidence is 1 minus the forecast's standard deviation relative to the price, within 0 and 1; a flag names
         what is beyond the model's knowledge. Each name in `include` (of serve.include.INCLUDABLE) is a further entry.
-        Raises RequestError where one can't be given, and where a price would be an invention.
+        Raises RequestError where one can't be given, and where a price would be an invention; it names the row, or the
+        body where that is the row `alone` and no batch.
         """
         check_size(len(rows), include)
         columns = self._columns(rows)
@@ -89,7 +92,7 @@ class Predictor:
         if not np.isfinite(values.price).all():
             row = int(np.flatnonzero(~np.isfinite(values.price))[0])
             raise RequestError(422, [Problem("valuation_date", f"no price level is known for that month (row {row})")])
-        self._refuse_inventions(values.flags)
+        self._refuse_inventions(values.flags, alone)
         confidence = np.clip(1 - values.deviation, 0, 1)
         parts = (values.price, values.low, values.high, confidence, values.flags)
         answers = [self._answer(*row) for row in zip(*(part.tolist() for part in parts), strict=True)]
@@ -123,13 +126,12 @@ class Predictor:
             for start, added in zip(*(money.tolist() for money in told.in_money(prices)), strict=True)
         ]
 
-    def _refuse_inventions(self, flags: np.ndarray) -> None:
+    def _refuse_inventions(self, flags: np.ndarray, alone: bool) -> None:
         refused = np.flatnonzero(self._model.scope.refused(flags)) if flags.any() else ()
         problems = []
         for row in refused[:MOST_PROBLEMS]:
             why = " and ".join(WHY[flag] for flag, raised in zip(FLAGS, flags[row], strict=True) if raised)
-            field = f"properties.{row}" if len(flags) > 1 else "body"
-            problems.append(Problem(field, f"{why}: a price would be an invention"))
+            problems.append(Problem("body" if alone else f"properties.{row}", f"{why}: a price would be an invention"))
         if problems:
             raise RequestError(422, problems)
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from homei.serve import cursors
+from homei.serve.access.scopes import needs
 from homei.serve.answers import AWAY, WRONG, ok, promised
 from homei.serve.contract import Contract
 from homei.serve.cursors import Cursor
@@ -29,6 +30,7 @@ def add_properties(app: FastAPI, contract: Contract) -> None:
     """Adds both routes; they ask the Desk in `app.state.warehouse`."""
 
     @app.get(SEARCH, responses=promised(Homes, WRONG | AWAY), openapi_extra={"parameters": parameters(Search)})
+    @needs("analytics")
     async def search(request: Request) -> Response:
         """Homes by what they are, where they are and what they cost, in pages."""
         try:
@@ -38,6 +40,7 @@ def add_properties(app: FastAPI, contract: Contract) -> None:
             return answer(request.scope, refused)
 
     @app.get(PROPERTY, responses=promised(Detailed, ABSENT | AWAY), openapi_extra={"parameters": [_KEY]})
+    @needs("analytics")
     async def one(request: Request) -> Response:
         """One home, with its valuation, its past, and earlier sales that are like it."""
         try:

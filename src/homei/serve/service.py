@@ -7,6 +7,10 @@ from pathlib import Path
 
 import bentoml
 
+from homei.serve.access.doorkeeper import from_environment
+from homei.serve.access.gate import Gate
+from homei.serve.access.loopback import LoopbackOnly
+from homei.serve.access.routes import Routes
 from homei.serve.app import add_docs, create_app
 from homei.serve.contract import read
 from homei.serve.desk import Desk
@@ -23,7 +27,8 @@ SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_conte
 logging.getLogger("uvicorn.access").propagate = False
 
 contract = read(ROOT)
-app = create_app(contract)
+keeper = from_environment(contract.limits.access, contract.warehouse)
+app = create_app(contract, keeper)
 add_docs(app, SWAGGER)
 # A stalled upload gets its 408 before BentoML's timeout makes it a 504.
 guarded = BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
@@ -46,7 +51,20 @@ class ValuationService:
     def __init__(self) -> None:
         app.state.predictor = Predictor.load(ROOT, contract)
         app.state.warehouse = Desk(Warehouse(contract.warehouse))
+        if keeper:
+            keeper.start()
+
+    @bentoml.on_shutdown
+    def end(self) -> None:
+        """Called once the last request was answered."""
+        if keeper:
+            keeper.stop()
 
 
-# The first one that is added is the outermost, so that whatever guards the app can tell a request's name.
+# Around all of BentoML's own paths too, and before a body is read. The first one that is added is the outermost:
+# whatever guards the app can tell a request's name.
 ValuationService.add_asgi_middleware(RequestIds, fallen=failure)
+if keeper:
+    ValuationService.add_asgi_middleware(Gate, keeper=keeper, routes=Routes(app))
+else:
+    ValuationService.add_asgi_middleware(LoopbackOnly)

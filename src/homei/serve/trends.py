@@ -14,6 +14,7 @@ from sqlalchemy import Connection, RowMapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from homei.serve.access.scopes import needs
 from homei.serve.answers import AWAY, WRONG, ok, promised
 from homei.serve.homes import Versioned, versions
 from homei.serve.query import Name, Query, parameters, parsed
@@ -66,6 +67,7 @@ def add_trends(app: FastAPI) -> None:
     responses[200]["content"] = {CSV: {"schema": {"type": "string"}, "example": _example()}}
 
     @app.get(TRENDS, responses=responses, openapi_extra={"parameters": parameters(Trends)})
+    @needs("analytics")
     async def market_trends(request: Request) -> Response:
         """Prices, sales, offers and their change over time."""
         try:

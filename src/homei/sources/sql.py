@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 from pydantic import model_validator
 
+from homei.databases import remedy, words
 from homei.section import Count
 from homei.source import LivingFeed, Span
 from homei.sources.environment import expanded
@@ -18,9 +19,6 @@ from homei.sources.rows import SourceError, texts
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine, Select
-
-# What a driver that is not installed is called, and what installs it.
-DRIVERS = {"psycopg": "homei[postgresql]", "pyodbc": "homei[sqlserver]"}
 
 
 class Sql(LivingFeed):
@@ -59,9 +57,7 @@ class Sql(LivingFeed):
                 while (table := _next_table(partitions, names)) is not None:
                     yield table
         except SQLAlchemyError as error:
-            # The driver's own words, without SQLAlchemy's link and the statement's parameters.
-            told = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-            raise SourceError(f"feed {self.name}: {engine.url!r} can't be read: {told}") from error
+            raise SourceError(f"feed {self.name}: {engine.url!r} can't be read: {words(error)}") from error
         finally:
             engine.dispose()
 
@@ -79,8 +75,7 @@ class Sql(LivingFeed):
         except ArgumentError as error:
             raise SourceError(f"feed {self.name}: url = {self.url!r} is no address of a database") from error
         except ModuleNotFoundError as error:
-            remedy = DRIVERS.get(error.name or "", error.name)
-            raise SourceError(f"feed {self.name}: {self.url!r} needs a driver: pip install '{remedy}'") from error
+            raise SourceError(f"feed {self.name}: {self.url!r} needs a driver: {remedy(error)}") from error
 
     def _select(self, span: Span) -> Select[Any]:
         from sqlalchemy import column, select, table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pandas as pd
 import pyarrow as pa
@@ -25,7 +25,7 @@ from homei.warehouse.tables import (
 
 INDICATOR = "indicator_"  # what the columns of a source's own series begin with, in the lake
 OF_VALUATIONS = ("valued_price", "valued_low", "valued_high", "confidence", "flags")
-VERSIONS = ("level", "model_version", "data_version")  # alike in all rows of VALUATIONS
+VERSIONS = ("model_version", "data_version")  # of the values, alike in all rows of VALUATIONS
 _ARROW = {
     JSON: pa.string(), BigInteger: pa.int64(), Integer: pa.int64(), Boolean: pa.bool_(), Date: pa.date32(),
     Double: pa.float64(), Text: pa.string(),
@@ -51,10 +51,10 @@ def properties(coordinates: Coordinates) -> pa.Table:
     others = [name for name in valuations.column_names if name not in ("property_id", *OF_VALUATIONS)]
     features = documents(valuations.select(others).to_pandas())
     valued = valuations.drop_columns(others).append_column("features", pa.array(features, pa.string()))
-    rows = _joined(_joined(lake.read_arrow(lake.PROPERTY_ANALYTICS), places), valued)
+    rows = _joined(_joined(lake.read_arrow(lake.PROPERTY_ANALYTICS), _typed(places)), _typed(valued))
     asked = pc.if_else(rows["is_listed"], rows["last_asking_price"], None)
     rows = rows.append_column("price", pc.coalesce(asked, rows["valued_price"]))
-    strips = pc.floor(pc.divide(rows["latitude"].cast(pa.float64()), STRIPS[coordinates.system]))
+    strips = pc.floor(pc.divide(rows["latitude"], STRIPS[coordinates.system]))
     rows = rows.append_column("strip", strips)
     return rows.set_column(rows.column_names.index("features"), "features", pc.fill_null(rows["features"], "{}"))
 
@@ -62,10 +62,18 @@ def properties(coordinates: Coordinates) -> pa.Table:
 def _joined(homes: pa.Table, others: pa.Table) -> pa.Table:
     """The columns of both tables, for the homes of the first one."""
     if not homes["property_id"].equals(others["property_id"]):
+        # Where there is no home at all, the lake's tables have no types either.
         return homes.join(others, "property_id", join_type="left outer")
     for name in others.drop_columns("property_id").column_names:
         homes = homes.append_column(name, others[name])
     return homes
+
+
+def _typed(rows: pa.Table) -> pa.Table:
+    """Gives columns of which nothing is known the types that they have none of in the lake."""
+    known = dict(_types(schema_of(property_analytics)))
+    own = _types(rows.schema)
+    return rows.cast(pa.schema([(name, known[name] if pa.types.is_null(kind) else kind) for name, kind in own]))
 
 
 def history() -> pa.Table:
@@ -148,8 +156,3 @@ def schema_of(table: Table) -> pa.Schema:
 
 def _arrow(kind: TypeEngine) -> pa.DataType:
     return next(arrow for sql, arrow in _ARROW.items() if isinstance(kind, sql))
-
-
-def versions() -> Mapping[str, object]:
-    """What all of VALUATIONS is of: VERSIONS."""
-    return lake.read(lake.VALUATIONS, list(VERSIONS)).iloc[0].to_dict()

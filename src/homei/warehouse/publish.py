@@ -10,10 +10,10 @@ import pyarrow as pa
 from sqlalchemy import Connection, Table, delete, insert, select
 
 from homei import lake
-from homei.config import Publish
+from homei.config import Intervals, Publish
 from homei.source import Source
 from homei.warehouse.connection import WarehouseError, connect, reading, shown, writing
-from homei.warehouse.contents import contents, versions
+from homei.warehouse.contents import VERSIONS, contents
 from homei.warehouse.merge import merge
 from homei.warehouse.receipt import FILE, differences, receipt, receipt_of
 from homei.warehouse.schema import migrate, require_newest
@@ -27,12 +27,12 @@ class StaleError(ValueError):
     """Values that are not of the model that is packaged: the message says what to run."""
 
 
-def run(source: Source, publish: Publish) -> None:
+def run(source: Source, intervals: Intervals, publish: Publish) -> None:
     """Brings the warehouse to the newest revision and to what the lake holds, and writes the receipt.
 
     Killed at any moment it leaves the warehouse as it was or as it should be; the next run does the rest.
     """
-    told = described(source)
+    told = described(source, intervals.level)
     tables = contents(source.coordinates)
     slip = receipt(told, tables)
     engine = connect(publish)
@@ -45,19 +45,21 @@ def run(source: Source, publish: Publish) -> None:
     lake.write_json(slip, FILE)
 
 
-def described(source: Source) -> dict[str, Any]:
+def described(source: Source, level: float) -> dict[str, Any]:
     """Of what the publication is: source, currency, as_of, level of the intervals, data_version and model_version.
 
     Raises StaleError where the properties were valued by another model than the one that is packaged.
     """
-    valued = dict(versions())
     packaged = lake.read_json(BENTO)
-    for name in ("model_version", "data_version"):
-        if valued[name] != packaged[name]:
+    valued = lake.read_arrow(lake.VALUATIONS)
+    for name in VERSIONS:
+        for other in {*valued[name].unique().to_pylist()} - {packaged[name]}:
             raise StaleError(
-                f"{lake.VALUATIONS} is of {name} {valued[name]}, {BENTO} of {packaged[name]}: run `dvc repro publish`"
+                f"{lake.VALUATIONS} is of {name} {other}, {BENTO} of {packaged[name]}: run `dvc repro publish`"
             )
-    return {"source": source.name, "currency": source.currency, "as_of": source.as_of.isoformat(), **valued}
+    versions = {name: packaged[name] for name in VERSIONS}
+    own = {"source": source.name, "currency": source.currency, "as_of": source.as_of.isoformat()}
+    return {**own, "level": level, **versions}
 
 
 def put(connection: Connection, tables: Mapping[Table, pa.Table], told: Mapping[str, Any]) -> None:

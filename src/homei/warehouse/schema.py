@@ -45,8 +45,9 @@ def migrate(engine: Engine, to: str = "head") -> tuple[str | None, str | None]:
 def require_newest(engine: Engine) -> None:
     """Raises WarehouseError, with the remedy, where a warehouse is not of the newest revision."""
     if (found := revision(engine)) != newest():
-        state = f"is of revision {found}" if found else "is empty"
-        raise WarehouseError(f"{shown(engine.url)} {state}: `homei migrate` brings it to {newest()}")
+        if found is None:
+            raise WarehouseError(f"{shown(engine.url)} is empty: `homei publish` fills it")
+        raise WarehouseError(f"{shown(engine.url)} is of revision {found}: `homei migrate` brings it to {newest()}")
 
 
 def _config(connection: Connection | None = None) -> Config:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 # The revision of the schema that these tables are: what a service, which carries no migrations, asks a warehouse for.
-REVISION = "0004"
+REVISION = "0005"
 # The height of a strip of equal latitude, by coordinate system: half a kilometre, in degrees or metres.
 STRIPS = {"wgs84": 0.005, "plane": 500.0}
 ALL = ""  # in market_trends: all locations, or all types
@@ -172,6 +172,18 @@ feedback = Table(
     Column("price", Double, CheckConstraint("price > 0", name="positive_price"), nullable=False),
     Index("ix_feedback_prediction", "prediction_id"),
     Index("ix_feedback_property", "property_id"),
+)
+
+# Who may ask for tokens. A client that is revoked stays, so that its name never becomes another one's.
+clients = Table(
+    "clients",
+    metadata,
+    Column("client", Text, primary_key=True),
+    Column("secret_hash", Text, nullable=False),
+    Column("scopes", Document, nullable=False),
+    Column("requests_per_second", Integer),
+    Column("added_at", DateTime(timezone=True), nullable=False),
+    Column("revoked_at", DateTime(timezone=True)),
 )
 
 # Each entry's hash covers the one before: the primary key keeps two writers from continuing the same entry.

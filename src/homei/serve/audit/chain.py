@@ -1,0 +1,125 @@
+"""The audit trail as a chain: each line's hash covers all that the line says and the hash of the line before."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from homei.warehouse.tables import audit
+
+BEGINNING = "0" * 64
+COVERED = ("number", "happened_at", "actor", "action", "outcome", "subject", "request_id", "details", "previous_hash")
+ROWS = 5000  # read at a time
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last line of a chain: its number and its hash."""
+
+    number: int = 0
+    hash: str = BEGINNING
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How far a chain is whole, and what is wrong with the first line that isn't; None where all are."""
+
+    head: Head
+    fault: str | None = None
+
+
+def line(actor: str, action: str, outcome: str, happened_at: datetime.datetime, **more: Any) -> Line:
+    """One line, yet without its place in the chain; `more` may hold subject, request_id and details."""
+    told = {"happened_at": happened_at, "actor": actor, "action": action, "outcome": outcome}
+    return {"subject": None, "request_id": None, "details": {}} | told | more
+
+
+def digest(line: Mapping[str, Any]) -> str:
+    """SHA-256 over a line's fields in JSON, the time in UTC to the microsecond."""
+    covered = {name: line[name] for name in COVERED} | {"happened_at": _utc(line["happened_at"]).isoformat()}
+    return hashlib.sha256(json.dumps(covered, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def linked(lines: Iterable[Line], head: Head) -> list[Line]:
+    """The lines with number, previous_hash and hash, in the order given, as what follows `head`."""
+    found = []
+    for given in lines:
+        place = {"number": head.number + 1, "previous_hash": head.hash}
+        whole = given | place | {"happened_at": _utc(given["happened_at"])}
+        head = Head(whole["number"], digest(whole))
+        found.append(whole | {"hash": head.hash})
+    return found
+
+
+def append(connection: Connection, lines: Sequence[Line]) -> Head:
+    """Writes lines to the end of the warehouse's trail, in a transaction of homei.warehouse.connection.writing."""
+    head = last(connection)
+    if not lines:
+        return head
+    rows = linked(lines, head)
+    connection.execute(insert(audit), rows)
+    return Head(rows[-1]["number"], rows[-1]["hash"])
+
+
+def last(connection: Connection) -> Head:
+    """The last line that is there; number 0 where none is."""
+    found = connection.execute(select(audit.c.number, audit.c.hash).order_by(audit.c.number.desc()).limit(1)).first()
+    return Head(*found) if found else Head()
+
+
+def holds(connection: Connection, head: Head) -> bool:
+    """Whether the line that `head` names is there, and is that line."""
+    found = connection.execute(select(audit.c.hash).where(audit.c.number == head.number)).scalar()
+    return head.number == 0 or found == head.hash
+
+
+def stored(connection: Connection) -> Iterable[Mapping[str, Any]]:
+    """All lines in their order, a few thousand in memory at a time."""
+    rows = connection.execution_options(yield_per=ROWS).execute(select(audit).order_by(audit.c.number))
+    return rows.mappings()
+
+
+def verify(lines: Iterable[Mapping[str, Any]], *known: Head) -> Verdict:
+    """Recomputes a chain from its first line, and compares it with heads that were kept apart.
+
+    Without one, lines cut off the end leave no trace, nor does a trail that was rewritten as a whole.
+    """
+    hashes = {kept.number: kept.hash for kept in known}
+    furthest = max(hashes, default=0)
+    head = Head()
+    for found in lines:
+        if fault := _fault(found, head):
+            return Verdict(head, fault)
+        head = Head(found["number"], found["hash"])
+        if hashes.get(head.number, head.hash) != head.hash:
+            return Verdict(head, f"line {head.number} is not the one whose hash was kept apart: it was rewritten")
+    if head.number < furthest:
+        first, count = head.number + 1, furthest - head.number
+        return Verdict(head, f"line {first} is missing: {count} lines were cut off the end")
+    return Verdict(head)
+
+
+def _fault(found: Mapping[str, Any], head: Head) -> str | None:
+    expected = head.number + 1
+    if found["number"] > expected:
+        return f"line {expected} is missing"
+    if found["number"] < expected:
+        return f"line {found['number']} is there, and the first one is 1"
+    if found["hash"] != digest(found):
+        return f"line {expected} was changed"
+    if found["previous_hash"] != head.hash:
+        return f"line {expected} doesn't continue line {head.number}: one of the two was replaced"
+    return None
+
+
+def _utc(moment: datetime.datetime) -> datetime.datetime:
+    """In UTC, which is what SQLite means by a time without a zone."""
+    return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)

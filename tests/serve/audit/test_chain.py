@@ -1,0 +1,112 @@
+"""The chain: any line that is changed, removed, put in or moved is found, and the first one is named."""
+
+import datetime
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homei.serve.audit.chain import Head, digest, line, linked, verify
+
+BEGAN = datetime.datetime(2026, 1, 31, 23, 59, 59, 5, datetime.UTC)
+FIELDS = (
+    "number",
+    "happened_at",
+    "actor",
+    "action",
+    "outcome",
+    "subject",
+    "request_id",
+    "details",
+    "previous_hash",
+    "hash",
+)
+TEXT = st.text("abc ö", max_size=3)
+HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
+VALUES = {
+    "number": st.integers(0, 40),
+    "happened_at": st.integers(1, 10**15).map(lambda after: BEGAN + datetime.timedelta(microseconds=after)),
+    "details": st.dictionaries(st.sampled_from(["status", "ms", "reason"]), st.integers(0, 9) | TEXT),
+    "subject": st.none() | TEXT,
+    "request_id": st.none() | TEXT,
+    "previous_hash": HEX,
+    "hash": HEX,
+}
+
+
+def chain(length):
+    lines = [
+        line("partner", f"GET /{n}", "ok", BEGAN + datetime.timedelta(seconds=n), details={"status": 200, "ms": n})
+        for n in range(length)
+    ]
+    return linked(lines, Head())
+
+
+def named(fault):
+    return int(re.search(r"\d+", fault)[0])
+
+
+def test_a_whole_chain_is_whole():
+    rows = chain(5)
+    verdict = verify(rows, Head(3, rows[2]["hash"]), Head(5, rows[4]["hash"]))
+    assert verdict.fault is None
+    assert verdict.head == Head(5, rows[4]["hash"])
+    assert verify([]).head == Head()
+
+
+@given(st.integers(1, 12), st.data())
+def test_a_field_that_is_changed_is_found_where_it_was_changed(length, data):
+    rows = chain(length)
+    place, field = data.draw(st.integers(0, length - 1)), data.draw(st.sampled_from(FIELDS))
+    value = data.draw(VALUES.get(field, TEXT).filter(lambda value: value != rows[place][field]))
+    rows[place] = rows[place] | {field: value}
+    verdict = verify(rows)
+    assert verdict.fault
+    assert verdict.head.number == place
+    if field != "number":
+        assert named(verdict.fault) == place + 1
+
+
+@given(st.integers(2, 12), st.data())
+def test_a_line_that_is_changed_and_hashed_anew_is_found(length, data):
+    rows = chain(length)
+    place = data.draw(st.integers(0, length - 2))
+    rows[place] = rows[place] | {"actor": "nobody"}
+    rows[place]["hash"] = digest(rows[place])
+    assert named(verify(rows).fault) == place + 2
+
+
+@given(st.integers(2, 12), st.data())
+def test_lines_that_are_removed_are_found_even_at_the_end(length, data):
+    rows = chain(length)
+    known = Head(length, rows[-1]["hash"])
+    first = data.draw(st.integers(0, length - 1))
+    last = data.draw(st.integers(first, length - 1))
+    verdict = verify(rows[:first] + rows[last + 1 :], known)
+    assert named(verdict.fault) == first + 1
+    assert "missing" in verdict.fault
+
+
+@given(st.integers(2, 12), st.data())
+def test_lines_that_change_places_are_found(length, data):
+    rows = chain(length)
+    one = data.draw(st.integers(0, length - 2))
+    other = data.draw(st.integers(one + 1, length - 1))
+    rows[one], rows[other] = rows[other], rows[one]
+    assert verify(rows).head.number == one
+
+
+@given(st.integers(1, 12), st.data())
+def test_a_trail_that_is_rewritten_as_a_whole_is_found_by_its_head_alone(length, data):
+    rows = chain(length)
+    place = data.draw(st.integers(0, length - 1))
+    forged = linked([*rows[:place], rows[place] | {"outcome": "refused"}, *rows[place + 1 :]], Head())
+    assert verify(forged).fault is None
+    assert named(verify(forged, Head(length, rows[-1]["hash"])).fault) == length
+
+
+def test_a_hash_does_not_depend_on_the_zone_that_a_time_comes_in():
+    (row,) = chain(1)
+    elsewhere = row["happened_at"].astimezone(datetime.timezone(datetime.timedelta(hours=8)))
+    assert digest(row | {"happened_at": elsewhere}) == row["hash"]
+    assert digest(row | {"happened_at": row["happened_at"].replace(tzinfo=None)}) == row["hash"]  # as SQLite gives it
