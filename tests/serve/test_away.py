@@ -13,6 +13,7 @@ from around import served, whole
 from homei.config import Publish
 from homei.serve import desk
 from homei.warehouse.access import Warehouse
+from homei.warehouse.tables import REVISION
 
 PRICE, SEARCH = "/api/v1/predict/price", "/api/v1/properties/search"
 ROUTES = [SEARCH, "/api/v1/properties/p001", "/api/v1/analytics/market-trends"]
@@ -62,7 +63,7 @@ def test_a_warehouse_of_another_revision_is_not_read(client, tmp_path):
     with contextlib.closing(sqlite3.connect(tmp_path / "homei.db", isolation_level=None)) as connection:
         connection.execute("update alembic_version set version_num = '0003'")
         away(client.get(SEARCH))
-        connection.execute("update alembic_version set version_num = '0005'")
+        connection.execute("update alembic_version set version_num = ?", [REVISION])
     assert client.get(SEARCH).status_code == 200
 
 

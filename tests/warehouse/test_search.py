@@ -30,11 +30,8 @@ names = strategies.sampled_from(["north", "south", "it's", "%"])
 # Few values, so that many homes share one and a page can end between them.
 numbers = strategies.integers(0, 4).map(float)
 places = {
-    "wgs84": (
-        strategies.sampled_from([44.9949, 44.995, 45.0, 45.01]),
-        strategies.sampled_from([-30.02, -30.0, -29.99]),
-    ),
-    "plane": (strategies.sampled_from([-1.0, 0.0, 499.9, 500.0, 1200.0]), strategies.sampled_from([0.0, 250.0, 900.0])),
+    "wgs84": ([44.9949, 44.995, 45.0, 45.01], [-30.02, -30.0, -29.99]),
+    "plane": ([-1.0, 0.0, 499.9, 500.0, 1200.0], [0.0, 250.0, 900.0]),
 }
 
 

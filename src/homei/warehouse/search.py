@@ -29,6 +29,7 @@ from homei.warehouse.words import containing, terms
 
 # Matches: ten thousand took 43 ms where a condition had to be looked up row by row, more than a page may.
 MOST_COUNTED = 1_000
+FEW_STRIPS = 8  # whose homes are sorted sooner than an order is searched for them
 MOST_STRIPS = 200  # that are named one by one: more are a range
 
 home = property_analytics.c
@@ -166,10 +167,10 @@ def _box(
     place: Place, south: float, west: float, north: float, east: float, by_strips: bool
 ) -> list[ColumnElement[bool]]:
     found = [home.longitude.between(west, east), home.latitude.between(south, north)]
-    if not by_strips:
-        return found
     height = STRIPS[place.system]
     first, last = math.floor(south / height), math.floor(north / height)
+    if not by_strips and last - first >= FEW_STRIPS:
+        return found
     strips = list(range(first, last + 1)) if last - first < MOST_STRIPS else None
     return [home.strip.in_(strips) if strips else home.strip.between(first, last), *found]
 
