@@ -247,8 +247,10 @@ class Access(Section):
 class Serve(Section):
     max_batch: Count
     max_body_bytes: Count
+    max_batch_bytes: Count
     max_concurrency: Count
     timeout: Count
+    log: bool
     access: Access
 
 

@@ -9,7 +9,7 @@ import uvicorn
 from newcomer import free_port
 
 from homei.config import Publish
-from homei.serve.app import create_app
+from homei.serve.app import BATCH, create_app
 from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
 from homei.serve.refusal import failure
@@ -22,7 +22,7 @@ def whole(contract, predictor, settings: Publish | None = None):
     app = create_app(contract)
     app.state.predictor = predictor
     app.state.warehouse = Desk(Warehouse(settings or contract.warehouse))
-    limited = BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
+    limited = BodyLimit(app, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: 200_000})
     return RequestIds(limited, failure)
 
 

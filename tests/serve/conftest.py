@@ -29,7 +29,6 @@ from homei.serve.predictor import Predictor
 
 GROUPS = Path(__file__).parents[2] / "params"
 LAST_MONTH = 2026 * 12  # January 2026
-LIMITS = {"max_batch": 50, "max_body_bytes": 100_000, "max_concurrency": 8, "timeout": 4}
 ACCESS = {
     "issuer": "homei", "audience": "town", "token_seconds": 60, "leeway_seconds": 1, "requests_per_second": 500,
     "failures": 5, "lock_seconds": 60,
@@ -104,8 +103,10 @@ def contract() -> Contract:
             "limits": {
                 "max_batch": 50,
                 "max_body_bytes": 100_000,
+                "max_batch_bytes": 200_000,
                 "max_concurrency": 8,
                 "timeout": 4,
+                "log": True,
                 "access": ACCESS,
             },
             "coordinates": {"system": "wgs84", "origin": [45.0, -30.0]},

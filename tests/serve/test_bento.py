@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from newcomer import free_port
+from sqlalchemy import select
 
 from homei import lake, params, tools
 from homei.config import Publish
@@ -35,6 +36,7 @@ from homei.serve.predictor import Predictor
 from homei.serve.schemas import Intake
 from homei.warehouse.connection import connect, reading
 from homei.warehouse.schema import migrate
+from homei.warehouse.tables import predictions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRICE, BATCH = "/api/v1/predict/price", "/api/v1/predict/batch"
@@ -242,6 +244,8 @@ def test_probes_metrics_and_docs_are_there(url):
     httpx.post(url + PRICE, json={})
     counted = httpx.get(url + "/metrics").text
     assert 'request_total{endpoint="/api/v1/predict/price",http_response_code="422"' in counted
+    assert 'homei_valuation_requests_refused_total{status="422"}' in counted
+    assert 'homei_model_info{data_version="' in counted
     page = httpx.get(url + "/", follow_redirects=True).text
     assert "https://" not in page
     assert httpx.get(url + "/docs-assets/swagger-ui-bundle.js").status_code == 200
@@ -271,17 +275,22 @@ def test_a_bento_with_keys_asks_for_tokens_over_tls_and_writes_its_trail_before_
     secret = clients.add(engine, tmp_path / "apart", "boss", ["predict", "admin"])
     options = encryption(*certify(tmp_path))
     settings = entry_settings(tmp_path / "keys") | {publish.address: f"sqlite:///{publish.file}"}
+    settings |= {"HOMEI_PREDICTIONS": str(tmp_path / "waiting"), "HOMEI_VARIANT": "champion"}
     with answering(away, "0.0.0.0", options, settings) as url, httpx.Client(base_url=url, verify=False) as client:
         home = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
         assert [client.post(PRICE, json=home).status_code, client.get("/metrics").status_code] == [401, 401]
         grant = {"grant_type": "client_credentials", "client_id": "boss", "client_secret": secret}
         bearer = {"authorization": f"Bearer {client.post('/api/v1/token', data=grant).json()['access_token']}"}
         assert client.get("/metrics", headers=bearer).status_code == 200
-        valued = [client.post(PRICE, json=home, headers=bearer).status_code for _ in range(50)]
-        assert valued == [200] * 50
+        valued = [client.post(PRICE, json=home, headers=bearer) for _ in range(50)]
+        assert [answer.status_code for answer in valued] == [200] * 50
     with reading(engine) as connection:
         lines = list(chain.stored(connection))
         assert chain.verify(lines, head.read(tmp_path / "apart")).fault is None
+        kept = connection.execute(select(predictions)).mappings().all()
+    assert {line["prediction_id"] for line in kept} == {answer.headers["x-prediction-id"] for answer in valued}
+    assert len(kept) == 50
+    assert {(line["client"], line["variant"]) for line in kept} == {("boss", "champion")}
     engine.dispose()
     assert [line["action"] for line in lines].count(f"POST {PRICE}") == 51
     assert lines[-1]["action"] == "service.stop"

@@ -30,6 +30,12 @@ def test_a_body_of_just_the_limit_is_read(client):
     assert client.post(PRICE, content=b" " * 100_001, headers=JSON).status_code == 413
 
 
+def test_a_batch_may_be_larger(client):
+    batch = "/api/v1/predict/batch"
+    assert client.post(batch, content=b" " * 200_000, headers=JSON).status_code == 400
+    assert client.post(batch, content=b" " * 200_001, headers=JSON).status_code == 413
+
+
 def test_a_client_that_asks_first_need_not_send(server):
     with connect(server) as connection:
         connection.sendall(b"Content-Length: 100001\r\nExpect: 100-continue\r\n\r\n")

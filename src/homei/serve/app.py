@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,12 @@ from homei.serve.trends import add_trends
 
 PRICE = "/api/v1/predict/price"
 BATCH = "/api/v1/predict/batch"
+NAME = b"x-prediction-id"
 
 
 def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
-    """The app for one contract; whoever runs it sets `app.state.predictor`, and `app.state.warehouse` to a Desk.
+    """The app for one contract; whoever runs it sets `app.state.predictor`, `app.state.warehouse` to a Desk, and
+    `app.state.log` to a PredictionLog where answers are counted and kept.
 
     With a doorkeeper it has the token endpoint, and OpenAPI tells who may; the gate before the app is what holds it.
     """
@@ -44,6 +48,7 @@ def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.router.route_class = DirectRoute
+    app.state.log = None
     app.add_exception_handler(HTTPException, _no_such_route)
     _add_valuations(app, Intake(contract), contract)
     add_properties(app, contract)
@@ -59,34 +64,62 @@ def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
 def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
     schema = intake.model.model_json_schema()
 
-    @app.post(PRICE, responses=promised(Valuation, BODY | WRONG), openapi_extra=_body(schema, contract.example))
+    @app.post(PRICE, responses=_named(promised(Valuation, BODY | WRONG)), openapi_extra=_body(schema, contract.example))
     @needs("predict")
     async def price(request: Request) -> Response:
         """Value one property."""
+        began = time.perf_counter()
         value = request.app.state.predictor.value
         try:
             include = included(request.scope["query_string"])
             row = intake.one(await json_body(request))
             if include:
-                return ok((await to_thread.run_sync(value, [row], include, True))[0])
-            # Well under a millisecond: a thread would cost more than it frees.
-            return ok(value([row], alone=True)[0])
+                valued = await to_thread.run_sync(value, [row], include, True)
+            else:
+                # Well under a millisecond: a thread would cost more than it frees.
+                valued = value([row], alone=True)
+            return _logged(request, ok(valued[0]), began, [row], valued, alone=True)
         except RequestError as refused:
-            return answer(request.scope, refused)
+            return _refused(request, refused)
 
-    @app.post(BATCH, responses=promised(Valuations, BODY | WRONG), openapi_extra=_batch_body(schema, contract))
+    @app.post(BATCH, responses=_named(promised(Valuations, BODY | WRONG)), openapi_extra=_batch_body(schema, contract))
     @needs("predict")
     async def batch(request: Request) -> Response:
         """Value many properties at once, in order; one that is wrong refuses them all."""
 
+        began = time.perf_counter()
+
         def valued(body: bytes, include: frozenset[str]) -> Response:
-            return ok({"valuations": request.app.state.predictor.value(intake.many(body), include)})
+            rows = intake.many(body)
+            answers = request.app.state.predictor.value(rows, include)
+            return _logged(request, ok({"valuations": answers}), began, rows, answers)
 
         try:
             include = included(request.scope["query_string"])
             return await to_thread.run_sync(valued, await json_body(request), include)
         except RequestError as refused:
-            return answer(request.scope, refused)
+            return _refused(request, refused)
+
+
+def _logged(
+    request: Request,
+    response: Response,
+    began: float,
+    rows: Sequence[Mapping[str, Any]],
+    answers: Sequence[Mapping[str, Any]],
+    alone: bool = False,
+) -> Response:
+    """The response, with the name that its answers are kept under where they are."""
+    log = request.app.state.log
+    if log and (name := log.take(request.scope, began, rows, answers, alone)):
+        response.raw_headers.append((NAME, name.encode()))
+    return response
+
+
+def _refused(request: Request, refused: RequestError) -> Response:
+    if request.app.state.log:
+        request.app.state.log.refused(refused.status)
+    return answer(request.scope, refused)
 
 
 def add_docs(app: FastAPI, assets: Path) -> None:
@@ -117,6 +150,15 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
     else:
         problem = Problem("request", str(error.detail))
     return answer(request.scope, RequestError(error.status_code, [problem], error.headers))
+
+
+def _named(responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    said = (
+        "What the answer is kept under, where it is: the `prediction_id` of feedback. "
+        "In a batch, the property of row 17 (from 0) has `.17` behind it."
+    )
+    responses[200]["headers"] = {"X-Prediction-Id": {"description": said, "schema": {"type": "string"}}}
+    return responses
 
 
 def _body(schema: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,10 @@ class Sold(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     property_id: Name | None = Field(None, description="As a search shows it.")
-    prediction_id: Name | None = Field(None, description="As an answer to a valuation named itself.")
+    prediction_id: Name | None = Field(
+        None,
+        description="As X-Prediction-Id of an answer; `.17` behind it means row 17.",
+    )
     sold_on: Annotated[datetime.date, BeforeValidator(_day)] = Field(
         description=f"From {FIRST_DAY} to today.", examples=["2025-11-03"]
     )

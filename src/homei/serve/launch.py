@@ -12,6 +12,7 @@ import click
 from homei import lake, params
 from homei.model import champions, package
 from homei.serve.access.launching import entrance
+from homei.serve.predictions.log import CHAMPION, DEFAULT, FOLDER, LATEST, VARIANT
 from homei.warehouse.connection import address
 
 
@@ -38,7 +39,7 @@ def launch(
     click.echo("\n".join(way_in.notes))
     sys.stdout.flush()
     command = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", host, "--port", str(port)]
-    os.execve(sys.executable, [*command, *way_in.options], environment() | way_in.environment)
+    os.execve(sys.executable, [*command, *way_in.options], environment() | variant(champion) | way_in.environment)
 
 
 def checked_bento() -> Path:
@@ -68,10 +69,16 @@ def champion_bento() -> tuple[Path, str]:
 def environment() -> dict[str, str]:
     """The environment that BentoML serves in: its home in the project, no telemetry, nothing written into the Bento.
 
-    The service starts elsewhere: a warehouse in a file is named by its whole path.
+    The service starts elsewhere: a warehouse in a file, and the folder of answers that wait, have their whole path.
     """
-    home = {"BENTOML_HOME": str(package.HOME.resolve()), **_warehouse()}
+    folder = Path(os.environ.get(FOLDER) or DEFAULT)
+    home = {"BENTOML_HOME": str(package.HOME.resolve()), FOLDER: str(folder.resolve()), **_warehouse()}
     return {**os.environ, **home, "BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def variant(champion: bool) -> dict[str, str]:
+    """What the log of answers calls the model that answers."""
+    return {VARIANT: CHAMPION if champion else LATEST}
 
 
 def _warehouse() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from homei.serve.refusal import Problem, RequestError, answer
 from homei.serve.request_ids import App, Message, Receive, Send
@@ -15,12 +16,13 @@ CLOSING = {"connection": "close"}
 class BodyLimit:
     """An ASGI app around `app` that answers 413 to a body of more than `most` bytes and 408 to one that stalls.
 
-    It holds no more than `most` bytes of a body, and hands it on in one piece.
+    A path in `larger` has a limit of its own. It holds no more of a body than that, and hands it on in one piece.
     """
 
-    def __init__(self, app: App, most: int, seconds: float) -> None:
+    def __init__(self, app: App, most: int, seconds: float, larger: Mapping[str, int] | None = None) -> None:
         self.app = app
         self.most = most
+        self.larger = larger or {}
         self.seconds = seconds
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -28,7 +30,7 @@ class BodyLimit:
             return await self.app(scope, receive, send)
         try:
             async with asyncio.timeout(self.seconds):
-                body = await self._body(dict(scope["headers"]), receive)
+                body = await self._body(dict(scope["headers"]), receive, self.larger.get(scope["path"], self.most))
         except TimeoutError:
             late = RequestError(408, [Problem("body", f"did not arrive within {self.seconds:g} s")], CLOSING)
             return await answer(scope, late)(scope, receive, send)
@@ -38,10 +40,10 @@ class BodyLimit:
             return None  # the client has gone
         return await self.app(scope, _handing_on(body, receive), send)
 
-    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
-        too_large = RequestError(413, [Problem("body", f"is larger than {self.most} bytes")], CLOSING)
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes | None:
+        too_large = RequestError(413, [Problem("body", f"is larger than {most} bytes")], CLOSING)
         declared = headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared[:20]) > self.most and b"expect" in headers:
+        if declared.isdigit() and int(declared[:20]) > most and b"expect" in headers:
             raise too_large  # it asks before it sends
         chunks, size, more = [], 0, True
         while more:
@@ -50,12 +52,12 @@ class BodyLimit:
                 return None
             chunk, more = message.get("body", b""), message.get("more_body", False)
             size += len(chunk)
-            if size <= self.most:
+            if size <= most:
                 chunks.append(chunk)
             else:
                 chunks.clear()
-                more = more and size <= PATIENCE * self.most
-        if size > self.most:
+                more = more and size <= PATIENCE * most
+        if size > most:
             raise too_large
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

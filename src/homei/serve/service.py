@@ -11,10 +11,11 @@ from homei.serve.access.doorkeeper import from_environment
 from homei.serve.access.gate import Gate
 from homei.serve.access.loopback import LoopbackOnly
 from homei.serve.access.routes import Routes
-from homei.serve.app import add_docs, create_app
+from homei.serve.app import BATCH, add_docs, create_app
 from homei.serve.contract import read
 from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
+from homei.serve.predictions.log import from_environment as prediction_log
 from homei.serve.predictor import Predictor
 from homei.serve.refusal import failure
 from homei.serve.request_ids import RequestIds
@@ -31,7 +32,9 @@ keeper = from_environment(contract.limits.access, contract.warehouse)
 app = create_app(contract, keeper)
 add_docs(app, SWAGGER)
 # A stalled upload gets its 408 before BentoML's timeout makes it a 504.
-guarded = BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
+guarded = BodyLimit(
+    app, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: contract.limits.max_batch_bytes}
+)
 
 
 @bentoml.service(
@@ -51,12 +54,19 @@ class ValuationService:
     def __init__(self) -> None:
         app.state.predictor = Predictor.load(ROOT, contract)
         app.state.warehouse = Desk(Warehouse(contract.warehouse))
+        app.state.log = prediction_log(contract)
+        app.state.log.start()
         if keeper:
             keeper.start()
+
+    def __is_ready__(self) -> bool:
+        """What /readyz tells; /livez stays well, since a service without its warehouse is not mended by a restart."""
+        return keeper is None or keeper.is_ready
 
     @bentoml.on_shutdown
     def end(self) -> None:
         """Called once the last request was answered."""
+        app.state.log.stop()
         if keeper:
             keeper.stop()
 

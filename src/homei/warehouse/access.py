@@ -11,7 +11,17 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, RowMapping, column, event, select, table
 
 from homei.config import Publish
-from homei.warehouse.connection import LostError, SlowError, WarehouseError, address, connect, reading, shown, writing
+from homei.warehouse.connection import (
+    LostError,
+    NoTableError,
+    SlowError,
+    WarehouseError,
+    address,
+    connect,
+    reading,
+    shown,
+    writing,
+)
 from homei.warehouse.tables import REVISION, publication
 
 Answer = TypeVar("Answer")
@@ -22,6 +32,10 @@ CACHE, MAPPED = 32 << 10, 1 << 30  # KiB a connection, and bytes of the file tha
 
 class UnavailableError(WarehouseError):
     """There is no warehouse, or none that this homei can read: the message is for the operator."""
+
+
+class NoWarehouseError(UnavailableError):
+    """There is a place for a warehouse, and nothing in it: nobody ever published there."""
 
 
 class Warehouse:
@@ -56,6 +70,15 @@ class Warehouse:
 
         return self._twice(whole)
 
+    def append(self, work: Callable[[Connection], None]) -> None:
+        """As `write`, whether anything is published or not; raises NoWarehouseError where there are no tables."""
+
+        def whole(engine: Engine) -> None:
+            with writing(engine) as connection:
+                work(connection)
+
+        self._twice(whole)
+
     def close(self) -> None:
         """Gives all connections back; the next call makes new ones."""
         with self._lock:
@@ -73,6 +96,8 @@ class Warehouse:
                 return whole(engine)
         except (SlowError, UnavailableError):
             raise
+        except NoTableError as error:
+            raise NoWarehouseError(str(error)) from error
         except WarehouseError as error:
             raise UnavailableError(str(error)) from error
 
@@ -80,7 +105,7 @@ class Warehouse:
         url = address(self._publish)
         if url.drivername == "sqlite" and not Path(str(url.database)).is_file():
             self.close()  # else SQLite would go on with the file that was removed
-            raise UnavailableError(f"{shown(url)} is not there")
+            raise NoWarehouseError(f"{shown(url)} is not there")
         with self._lock:
             if self._engine is None:
                 self._engine = self._connect()

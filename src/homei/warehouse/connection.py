@@ -19,6 +19,7 @@ POSTGRESQL = "postgresql+psycopg"
 DRIVERS = dict.fromkeys(("postgres", "postgresql", POSTGRESQL), POSTGRESQL) | {"sqlite": "sqlite"}
 WAIT = 60  # seconds that a writer waits for another one
 CANCELLED = ("57014", "55P03")  # SQLSTATE of a statement that took, or waited, too long
+NO_TABLE = "42P01"  # and of one that names a table that isn't there
 INTERRUPTED = ("SQLITE_INTERRUPT", "SQLITE_BUSY")
 LOCK = 7_246_301  # any number: publications and migrations of one database take turns at it
 
@@ -29,6 +30,10 @@ class WarehouseError(RuntimeError):
 
 class LostError(WarehouseError):
     """A server that can't be reached, or whose connection broke: the same again may work."""
+
+
+class NoTableError(WarehouseError):
+    """A database that holds no warehouse, or one of before the table came."""
 
 
 class SlowError(WarehouseError):
@@ -94,6 +99,19 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def limit_waiting(engine: Engine, milliseconds: int) -> None:
+    """Has a writer of this engine that finds another one at work give up after that time."""
+
+    @event.listens_for(engine, "connect")
+    def _limit(connection: Any, _: Any) -> None:
+        with contextlib.closing(connection.cursor()) as cursor:
+            if engine.dialect.name == "sqlite":
+                cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
+            else:
+                cursor.execute(f"SET lock_timeout = {milliseconds}")
+                connection.commit()
+
+
 @contextlib.contextmanager
 def _told(engine: Engine) -> Iterator[None]:
     try:
@@ -113,6 +131,8 @@ def _kind(error: SQLAlchemyError) -> type[WarehouseError]:
     driver = error.orig
     if getattr(driver, "sqlstate", None) in CANCELLED or getattr(driver, "sqlite_errorname", None) in INTERRUPTED:
         return SlowError
+    if getattr(driver, "sqlstate", None) == NO_TABLE or str(driver).startswith("no such table"):
+        return NoTableError
     # A connection that was refused never was one: psycopg gives it no SQLSTATE.
     refused = type(driver).__module__.startswith("psycopg") and isinstance(error, errors.OperationalError)
     return LostError if error.connection_invalidated or refused else WarehouseError

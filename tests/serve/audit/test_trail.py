@@ -147,12 +147,12 @@ def test_where_nothing_can_be_written_lines_stay_in_memory_and_it_shows(where, e
     monkeypatch.setattr(writer.spill, "add", refuse)
     with writing(engine):
         say(writer, "one", "two")
-        writer._flush()
+        writer._writer.flush()
         assert not writer.is_full
         say(writer, "three")
         assert writer.is_full
     writer._failed_at = None
-    writer._flush()
+    writer._writer.flush()
     assert said(engine) == ["one", "two", "three"]
 
 

@@ -22,6 +22,8 @@ from homei.warehouse.connection import WarehouseError, connect
 EVERY = 2.0  # seconds until a revoked client, a new one or a key that came or went is noticed
 TRUSTED = 300.0  # seconds for which the clients known last are believed where the warehouse is gone
 
+FRESH = 15.0  # seconds after which a warehouse that gives no answer at all counts as gone
+
 log = logging.getLogger("homei.access")
 
 
@@ -37,6 +39,7 @@ class Doorkeeper:
         self._folder, self._engine, self._every = folder, engine, every
         self._clients: dict[str, Client] = {}
         self._seen = -TRUSTED
+        self._is_away = True
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="access", daemon=True)
 
@@ -67,18 +70,24 @@ class Doorkeeper:
         """Whether anyone can be let in: there is a key, the clients were read lately, and the trail takes lines."""
         return bool(self.keys) and time.monotonic() - self._seen <= TRUSTED and not self.trail.is_full
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the warehouse was there when last asked, a moment ago, and anyone can be let in."""
+        return self.is_able and not self._is_away and time.monotonic() - self._seen <= FRESH
+
     def _follow(self) -> None:
         while not self._stopping.wait(self._every):
             try:
                 self._read_clients()
             except WarehouseError as error:
+                self._is_away = True
                 log.error("clients are those of %.0f s ago: %s", time.monotonic() - self._seen, error)
             self._read_keys()
 
     def _read_clients(self) -> None:
         began = time.monotonic()
         self._clients = {client.name: client for client in clients.all_of(self._engine)}
-        self._seen = began
+        self._seen, self._is_away = began, False
 
     def _read_keys(self) -> None:
         try:

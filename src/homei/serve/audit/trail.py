@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import datetime
 import logging
-import threading
 import time
-from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from homei.serve.audit.chain import Line, append, line
 from homei.serve.audit.files import TakenError, locked
 from homei.serve.audit.head import FOLDER, is_intact, keep
 from homei.serve.audit.spill import Spill
-from homei.warehouse.connection import WarehouseError, writing
+from homei.serve.writer import Writer
+from homei.warehouse.connection import WarehouseError, limit_waiting, writing
 
 PAUSE = 0.2  # seconds between writes: what a process that is killed outright can lose
 RETRY = 5.0  # seconds until a warehouse that failed is tried again
@@ -36,14 +36,12 @@ class Trail:
     def __init__(self, engine: Engine, folder: Path, pause: float = PAUSE, retry: float = RETRY) -> None:
         self.spill = Spill(folder)
         self._engine, self._folder = engine, folder
-        self._pause, self._retry = pause, retry
-        self._waiting: deque[tuple[float, dict[str, Any]]] = deque()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
+        self._retry = retry
+        self._writer = Writer("audit", self._write_down, pause)
         self._lock = contextlib.ExitStack()
         self._last = 0
         self._failed_at: float | None = None
-        _be_impatient(engine)
+        limit_waiting(engine, PATIENCE_MS)
 
     def start(self) -> None:
         """Begins to write; raises TakenError where another service keeps its lines in the same folder."""
@@ -52,45 +50,35 @@ class Trail:
         except TakenError as error:
             raise TakenError(f"{error}: give each service a folder of its own by {FOLDER}") from error
         self.record("homei", "service.start", "ok")
-        self._thread.start()
+        self._writer.start()
 
     def stop(self) -> None:
         """Writes what is left, to the warehouse or to the spill file."""
         self.record("homei", "service.stop", "ok")
-        self._stopping.set()
-        self._thread.join()
+        self._writer.stop()
         self._lock.close()
 
     def record(self, actor: str, action: str, outcome: str, **more: Any) -> None:
         """Takes a line of this moment."""
-        self._waiting.append((time.time(), {"actor": actor, "action": action, "outcome": outcome, **more}))
+        self._writer.take((time.time(), {"actor": actor, "action": action, "outcome": outcome, **more}))
 
     @property
     def is_full(self) -> bool:
         """Whether nothing takes lines any more, so that what can't be recorded should not be done."""
-        return len(self._waiting) >= MOST_WAITING
+        return len(self._writer) >= MOST_WAITING
 
-    def _run(self) -> None:
-        while not self._stopping.wait(self._pause):
-            self._flush()
-        self._failed_at = None  # the last chance: try the warehouse whatever happened before
-        self._flush()
-
-    def _flush(self) -> None:
-        taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
+    def _write_down(self, taken: Sequence[tuple[float, dict[str, Any]]]) -> None:
         if not taken and not self.spill:
             return
         lines = [line(happened_at=datetime.datetime.fromtimestamp(at, datetime.UTC), **told) for at, told in taken]
         if not self._write(lines) and lines:
-            try:
-                self.spill.add(lines, self._last)
-            except OSError as error:
-                self._waiting.extendleft(reversed(taken))
-                log.error("audit lines can be written nowhere: %s", error.strerror)
+            self.spill.add(lines, self._last)
 
     def _write(self, lines: list[Line]) -> bool:
         """Whether the warehouse took the lines, after those that waited on the disk."""
-        if self._failed_at is not None and time.monotonic() - self._failed_at < self._retry:
+        # The last time, the warehouse is tried whatever happened before.
+        is_early = self._failed_at is not None and time.monotonic() - self._failed_at < self._retry
+        if is_early and not self._writer.is_ending:
             return False
         spilt = bool(self.spill)
         try:
@@ -109,16 +97,3 @@ class Trail:
         self._failed_at, self._last = None, head.number
         keep(self._folder, head, intact)
         return True
-
-
-def _be_impatient(engine: Engine) -> None:
-    """Has a writer that finds another one at work give up soon."""
-
-    @event.listens_for(engine, "connect")
-    def _limit(connection: Any, _: Any) -> None:
-        with contextlib.closing(connection.cursor()) as cursor:
-            if engine.dialect.name == "sqlite":
-                cursor.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
-            else:
-                cursor.execute(f"SET lock_timeout = {PATIENCE_MS}")
-                connection.commit()

@@ -1,0 +1,78 @@
+"""What Prometheus is told of valuations and of their log, on the page of metrics that BentoML serves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from homei.serve.predictions.lines import Entry
+
+WIDTHS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0)
+
+
+class Metrics:
+    """Counts; made in the process that serves, since BentoML says only there where the figures are gathered."""
+
+    def __init__(self, variant: str, model_version: str, data_version: str, registry: Any = None) -> None:
+        # Imported before that, prometheus_client would gather them where no page shows them.
+        import prometheus_client as prometheus
+
+        where = {"registry": registry or prometheus.REGISTRY}
+        self._variant = variant
+        by_variant = ["variant"]
+        self._valued = prometheus.Counter("homei_valuations", "Valuations that were given.", by_variant, **where)
+        self._beyond = prometheus.Counter(
+            "homei_valuations_beyond_knowledge", "Those of homes with a flag.", by_variant, **where
+        )
+        self._flags = prometheus.Counter(
+            "homei_valuation_flags", "Flags of valuations.", [*by_variant, "flag"], **where
+        )
+        self._width = prometheus.Histogram(
+            "homei_interval_relative_width", "The interval's width by the price.", by_variant, buckets=WIDTHS, **where
+        )
+        self._refused = prometheus.Counter(
+            "homei_valuation_requests_refused", "Requests for valuations that were refused.", ["status"], **where
+        )
+        self._lines = prometheus.Counter(
+            "homei_prediction_lines",
+            "Answers on their way: spooled to the disk, kept in the warehouse, lost, unkept for want of a warehouse.",
+            ["fate"],
+            **where,
+        )
+        self._waiting = prometheus.Gauge(
+            "homei_prediction_spool_bytes", "Of answers on the disk.", multiprocess_mode="livesum", **where
+        )
+        info = prometheus.Gauge(
+            "homei_model_info", "1; the labels say what answers.", ["variant", "model_version", "data_version"],
+            multiprocess_mode="max", **where,
+        )  # fmt: skip
+        info.labels(variant, model_version, data_version).set(1)
+        for fate in ("spooled", "kept", "lost", "unkept"):
+            self._lines.labels(fate)
+
+    def valued(self, given: Entry) -> None:
+        """Counts the answers of an entry."""
+        width = self._width.labels(self._variant)
+        flags: Counter[str] = Counter()
+        beyond = 0
+        for answer in given.answers:
+            interval = answer["interval"]
+            if price := answer["predicted_price"]:
+                width.observe((interval["high"] - interval["low"]) / price)
+            if answer["flags"]:
+                beyond += 1
+                flags.update(answer["flags"])
+        self._valued.labels(self._variant).inc(len(given.answers))
+        self._beyond.labels(self._variant).inc(beyond)
+        for flag, count in flags.items():
+            self._flags.labels(self._variant, flag).inc(count)
+
+    def refused(self, status: int) -> None:
+        self._refused.labels(str(status)).inc()
+
+    def lines(self, fate: str, count: int) -> None:
+        """Counts lines that were `spooled`, `kept`, `lost` or `unkept`."""
+        self._lines.labels(fate).inc(count)
+
+    def waiting(self, size: int) -> None:
+        self._waiting.set(size)
