@@ -25,6 +25,7 @@ from sqlalchemy import Column, Engine, MetaData, Table, Text, select, text
 
 from homei import lake
 from homei.config import Intervals, Publish
+from homei.features.columns import MARKET_LEVEL, month_of
 from homei.params import pick
 from homei.warehouse import merge, publish
 from homei.warehouse.connection import connect, reading, writing
@@ -188,15 +189,19 @@ def simulate(homes: int) -> None:
     addresses = [f"Flat {n % 90}, {n % 97} Street{street} Road" for n, street in enumerate(streets.tolist())]
     places = {"latitude": random.uniform(44.85, 45.15, homes), "longitude": random.uniform(-30.15, -29.85, homes)}
     lake.write(lake.typed(pd.DataFrame({**own, "address": addresses, **places})), lake.RESOLVED_PROPERTIES)
-    _sales(key, days, price, area)
+    _sales(own, days, price)
     _valuations(key, price)
     _others()
 
 
-def _sales(key: np.ndarray, days: pd.Series, price: np.ndarray, area: np.ndarray) -> None:
-    told = {"transaction_id": np.char.replace(key.astype(str), "P", "T").astype(object), "property_id": key}
-    told |= {"sale_date": days, "price": price, "square_meters": area, "is_market": True}
+def _sales(own: dict[str, np.ndarray], days: pd.Series, price: np.ndarray) -> None:
+    """Each home sold once, and the city's level, which doesn't move."""
+    told = {name: own[name] for name in ("property_id", "location", "property_type", "square_meters")}
+    told |= {"transaction_id": np.char.replace(own["property_id"].astype(str), "P", "T").astype(object)}
+    told |= {"sale_date": days, "price": price, "is_market": True}
     lake.write(lake.typed(pd.DataFrame(told)), lake.RESOLVED_SALES)
+    months = np.arange(2021 * 12, month_of(AS_OF) + 2)
+    lake.write(pd.DataFrame({"month": months, MARKET_LEVEL: 8.0}), lake.MARKET_INDEX)
 
 
 def _valuations(key: np.ndarray, price: np.ndarray) -> None:

@@ -11,8 +11,10 @@ import click
 
 import homei
 from homei import params, stages
+from homei.model import commands as registry
 from homei.serve.access import commands as access
 from homei.source import ROOMS, Source
+from homei.warehouse import commands as warehouse
 
 PATH = click.Path(path_type=Path)
 
@@ -131,83 +133,6 @@ def serve(host: str, port: int, champion: bool, certificate: Path | None, certif
 
 
 @cli.command()
-@click.option("--dry-run", is_flag=True, help="Show the decision; record nothing.")
-def promote(dry_run: bool) -> None:
-    """Put what was built in the champion's place, if it is better beyond noise.
-
-    The challenger is what dvc.lock records, all of it committed. It must err less than the champion on sales that
-    neither had seen (the whole interval of a paired bootstrap), keep the ratio bands and its intervals' coverage, and
-    beat the baselines. The decision is committed to registry/decisions.jsonl, a promotion is tagged as GTO does:
-    valuation@v1.1.0, valuation#production#2. Ends with 1 where the challenger is refused.
-    """
-    from homei.model.promote import promote as judge
-    from homei.model.promote import told
-
-    given = params.pick("promote", "seed")
-    decision = judge(given.promote, given.seed, write=not dry_run)
-    click.echo(told(decision, dry_run))
-    if decision["action"] == "refuse":
-        sys.exit(1)
-
-
-@cli.command()
-def champions() -> None:
-    """List the models that were promoted, what they were measured, and which is in use."""
-    from homei.model.promote import listed
-
-    click.echo(listed())
-
-
-@cli.command()
-@click.argument("version", required=False)
-def rollback(version: str | None) -> None:
-    """Put an earlier champion back into use, every byte as it was promoted.
-
-    VERSION is one that `homei champions` lists, by default the one that today's champion replaced. What was built in
-    the workspace stays as it is: `homei serve --champion` serves the champion.
-    """
-    from homei.model import champions as registry
-
-    chosen = registry.find(version) if version else registry.version_before()
-    folder = registry.roll_back(chosen)
-    click.echo(f"{chosen.name} is in use again: `homei serve --champion` serves it from {folder}")
-    click.echo("What was built in the workspace is untouched. Publish it: git push --follow-tags, dvc push")
-
-
-@cli.command()
-@click.option("--check", is_flag=True, help="Write nothing; compare the warehouse with the receipt.")
-def publish(check: bool) -> None:
-    """Stage: bring properties, customers and the market into the warehouse.
-
-    The warehouse is the PostgreSQL or SQLite database whose address the environment variable HOMEI_WAREHOUSE holds (or
-    whatever `publish.address` in params/ calls it), by default data/warehouse/homei.db. Readers see what was published
-    before until all is there. What is there is written to reports/publish/receipt.json.
-    """
-    if not check:
-        stages.run("publish")
-        return
-    from homei.warehouse.publish import check as find_differences
-
-    differences = find_differences(params.pick("publish").publish)
-    for difference in differences:
-        click.echo(difference, err=True)
-    if differences:
-        raise click.ClickException(f"{len(differences)} differences found: `homei publish` mends them")
-    click.echo("the warehouse is what the receipt says")
-
-
-@cli.command()
-def migrate() -> None:
-    """Bring the warehouse's schema to the newest revision; what it holds stays."""
-    from homei.warehouse.connection import connect, shown
-    from homei.warehouse.schema import migrate as bring
-
-    engine = connect(params.pick("publish").publish)
-    before, now = bring(engine)
-    click.echo(f"{shown(engine.url)}: revision {now}" + ("" if before == now else f", was {before or 'empty'}"))
-
-
-@cli.command()
 @click.argument("number", metavar="N", type=click.IntRange(min=1))
 @click.option(
     "--from", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV or Parquet file."
@@ -286,8 +211,11 @@ def java() -> None:
     click.echo(f"Java: {ensure()}")
 
 
-for _group in (access.key, access.client, access.audit):
-    cli.add_command(_group)
+for _command in (
+    registry.promote, registry.champions, registry.rollback, warehouse.publish, warehouse.migrate,
+    access.key, access.client, access.audit,
+):  # fmt: skip
+    cli.add_command(_command)
 
 
 def _stage_command(name: str) -> click.Command:

@@ -15,7 +15,7 @@ from homei.serve.refusal import RequestError
 
 TOMORROW = datetime.date(2022, 1, 1)
 VERSIONS = {"currency": "EUR", "model_version": "m1", "data_version": "d1", "as_of": TOMORROW}
-CONTRACT = SimpleNamespace(level=0.9, numeric=["lot"], categorical=[], **VERSIONS)
+CONTRACT = SimpleNamespace(level=0.9, numeric=["lot"], categorical=[], default_date=TOMORROW, **VERSIONS)
 
 
 class Market:

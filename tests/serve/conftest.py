@@ -2,35 +2,30 @@
 
 import contextlib
 import datetime
-import threading
-import time
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import numpy as np
+import postgres
 import pytest
-import uvicorn
+import warehouses
 import yaml
+from around import served, whole
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from newcomer import free_port
 
 from homei import params
+from homei.config import Publish
 from homei.model.estimators import UnexplainedError
 from homei.model.reasons import Reasons
 from homei.model.scope import Scope
-from homei.serve.app import BATCH, create_app
 from homei.serve.contract import Contract
-from homei.serve.desk import Desk
-from homei.serve.limits import BodyLimit
 from homei.serve.predictor import Predictor
-from homei.serve.refusal import failure
-from homei.serve.request_ids import RequestIds
-from homei.warehouse.access import Warehouse
 
 GROUPS = Path(__file__).parents[2] / "params"
 LAST_MONTH = 2026 * 12  # January 2026
@@ -132,13 +127,28 @@ def server(contract, predictor) -> Iterator[str]:
         yield url
 
 
-def whole(contract, predictor):
-    """The app with all that is around it in a Bento."""
-    app = create_app(contract)
-    app.state.predictor = predictor
-    app.state.warehouse = Desk(Warehouse(contract.warehouse))
-    limited = BodyLimit(app, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: 200_000})
-    return RequestIds(limited, failure)
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def warehouse(request, tmp_path_factory) -> Iterator[Publish]:
+    """A published warehouse of each kind."""
+    settings = Publish(address=f"HOMEI_WAREHOUSE_{request.param.upper()}", file="")
+    with contextlib.ExitStack() as stack:
+        if request.param == "sqlite":
+            address = f"sqlite:///{tmp_path_factory.mktemp('warehouse') / 'homei.db'}"
+        else:
+            if postgres.binaries() is None and not os.environ.get("CI"):
+                pytest.skip("no PostgreSQL here: Debian's package postgresql has it")
+            address = stack.enter_context(postgres.running()).url
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv(settings.address, address)
+        warehouses.publish(settings)
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def reader(contract, predictor, warehouse) -> Iterator[httpx.Client]:
+    """A client of a service with a published warehouse."""
+    with served(whole(contract, predictor, warehouse)) as url, httpx.Client(base_url=url, timeout=30) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
@@ -151,19 +161,6 @@ def serving():
 def client(server) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server, timeout=30) as opened:
         yield opened
-
-
-@contextlib.contextmanager
-def served(app) -> Iterator[str]:
-    port = free_port()
-    running = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    while not running.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    running.should_exit = True
-    thread.join()
 
 
 @pytest.fixture(scope="session")

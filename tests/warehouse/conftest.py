@@ -36,17 +36,18 @@ def settings(request, tmp_path, monkeypatch) -> Publish:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(ADDRESS, raising=False)
     if request.param == "postgresql":
-        monkeypatch.setenv(ADDRESS, new_database(request.getfixturevalue("server")))
+        monkeypatch.setenv(ADDRESS, emptied(request.getfixturevalue("server")))
     return Publish(address=ADDRESS, file="data/warehouse/homei.db")
 
 
-def new_database(server) -> str:
-    admin = sqlalchemy.create_engine(server.url, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        number = connection.exec_driver_sql("select count(*) from pg_database").scalar_one()
-        connection.exec_driver_sql(f"create database warehouse_{number}")
+def emptied(server) -> str:
+    """The address of the server's database, in which there is nothing."""
+    admin = sqlalchemy.create_engine(server.url)
+    with admin.begin() as connection:
+        connection.exec_driver_sql("drop schema public cascade")
+        connection.exec_driver_sql("create schema public")
     admin.dispose()
-    return server.url.removesuffix("postgres") + f"warehouse_{number}"
+    return server.url
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def opened(text: str, asked: str) -> Cursor:
     """The cursor of a text; raises RequestError for what is none, or one of another question."""
     try:
         cursor = _read(text)
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise _refused("is none that this service gave out") from None
     if cursor.question != asked:
         raise _refused("is of another search: filters and sort should stay as they were")
@@ -68,8 +68,7 @@ def _read(text: str) -> Cursor:
         and math.isfinite(value)
         and abs(value) < 1e300
         and isinstance(property_id, str)
-        and "\0" not in property_id
-        and property_id.isascii() | property_id.isprintable()
+        and property_id.isprintable()
         and backwards in (0, 1)
         and type(counted) is int
         and 0 <= counted <= MOST_COUNTED + 1

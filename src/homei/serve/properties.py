@@ -71,8 +71,9 @@ def _searching(asked: Search, contract: Contract) -> Any:
     def whole(connection: Connection, published: RowMapping) -> dict[str, Any]:
         cursors.require_same_data(cursor, published["digest"])
         start = cursor.start if cursor else None
-        page = find(connection, filters, place, order, asked.sort.startswith("-"), asked.limit, start)
-        counted = cursor.counted if cursor else _counted(page, lambda: count(connection, filters, place, order))
+        counted = cursor.counted if cursor else count(connection, filters, place, order)
+        falling, many = asked.sort.startswith("-"), counted > MOST_COUNTED
+        page = find(connection, filters, place, order, falling, asked.limit, start, many)
         return {
             "properties": [listed(home, published["level"]) for home in page.homes],
             "total": {"count": min(counted, MOST_COUNTED), "exact": counted <= MOST_COUNTED},
@@ -81,11 +82,6 @@ def _searching(asked: Search, contract: Contract) -> Any:
         }
 
     return whole
-
-
-def _counted(page: Page, counting: Any) -> int:
-    """How many homes there are, where a first page doesn't show them all anyway."""
-    return counting() if page.has_next else len(page.homes)
 
 
 def _ends(page: Page, counted: int, question: str, digest: str) -> dict[str, str | None]:

@@ -35,10 +35,11 @@ class Kept(NamedTuple):
 def keep(connection: Connection, client: str, key: str, sale: Sale, now: datetime.datetime) -> Kept:
     """Keeps a sale under a client's key, unless there is one: then what was told first stays and is given back."""
     row = {"client": client, "key": key, "received_at": now, **asdict(sale)}
-    added = connection.execute(INSERTS[connection.dialect.name](feedback).values(row).on_conflict_do_nothing())
+    insert = INSERTS[connection.dialect.name](feedback).values(row).on_conflict_do_nothing()
+    added = connection.execute(insert.returning(feedback.c.key)).one_or_none()
     found = kept(connection, client, key)
     assert found is not None
-    return found._replace(is_new=added.rowcount == 1)
+    return found._replace(is_new=added is not None)
 
 
 def kept(connection: Connection, client: str, key: str) -> Kept | None:

@@ -38,13 +38,13 @@ def _sold(sales: pd.DataFrame, months: pd.Series) -> pd.DataFrame:
     day = pd.to_datetime(sales["sale_date"])
     month = day.dt.to_period("M").dt.start_time
     sold = sales[sales["is_market"].fillna(False).astype(bool) & month.isin(months)]
-    per_square_meter = sold["price"] / sold["square_meters"]
+    price = sold["price"].astype("f8")
     return pd.DataFrame(
         {
             **{key: sold[key].astype(object) for key in KEYS},
             "day": day[sold.index],
-            "price": sold["price"],
-            "cents": np.rint(per_square_meter * CENTS),
+            "price": price,
+            "cents": np.rint(price / sold["square_meters"].astype("f8") * CENTS),
         }
     ).dropna(subset=list(KEYS))
 

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Float,
     RowMapping,
     Select,
-    and_,
     case,
     false,
     func,
@@ -28,7 +27,9 @@ from sqlalchemy import (
 from homei.warehouse.tables import STRIPS, property_analytics
 from homei.warehouse.words import containing, terms
 
-MOST_COUNTED = 10_000  # matches: counting a million takes longer than a page may
+# Matches: ten thousand took 43 ms where a condition had to be looked up row by row, more than a page may.
+MOST_COUNTED = 1_000
+FEW_STRIPS = 8  # whose homes are sorted sooner than an order is searched for them
 MOST_STRIPS = 200  # that are named one by one: more are a range
 
 home = property_analytics.c
@@ -107,14 +108,19 @@ def find(
     descending: bool,
     limit: int,
     start: Start | None,
+    many: bool = False,
 ) -> Page:
-    """A page of at most `limit` homes, from the beginning or from `start` on."""
+    """A page of at most `limit` homes, from the beginning or from `start` on.
+
+    Where `many` match, they are looked for along the order; where few do, by their place, and then sorted.
+    """
     away = _square_distance(filters, place)
     by = away if order == DISTANCE else ORDERS[order]
     assert by is not None
     falling = descending != (start is not None and start.backwards)
     columns = [*SHOWN, by.label("order_value")] + ([] if away is None else [away.label("square_distance")])
-    query = select(*columns).where(*conditions(connection, filters, place), by.is_not(None))
+    by_strips = order == DISTANCE or not many
+    query = select(*columns).where(*conditions(connection, filters, place, by_strips), by.is_not(None))
     if start is not None:
         key, at = tuple_(by, home.property_id), tuple_(_bound(start.value, by), literal(start.property_id))
         query = query.where(key < at if falling else key > at)
@@ -135,8 +141,10 @@ def count(connection: Connection, filters: Filters, place: Place, order: str) ->
     return connection.execute(select(func.count()).select_from(_first(found, MOST_COUNTED + 1))).scalar_one()
 
 
-def conditions(connection: Connection, filters: Filters, place: Place) -> list[ColumnElement[bool]]:
-    """The filters as conditions on property_analytics, every value bound."""
+def conditions(
+    connection: Connection, filters: Filters, place: Place, by_strips: bool = True
+) -> list[ColumnElement[bool]]:
+    """The filters as conditions on property_analytics, every value bound; `by_strips` has the index of places used."""
     found: list[ColumnElement[bool]] = []
     if filters.location is not None:
         found.append(home.location == filters.location)
@@ -147,34 +155,35 @@ def conditions(connection: Connection, filters: Filters, place: Place) -> list[C
         found += [column >= low] if low is not None else []
         found += [column <= high] if high is not None else []
     if filters.south is not None:
-        found.append(_box(place, filters.south, filters.west, filters.north, filters.east))
+        found += _box(place, filters.south, filters.west, filters.north, filters.east, by_strips)
     if filters.radius is not None:
-        found += _circle(filters, place)
+        found += _circle(filters, place, by_strips)
     if filters.address is not None:
         found.append(containing(connection, home.property_id, terms(filters.address)))
     return found
 
 
-def _box(place: Place, south: float, west: float, north: float, east: float) -> ColumnElement[bool]:
+def _box(
+    place: Place, south: float, west: float, north: float, east: float, by_strips: bool
+) -> list[ColumnElement[bool]]:
+    found = [home.longitude.between(west, east), home.latitude.between(south, north)]
     height = STRIPS[place.system]
     first, last = math.floor(south / height), math.floor(north / height)
+    if not by_strips and last - first >= FEW_STRIPS:
+        return found
     strips = list(range(first, last + 1)) if last - first < MOST_STRIPS else None
-    return and_(
-        home.strip.in_(strips) if strips else home.strip.between(first, last),
-        home.longitude.between(west, east),
-        home.latitude.between(south, north),
-    )
+    return [home.strip.in_(strips) if strips else home.strip.between(first, last), *found]
 
 
-def _circle(filters: Filters, place: Place) -> list[ColumnElement[bool]]:
+def _circle(filters: Filters, place: Place, by_strips: bool) -> list[ColumnElement[bool]]:
     away, radius = _square_distance(filters, place), filters.radius
     if away is None:
         return [false()]
     assert filters.latitude is not None and filters.longitude is not None and radius is not None
     up, across = radius / place.north, radius / place.east
     latitude, longitude = filters.latitude, filters.longitude
-    around = _box(place, latitude - up, longitude - across, latitude + up, longitude + across)
-    return [around, away <= radius * radius]
+    around = _box(place, latitude - up, longitude - across, latitude + up, longitude + across, by_strips)
+    return [*around, away <= radius * radius]
 
 
 def _square_distance(filters: Filters, place: Place) -> ColumnElement[float] | None:

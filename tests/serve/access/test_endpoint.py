@@ -1,5 +1,6 @@
 """The token endpoint, as RFC 6749 has it."""
 
+import asyncio
 import base64
 import time
 
@@ -112,6 +113,13 @@ def test_a_client_that_is_not_there_costs_the_same_comparison(place, monkeypatch
         session.post(TOKEN, data=GRANT | own(place) | {"client_secret": "guess"})
     assert len(compared) == 2
     assert all(known.startswith("$argon2id$v=19$m=19456,t=2,p=1$") for known in compared)
+
+
+def test_nothing_matches_a_client_that_is_not_there_not_even_the_secret_that_is_compared_instead(monkeypatch):
+    monkeypatch.setattr(secrets, "new_secret", lambda: "nobody's")
+    comparer = secrets.Comparer()
+    assert not asyncio.run(comparer.matches("nobody's", None))
+    assert asyncio.run(comparer.matches("own", secrets.hashed("own")))
 
 
 def test_more_than_can_be_compared_are_told_to_come_again(place, monkeypatch):

@@ -25,6 +25,14 @@ def test_whoever_waits_as_long_as_he_is_told_may_ask(rate, asked):
     assert wait == 0 or rates.wait("a", rate, 5.0 + wait) == 0
 
 
+@given(st.integers(1, 20), st.integers(0, 100_000))
+def test_however_long_a_client_was_quiet_it_gets_no_more_than_its_burst_at_once(rate, quiet):
+    rates = Rates()
+    rates.wait("a", rate, 0.0)
+    at_once = [rates.wait("a", rate, 10.0 + quiet) for _ in range(5 * rate)]
+    assert at_once.count(0) == rate * throttle.BURST_SECONDS
+
+
 def test_a_lock_holds_its_time_and_then_ends(contract):
     lock = LockOut(contract.limits.access)  # 5 failures, 60 s
     assert [lock.fail("1.2.3.4", now) for now in (0, 10, 20, 30, 40)] == [False] * 4 + [True]

@@ -1,0 +1,39 @@
+"""The app with all that is around it in a Bento, on a port of loopback."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+
+import uvicorn
+from newcomer import free_port
+
+from homei.config import Publish
+from homei.serve.app import BATCH, create_app
+from homei.serve.desk import Desk
+from homei.serve.limits import BodyLimit
+from homei.serve.refusal import failure
+from homei.serve.request_ids import RequestIds
+from homei.warehouse.access import Warehouse
+
+
+def whole(contract, predictor, settings: Publish | None = None):
+    """The app with all that is around it in a Bento."""
+    app = create_app(contract)
+    app.state.predictor = predictor
+    app.state.warehouse = Desk(Warehouse(settings or contract.warehouse))
+    limited = BodyLimit(app, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: 200_000})
+    return RequestIds(limited, failure)
+
+
+@contextlib.contextmanager
+def served(app) -> Iterator[str]:
+    port = free_port()
+    running = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    running.should_exit = True
+    thread.join()

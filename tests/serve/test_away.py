@@ -1,0 +1,111 @@
+"""A service whose warehouse is away, empty, old, slow or restarted: clean answers, and back by itself."""
+
+import contextlib
+import sqlite3
+import time
+
+import httpx
+import postgres
+import pytest
+import warehouses
+from around import served, whole
+
+from homei.config import Publish
+from homei.serve import desk
+from homei.warehouse.access import Warehouse
+from homei.warehouse.tables import REVISION
+
+PRICE, SEARCH = "/api/v1/predict/price", "/api/v1/properties/search"
+ROUTES = [SEARCH, "/api/v1/properties/p001", "/api/v1/analytics/market-trends"]
+HOME = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
+SETTINGS = Publish(address="HOMEI_AWAY", file="")
+
+
+@pytest.fixture
+def client(contract, predictor, tmp_path, monkeypatch):
+    monkeypatch.setenv(SETTINGS.address, f"sqlite:///{tmp_path / 'homei.db'}")
+    with served(whole(contract, predictor, SETTINGS)) as url, httpx.Client(base_url=url, timeout=30) as opened:
+        yield opened
+
+
+def away(response):
+    assert response.status_code == 503, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert int(response.headers["retry-after"]) > 0
+    assert "sqlite" not in response.text and "homei.db" not in response.text
+    return response.json()["detail"]
+
+
+def test_without_a_warehouse_homes_are_valued_and_routes_say_what_is_to_be_done(client, tmp_path):
+    for route in ROUTES:
+        assert "`homei publish`" in away(client.get(route))
+    sale = {"property_id": "p001", "sold_on": "2025-11-03", "price": 1}
+    away(client.post("/api/v1/feedback", json=sale, headers={"idempotency-key": "k"}))
+    assert client.post(PRICE, json=HOME).status_code == 200
+    assert not (tmp_path / "homei.db").exists()
+
+
+def test_what_is_published_while_the_service_runs_is_found(client, tmp_path):
+    away(client.get(SEARCH))
+    (tmp_path / "homei.db").touch()
+    away(client.get(SEARCH))
+    warehouses.publish(SETTINGS)
+    assert client.get(SEARCH).status_code == 200
+    for name in ("homei.db", "homei.db-wal", "homei.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    away(client.get(SEARCH))
+    warehouses.publish(SETTINGS)
+    assert client.get(SEARCH).status_code == 200
+
+
+def test_a_warehouse_of_another_revision_is_not_read(client, tmp_path):
+    warehouses.publish(SETTINGS)
+    with contextlib.closing(sqlite3.connect(tmp_path / "homei.db", isolation_level=None)) as connection:
+        connection.execute("update alembic_version set version_num = '0003'")
+        away(client.get(SEARCH))
+        connection.execute("update alembic_version set version_num = ?", [REVISION])
+    assert client.get(SEARCH).status_code == 200
+
+
+def test_a_file_that_is_no_database_is_away_too(client, tmp_path):
+    (tmp_path / "homei.db").write_bytes(b"nonsense" * 1000)
+    away(client.get(SEARCH))
+
+
+def test_an_address_that_is_none_is_not_shown(client, monkeypatch):
+    monkeypatch.setenv(SETTINGS.address, "mysql://me:secret@host/name")
+    assert "secret" not in away(client.get(SEARCH))
+
+
+SLOW = {
+    "sqlite": "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n",
+    "postgresql": "select pg_sleep(60)",
+}
+
+
+def test_a_statement_without_end_is_ended_and_the_next_one_answered(warehouse):
+    reader = Warehouse(warehouse, connections=1, seconds=0.3)
+    began = time.monotonic()
+    with pytest.raises(desk.SlowError):
+        reader.read(lambda connection, _: connection.exec_driver_sql(SLOW[connection.dialect.name]).all())
+    assert time.monotonic() - began < 3
+    assert reader.read(lambda _, published: published["digest"]) == warehouses.TOLD["digest"]
+    reader.close()
+
+
+def test_a_server_that_is_restarted_is_found_again(contract, predictor, monkeypatch):
+    if postgres.binaries() is None:
+        pytest.skip("no PostgreSQL here")
+    with postgres.running() as server:
+        monkeypatch.setenv(SETTINGS.address, server.url)
+        warehouses.publish(SETTINGS)
+        with served(whole(contract, predictor, SETTINGS)) as url, httpx.Client(base_url=url, timeout=30) as client:
+            assert client.get(SEARCH).status_code == 200
+            server.stop()
+            away(client.get(SEARCH))
+            assert client.post(PRICE, json=HOME).status_code == 200
+            server.start()
+            assert client.get(SEARCH).status_code == 200
+            server.stop()
+            server.start()
+            assert client.get(SEARCH).status_code == 200, "a connection of before the restart was used"
