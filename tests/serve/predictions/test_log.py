@@ -15,7 +15,7 @@ import httpx
 import postgres
 import pytest
 
-from homei.serve.predictions import spool
+from homei.serve.predictions import log, spool
 from homei.warehouse.connection import connect, writing
 
 PRICE, BATCH = "/api/v1/predict/price", "/api/v1/predict/batch"
@@ -243,16 +243,28 @@ def test_ten_thousand_rows_are_taken_at_once_and_written_in_pieces(place):
 
 def test_a_file_that_was_brought_but_not_removed_is_not_kept_twice(place, until):
     place.migrate()
+    engine = connect(place.publish)
     with place.running() as log:
-        log.take({}, 0.0, [{"property_id": None}], [ANSWER], True)
-        log._writer.flush()
-        kept = log._spool.oldest()
-        text = kept.read_text() if kept else ""
-        until(lambda: place.lines("kept") == 1)
-    (place.folder / "waiting" / "00" / "current").write_text(text)
+        with writing(engine):
+            log.take({}, 0.0, [{"property_id": None}] * 3, [ANSWER] * 3, False)
+            until(lambda: place.lines("spooled") == 3)
+            waiting = next(file for file in (place.folder / "waiting" / "00").iterdir() if file.name != "lock")
+            written = waiting.read_bytes()
+        until(lambda: place.lines("kept") == 3)
+    engine.dispose()
+    assert written.count(b"\n") == 3
+    (place.folder / "waiting" / "00" / "current").write_bytes(written)
     with place.running():
-        until(lambda: not list((place.folder / "waiting" / "00").glob("c*")))
-    assert len(place.kept()) == 1
+        until(lambda: place.lines("kept") == 3)
+    assert len(place.kept()) == 3
+
+
+def test_a_folder_that_cant_be_written_is_named_at_once(contract, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOMEI_PREDICTIONS", str(tmp_path / "file"))
+    monkeypatch.setattr(log, "Metrics", lambda *_: None)
+    with pytest.raises(log.FolderError, match=r"HOMEI_PREDICTIONS names .*file, where"):
+        log.from_environment(contract)
 
 
 def test_a_postgresql_that_is_killed_under_load_and_comes_back_gets_every_answer(

@@ -33,6 +33,10 @@ VISIT = "homei.visit"  # where a guard around the app says who asks
 log = logging.getLogger("homei.predictions")
 
 
+class FolderError(RuntimeError):
+    """A folder for lines that wait which can't hold any; the message names the setting."""
+
+
 class PredictionLog:
     """Counts answers, and keeps them where there is a `folder` for lines that wait and a warehouse to bring them to."""
 
@@ -113,10 +117,17 @@ class PredictionLog:
 
 
 def from_environment(contract: Contract) -> PredictionLog:
-    """The log that the environment of `homei serve` asks for; to be made in the process that serves."""
+    """The log that the environment of `homei serve` asks for; to be made in the process that serves.
+
+    Raises FolderError where it names a folder that can't be written.
+    """
     variant = os.environ.get(VARIANT) or LATEST
     metrics = Metrics(variant, contract.model_version, contract.data_version)
     folder = os.environ.get(FOLDER)
     if not (folder and contract.limits.log):
         return PredictionLog(variant, metrics)
-    return PredictionLog(variant, metrics, Path(folder), Warehouse(contract.warehouse, connections=1, seconds=SECONDS))
+    warehouse = Warehouse(contract.warehouse, connections=1, seconds=SECONDS)
+    try:
+        return PredictionLog(variant, metrics, Path(folder), warehouse)
+    except OSError as error:
+        raise FolderError(f"{FOLDER} names {folder}, where nothing can be written: {error.strerror}") from error
