@@ -47,14 +47,17 @@ def promised(model: type[BaseModel], refusals: Mapping[int, str], status: int = 
     return {status: {"model": model, "description": "The answer."}, **refused}
 
 
-def describe_problems(app: FastAPI) -> None:
-    """Makes the app's OpenAPI tell that refusals are problem details, and that every answer has a request id."""
+def describe_answers(app: FastAPI) -> None:
+    """Makes the app's OpenAPI tell in a route's line what it is for, that refusals are problem details, and that every
+    answer has a request id.
+    """
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             for operations in plain()["paths"].values():
                 for operation in operations.values():
+                    operation["summary"] = operation.pop("description", operation["summary"]).removesuffix(".")
                     _describe(operation["responses"])
         assert app.openapi_schema is not None
         return app.openapi_schema

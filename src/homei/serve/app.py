@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from homei.serve.access.doorkeeper import Doorkeeper
 from homei.serve.access.endpoint import add_token_endpoint
 from homei.serve.access.scopes import describe_security, needs
-from homei.serve.answers import BODY, WRONG, DirectRoute, describe_problems, ok, promised
+from homei.serve.answers import BODY, WRONG, DirectRoute, describe_answers, ok, promised
 from homei.serve.bodies import json_body
 from homei.serve.contract import Contract
 from homei.serve.feedback import add_feedback
@@ -54,7 +54,7 @@ def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
     add_properties(app, contract)
     add_trends(app)
     add_feedback(app)
-    describe_problems(app)
+    describe_answers(app)
     if keeper:
         add_token_endpoint(app, keeper)
         describe_security(app)
@@ -64,7 +64,12 @@ def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
 def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
     schema = intake.model.model_json_schema()
 
-    @app.post(PRICE, responses=_named(promised(Valuation, BODY | WRONG)), openapi_extra=_body(schema, contract.example))
+    @app.post(
+        PRICE,
+        tags=["valuations"],
+        responses=_named(promised(Valuation, BODY | WRONG)),
+        openapi_extra=_body(schema, contract.example),
+    )
     @needs("predict")
     async def price(request: Request) -> Response:
         """Value one property."""
@@ -82,7 +87,12 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
         except RequestError as refused:
             return _refused(request, refused)
 
-    @app.post(BATCH, responses=_named(promised(Valuations, BODY | WRONG)), openapi_extra=_batch_body(schema, contract))
+    @app.post(
+        BATCH,
+        tags=["valuations"],
+        responses=_named(promised(Valuations, BODY | WRONG)),
+        openapi_extra=_batch_body(schema, contract),
+    )
     @needs("predict")
     async def batch(request: Request) -> Response:
         """Value many properties at once, in order; one that is wrong refuses them all."""
@@ -134,6 +144,7 @@ def add_docs(app: FastAPI, assets: Path) -> None:
             swagger_js_url="/docs-assets/swagger-ui-bundle.js",
             swagger_css_url="/docs-assets/swagger-ui.css",
             swagger_favicon_url="/docs-assets/favicon-light-32x32.png",
+            swagger_ui_parameters={"defaultModelsExpandDepth": -1},  # the list of all schemas buries the routes
         )
 
     @app.get("/", include_in_schema=False)

@@ -69,7 +69,11 @@ def add_feedback(app: FastAPI) -> None:
     body = {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
 
     @app.post(
-        FEEDBACK, responses=responses, openapi_extra={"parameters": [_HEADER], "requestBody": body}, status_code=201
+        FEEDBACK,
+        tags=["feedback"],
+        responses=responses,
+        openapi_extra={"parameters": [_HEADER], "requestBody": body},
+        status_code=201,
     )
     @needs("feedback")
     async def feedback(request: Request) -> Response:

@@ -29,7 +29,12 @@ ABSENT = {404: "No such property is published."}
 def add_properties(app: FastAPI, contract: Contract) -> None:
     """Adds both routes; they ask the Desk in `app.state.warehouse`."""
 
-    @app.get(SEARCH, responses=promised(Homes, WRONG | AWAY), openapi_extra={"parameters": parameters(Search)})
+    @app.get(
+        SEARCH,
+        tags=["properties"],
+        responses=promised(Homes, WRONG | AWAY),
+        openapi_extra={"parameters": parameters(Search)},
+    )
     @needs("analytics")
     async def search(request: Request) -> Response:
         """Homes by what they are, where they are and what they cost, in pages."""
@@ -39,7 +44,9 @@ def add_properties(app: FastAPI, contract: Contract) -> None:
         except RequestError as refused:
             return answer(request.scope, refused)
 
-    @app.get(PROPERTY, responses=promised(Detailed, ABSENT | AWAY), openapi_extra={"parameters": [_KEY]})
+    @app.get(
+        PROPERTY, tags=["properties"], responses=promised(Detailed, ABSENT | AWAY), openapi_extra={"parameters": [_KEY]}
+    )
     @needs("analytics")
     async def one(request: Request) -> Response:
         """One home, with its valuation, its past, and earlier sales that are like it."""

@@ -66,7 +66,7 @@ def add_trends(app: FastAPI) -> None:
     responses = promised(MarketTrends, ABSENT | WRONG | AWAY)
     responses[200]["content"] = {CSV: {"schema": {"type": "string"}, "example": _example()}}
 
-    @app.get(TRENDS, responses=responses, openapi_extra={"parameters": parameters(Trends)})
+    @app.get(TRENDS, tags=["market"], responses=responses, openapi_extra={"parameters": parameters(Trends)})
     @needs("analytics")
     async def market_trends(request: Request) -> Response:
         """Prices, sales, offers and their change over time."""

@@ -59,6 +59,7 @@ def add_token_endpoint(app: FastAPI, keeper: Doorkeeper) -> None:
 
     @app.post(
         TOKEN,
+        tags=["access"],
         responses={200: {"model": Token}, 400: {"model": TokenRefusal}, 401: {"model": TokenRefusal}},
         openapi_extra={"requestBody": {"required": True, "content": {FORM: {"schema": BODY, "example": EXAMPLE}}}},
     )

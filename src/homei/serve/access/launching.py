@@ -15,7 +15,7 @@ from homei.serve.audit import head
 from homei.warehouse.connection import connect
 from homei.warehouse.schema import require_newest
 
-OPEN = "It runs open: whoever is on this machine may ask, and nobody keeps track."
+OPEN = "It runs open: whoever is on this machine may ask, without saying who."
 NO_CLIENTS = "It asks for tokens, and there is no client yet: `homei client add` makes one, at any time."
 UNENCRYPTED = "Tokens travel unencrypted: give --certificate and --certificate-key, or put a TLS proxy before it."
 
