@@ -179,10 +179,20 @@ def gone(database: str) -> Iterator[None]:
 
     try:
         yield
-    except (SQLAlchemyError, StorageInternalError):
+    except Exception as error:
+        # Optuna fails in other ways, too, while it handles what the database raised.
+        if not any(isinstance(cause, (SQLAlchemyError, StorageInternalError)) for cause in _causes(error)):
+            raise
         # The errors hold the statement and its values; what matters is the remedy.
         remedy = "what has ended is kept; run it again to go on"
         raise StudyError(f"{database}: the database went away amid the search: {remedy}") from None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it was raised from or while handling, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def found(study: optuna.Study, own: Recipe, title: str, kept_in: str) -> Found | None:
