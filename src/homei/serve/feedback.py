@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from homei.serve.access.gate import client_of
 from homei.serve.access.scopes import needs
 from homei.serve.answers import AWAY, BODY, WRONG, ok, promised
 from homei.serve.bodies import json_body, parsed
@@ -22,7 +23,6 @@ from homei.warehouse.feedback import Kept, Sale, keep, kept
 
 FEEDBACK = "/api/v1/feedback"
 KEY = "idempotency-key"
-VISIT = "homei.visit"  # where a guard around the app says who asks
 ANYONE = "anyone"  # who asks where there is no guard
 FIRST_DAY = datetime.date(1900, 1, 1)
 CONFLICT = {409: "The key came with another body before."}
@@ -108,7 +108,7 @@ def _key(request: Request) -> str:
 
 
 def _client(request: Request) -> str:
-    return getattr(request.scope.get(VISIT), "client", None) or ANYONE
+    return client_of(request.scope) or ANYONE
 
 
 def _sale(given: Any, now: datetime.datetime) -> Sale:

@@ -147,6 +147,12 @@ class Gate:
         self.keeper.trail.record(visit.client or NOBODY, f"{method} {rule.template}", _outcome(visit.status), **told)
 
 
+def client_of(scope: Message) -> str | None:
+    """Who asks; None while that isn't proven, and where no gate is around the app."""
+    visit = scope.get(VISIT)
+    return visit.client if visit else None
+
+
 def _token(given: list[bytes]) -> bytes:
     if not given:
         raise unauthorized()

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from homei.serve.access.gate import client_of
 from homei.serve.contract import Contract
 from homei.serve.predictions.lines import Entry, entry, lines
 from homei.serve.predictions.metrics import Metrics
 from homei.serve.predictions.shipper import RETRY, Shipper
 from homei.serve.predictions.spool import Spool
-from homei.serve.request_ids import request_id
+from homei.serve.request_ids import Message, request_id
 from homei.serve.writer import Complaint, Writer
 from homei.warehouse.access import Warehouse
 
@@ -28,7 +29,6 @@ LATEST, CHAMPION = "latest", "champion"
 PAUSE = 0.2
 MOST_WAITING = 100_000  # lines in memory, of about 2 KB each, where the disk is slow or full
 SECONDS = 5.0  # that the warehouse has for a few thousand lines
-VISIT = "homei.visit"  # where a guard around the app says who asks
 
 log = logging.getLogger("homei.predictions")
 
@@ -81,15 +81,14 @@ class PredictionLog:
 
     def take(
         self,
-        scope: Mapping[str, Any],
+        scope: Message,
         began: float,
         rows: Sequence[Mapping[str, Any]],
         answers: Sequence[Mapping[str, Any]],
         alone: bool,
     ) -> str | None:
         """The name under which the answers to a request are kept; None where they aren't. It waits for nothing."""
-        client = getattr(scope.get(VISIT), "client", None)
-        given = entry(began, rows, answers, alone, request_id(scope), client)
+        given = entry(began, rows, answers, alone, request_id(scope), client_of(scope))
         if not self._writer.take(given, len(rows)):
             self._metrics.lines("lost", len(rows))
             self._full.tell("answers are not kept: %d wait for the disk already", len(self._writer))
