@@ -7,23 +7,30 @@ from collections.abc import Iterator
 
 import uvicorn
 from newcomer import free_port
+from prometheus_client import CollectorRegistry
 
 from homei.config import Publish
-from homei.serve.app import BATCH, create_app
+from homei.serve.app import create_app
 from homei.serve.desk import Desk
-from homei.serve.limits import BodyLimit
-from homei.serve.refusal import failure
-from homei.serve.request_ids import RequestIds
+from homei.serve.layers import layers
+from homei.serve.watch import Meter
 from homei.warehouse.access import Warehouse
 
 
-def whole(contract, predictor, settings: Publish | None = None):
+def whole(contract, predictor, settings: Publish | None = None, **limits):
     """The app with all that is around it in a Bento."""
     app = create_app(contract)
     app.state.predictor = predictor
     app.state.warehouse = Desk(Warehouse(settings or contract.warehouse))
-    limited = BodyLimit(app, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: 200_000})
-    return RequestIds(limited, failure)
+    return surrounded(app, contract.limits.model_copy(update=limits))
+
+
+def surrounded(app, limits):
+    """An app in its layers, with figures of its own."""
+    inner = app
+    for layer, options in reversed(layers(app, limits, None, lambda: Meter(CollectorRegistry()))):
+        inner = layer(inner, **options)
+    return inner
 
 
 @contextlib.contextmanager

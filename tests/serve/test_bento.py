@@ -242,8 +242,10 @@ def test_probes_metrics_and_docs_are_there(url):
     for probe in ("/healthz", "/livez", "/readyz"):
         assert httpx.get(url + probe).status_code == 200
     httpx.post(url + PRICE, json={})
+    httpx.get(url + "/api/v1/properties/somebody's-home")
     counted = httpx.get(url + "/metrics").text
-    assert 'request_total{endpoint="/api/v1/predict/price",http_response_code="422"' in counted
+    assert 'homei_requests_total{method="POST",route="/api/v1/predict/price",status="422"}' in counted
+    assert 'route="/api/v1/properties/{property_id}",status="503"' in counted and "somebody" not in counted
     assert 'homei_valuation_requests_refused_total{status="422"}' in counted
     assert 'homei_model_info{data_version="' in counted
     page = httpx.get(url + "/", follow_redirects=True).text

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from pathlib import Path
 
 import bentoml
 
 from homei.serve.access.doorkeeper import from_environment
-from homei.serve.access.gate import Gate
-from homei.serve.access.loopback import LoopbackOnly
-from homei.serve.access.routes import Routes
-from homei.serve.app import BATCH, add_docs, create_app
+from homei.serve.app import add_docs, create_app
 from homei.serve.contract import read
 from homei.serve.desk import Desk
-from homei.serve.limits import BodyLimit
+from homei.serve.layers import layers
 from homei.serve.predictions.log import from_environment as prediction_log
 from homei.serve.predictor import Predictor
-from homei.serve.refusal import failure
-from homei.serve.request_ids import RequestIds
 from homei.warehouse.access import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,23 +27,19 @@ contract = read(ROOT)
 keeper = from_environment(contract.limits.access, contract.warehouse)
 app = create_app(contract, keeper)
 add_docs(app, SWAGGER)
-# A stalled upload gets its 408 before BentoML's timeout makes it a 504.
-guarded = BodyLimit(
-    app, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: contract.limits.max_batch_bytes}
-)
 
 
 @bentoml.service(
     name=contract.name,
     workers=1,
-    traffic={"timeout": contract.limits.timeout, "max_concurrency": contract.limits.max_concurrency},
-    # A log line and a span a request cost more than the valuation itself; the metrics count all the same.
+    # BentoML's own limits, metrics, access log and spans cost a fifth of a valuation; its refusals are of another
+    # shape, and its metrics have a line for every path that anyone asks for. Ours are in `layers`; a timeout it must
+    # have.
+    traffic={"timeout": 10 * contract.limits.timeout},
+    metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
 )
-# BentoML looks into a FastAPI app's routes to decide whether a path is its business; around BodyLimit it can't, so that
-# every path that isn't BentoML's own is answered, and refused, in one way.
-@bentoml.asgi_app(guarded, path="/")
 class ValuationService:
     """Values properties from what sold before."""
 
@@ -58,6 +50,9 @@ class ValuationService:
         app.state.log.start()
         if keeper:
             keeper.start()
+        # What is loaded by now stays: looking through all of it for garbage would hold up an answer for 0.1 s.
+        gc.collect()
+        gc.freeze()
 
     def __is_ready__(self) -> bool:
         """What /readyz tells; /livez stays well, since a service without its warehouse is not mended by a restart."""
@@ -71,10 +66,6 @@ class ValuationService:
             keeper.stop()
 
 
-# Around all of BentoML's own paths too, and before a body is read. The first one that is added is the outermost:
-# whatever guards the app can tell a request's name.
-ValuationService.add_asgi_middleware(RequestIds, fallen=failure)
-if keeper:
-    ValuationService.add_asgi_middleware(Gate, keeper=keeper, routes=Routes(app))
-else:
-    ValuationService.add_asgi_middleware(LoopbackOnly)
+# BentoML has the one that is added first outermost, and none that is around its own timeout.
+for layer, options in layers(app, contract.limits, keeper):
+    ValuationService.add_asgi_middleware(layer, **options)
