@@ -88,7 +88,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def opened_in(contract, predictor, folder: Path, **rules) -> Iterator[Place]:
+def opened_in(contract, predictor, folder: Path, log=None, **rules) -> Iterator[Place]:
     """Opens a place in a folder for the length of a block."""
     where = Publish(address=NEVER_SET, file=str(folder / "warehouse.db"))
     engine = connect(where)
@@ -99,7 +99,7 @@ def opened_in(contract, predictor, folder: Path, **rules) -> Iterator[Place]:
     trail = Trail(connect(where), folder / "audit", pause=0.02)
     keeper = Doorkeeper(access, folder / "keys", connect(where), trail, every=0.1)
     app = create_app(contract, keeper)
-    app.state.predictor = predictor
+    app.state.predictor, app.state.log = predictor, log
     app.state.warehouse = Desk(Warehouse(where))
     guarded = BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
     keeper.start()
