@@ -23,6 +23,7 @@ from homei.serve.app import create_app
 from homei.serve.audit.trail import Trail
 from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
+from homei.serve.predictions.log import PredictionLog
 from homei.serve.refusal import failure
 from homei.serve.request_ids import RequestIds
 from homei.warehouse.access import Warehouse
@@ -88,9 +89,11 @@ class Place:
 
 
 @contextlib.contextmanager
-def opened_in(contract, predictor, folder: Path, log=None, **rules) -> Iterator[Place]:
-    """Opens a place in a folder for the length of a block."""
-    where = Publish(address=NEVER_SET, file=str(folder / "warehouse.db"))
+def opened_in(
+    contract, predictor, folder: Path, where: Publish | None = None, log: PredictionLog | None = None, **rules
+) -> Iterator[Place]:
+    """Opens a place in a folder for the length of a block, over a warehouse of its own if none is named."""
+    where = where or Publish(address=NEVER_SET, file=str(folder / "warehouse.db"))
     engine = connect(where)
     migrate(engine)
     if not (folder / "keys").exists():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import warehouses
@@ -18,19 +20,33 @@ from homei.warehouse.access import Warehouse
 UNHINDERED = 10**9  # what is under test is behind rates and lock-outs, which have tests of their own
 
 
-@pytest.fixture(scope="session")
-def town(contract, predictor, tmp_path_factory) -> Iterator[Place]:
-    """A service with a published warehouse in SQLite, and `boss`, who may do all."""
-    folder = tmp_path_factory.mktemp("abuse")
-    published = Publish(address=NEVER_SET, file=str(folder / "warehouse.db"))
-    warehouses.publish(published)
+@contextlib.contextmanager
+def whole_town(contract, predictor, folder: Path, published: Publish) -> Iterator[Place]:
+    """A service over a published warehouse, and `boss`, who may do all."""
     metrics = Metrics("latest", "m", "d", CollectorRegistry())
-    log = PredictionLog("latest", metrics, folder / "waiting", Warehouse(published, connections=1), 0.02)
+    log = PredictionLog("latest", metrics, folder / "waiting", Warehouse(published, connections=1), 0.02, retry=0.2)
     log.start()
     try:
-        rules = {"requests_per_second": UNHINDERED, "failures": UNHINDERED}
-        with opened_in(contract, predictor, folder, log, token_seconds=3600, **rules) as place:
+        rules = {"requests_per_second": UNHINDERED, "failures": UNHINDERED, "token_seconds": 3600}
+        with opened_in(contract, predictor, folder, published, log, **rules) as place:
             place.add("boss", *SCOPES)
             yield place
     finally:
         log.stop()
+
+
+@pytest.fixture(scope="session")
+def town(contract, predictor, tmp_path_factory) -> Iterator[Place]:
+    """A whole town in SQLite."""
+    folder = tmp_path_factory.mktemp("town")
+    published = Publish(address=NEVER_SET, file=str(folder / "warehouse.db"))
+    warehouses.publish(published)
+    with whole_town(contract, predictor, folder, published) as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def each_town(contract, predictor, warehouse, tmp_path_factory) -> Iterator[Place]:
+    """A whole town in SQLite, and in PostgreSQL."""
+    with whole_town(contract, predictor, tmp_path_factory.mktemp("town"), warehouse) as place:
+        yield place
