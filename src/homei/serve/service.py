@@ -19,6 +19,7 @@ from homei.serve.predictions.log import from_environment as prediction_log
 from homei.serve.predictor import Predictor
 from homei.serve.refusal import failure
 from homei.serve.request_ids import RequestIds
+from homei.serve.wire import guard
 from homei.warehouse.access import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,9 +33,9 @@ keeper = from_environment(contract.limits.access, contract.warehouse)
 app = create_app(contract, keeper)
 add_docs(app, SWAGGER)
 # A stalled upload gets its 408 before BentoML's timeout makes it a 504.
-guarded = BodyLimit(
-    app, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: contract.limits.max_batch_bytes}
-)
+patience = contract.limits.timeout / 2
+guarded = BodyLimit(app, contract.limits.max_body_bytes, patience, {BATCH: contract.limits.max_batch_bytes})
+guard(patience)  # BentoML makes uvicorn's settings itself, once this module is there
 
 
 @bentoml.service(
