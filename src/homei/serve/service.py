@@ -14,9 +14,9 @@ from homei.serve.access.routes import Routes
 from homei.serve.app import BATCH, add_docs, create_app
 from homei.serve.contract import read
 from homei.serve.desk import Desk
+from homei.serve.experiment import load
 from homei.serve.limits import BodyLimit
 from homei.serve.predictions.log import from_environment as prediction_log
-from homei.serve.predictor import Predictor
 from homei.serve.refusal import failure
 from homei.serve.request_ids import RequestIds
 from homei.warehouse.access import Warehouse
@@ -52,9 +52,10 @@ class ValuationService:
     """Values properties from what sold before."""
 
     def __init__(self) -> None:
-        app.state.predictor = Predictor.load(ROOT, contract)
+        app.state.predictor = load(ROOT, contract)
         app.state.warehouse = Desk(Warehouse(contract.warehouse))
         app.state.log = prediction_log(contract)
+        app.state.log.answers_by(app.state.predictor)
         app.state.log.start()
         if keeper:
             keeper.start()
