@@ -15,6 +15,7 @@ from homei.model import commands as registry
 from homei.serve.access import commands as access
 from homei.source import ROOMS, Source
 from homei.warehouse import commands as warehouse
+from homei.warehouse.abtest import abtest
 
 PATH = click.Path(path_type=Path)
 
@@ -226,7 +227,7 @@ def java() -> None:
 
 for _command in (
     registry.promote, registry.champions, registry.rollback, warehouse.publish, warehouse.migrate,
-    access.key, access.client, access.audit,
+    access.key, access.client, access.audit, abtest,
 ):  # fmt: skip
     cli.add_command(_command)
 

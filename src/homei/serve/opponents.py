@@ -46,8 +46,10 @@ def opponents(champion: Path, challenger: Path, settings: config.Experiment) -> 
     Raises UnfairError where the settings have it off, both are one model, they promise different things, know the
     market up to different days, or where the champion would not answer as it does by its own code.
     """
-    if not settings.share:
-        raise UnfairError("experiment.share is 0: set it in params/config.yaml, and `homei compose`")
+    if not 0 < settings.share < 1:
+        raise UnfairError(
+            f"experiment.share is {settings.share:g}: give both a share in params/config.yaml, and `homei compose`"
+        )
     if not (challenger / "src" / "homei" / "assignment.py").exists():
         raise UnfairError(f"{challenger} was packaged before there were experiments: run `dvc repro package`")
     ours = read(challenger / "src")
