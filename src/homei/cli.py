@@ -226,7 +226,7 @@ def java() -> None:
 
 
 for _command in (
-    registry.promote, registry.champions, registry.rollback, warehouse.publish, warehouse.migrate,
+    registry.promote, registry.champions, registry.rollback, registry.reload, warehouse.publish, warehouse.migrate,
     access.key, access.client, access.audit, abtest,
 ):  # fmt: skip
     cli.add_command(_command)

@@ -14,6 +14,7 @@ from homei.assignment import CHALLENGER
 from homei.model import champions, package
 from homei.serve.access.launching import entrance
 from homei.serve.experiment import setting
+from homei.serve.follow import setting as following
 from homei.serve.opponents import opponents
 from homei.serve.predictions.log import CHAMPION, DEFAULT, FOLDER, LATEST, VARIANT
 from homei.warehouse.connection import address
@@ -43,7 +44,7 @@ def launch(
         bento, name, own = opposed()
     else:
         bento, name = champion_bento() if champion else recorded_bento()
-        own = variant(champion)
+        own = variant(champion) | followed(champion)
     click.echo(f"Serving {name} at {way_in.scheme}://{host}:{port} (docs at /docs); Ctrl+C ends it.")
     click.echo("\n".join(way_in.notes))
     sys.stdout.flush()
@@ -71,6 +72,7 @@ def champion_bento() -> tuple[Path, str]:
     if version is None:
         raise LaunchError("there is no champion yet: `homei promote` makes what was built the first one")
     folder = champions.restore(version)
+    champions.announce()
     tag = lake.read_json(folder / champions.RECORD)["tag"]
     return (folder / champions.BENTO).resolve(), f"{version.name} ({tag})"
 
@@ -97,6 +99,13 @@ def environment() -> dict[str, str]:
 def variant(champion: bool) -> dict[str, str]:
     """What the log of answers calls the model that answers."""
     return {VARIANT: CHAMPION if champion else LATEST}
+
+
+def followed(champion: bool) -> dict[str, str]:
+    """What a running service looks at for a newer model: the record of the champion in use, or of what was built."""
+    if champion:
+        return following(champions.IN_USE.resolve(), str((champions.FOLDER / champions.BENTO).resolve()))
+    return following(package.RECORD.resolve(), str(package.HOME.resolve() / "bentos" / "{tag}"))
 
 
 def _warehouse() -> dict[str, str]:

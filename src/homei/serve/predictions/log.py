@@ -102,6 +102,10 @@ class PredictionLog:
         """Counts a request that got no valuation."""
         self._metrics.refused(status)
 
+    def reloaded(self, outcome: str) -> None:
+        """Counts what came of a newer model."""
+        self._metrics.reloaded(outcome)
+
     def answers_by(self, models: Models) -> None:
         """Has the metrics name the models that answer from now on."""
         for variant, model_version, data_version in models.versions():

@@ -50,6 +50,9 @@ class Metrics:
             multiprocess_mode="max", **where,
         )  # fmt: skip
         self.model(variant, model_version, data_version)
+        self._reloads = prometheus.Counter(
+            "homei_reload", "Newer models, and whether they were taken, refused or failed.", ["outcome"], **where
+        )
         for fate in ("spooled", "kept", "lost", "unkept"):
             self._lines.labels(fate)
 
@@ -83,6 +86,9 @@ class Metrics:
         self._beyond.labels(variant).inc(beyond)
         for flag, count in flags.items():
             self._flags.labels(variant, flag).inc(count)
+
+    def reloaded(self, outcome: str) -> None:
+        self._reloads.labels(outcome).inc()
 
     def refused(self, status: int) -> None:
         self._refused.labels(str(status)).inc()
