@@ -46,10 +46,23 @@ def test_every_champion_comes_back_byte_for_byte_even_without_its_bento_in_the_s
     assert [taken["action"] for taken in champions.decisions()] == ["promote"] * 3 + ["rollback"] * 3
 
 
-def test_a_rollback_touches_nothing_that_was_built(three):
+def test_a_rollback_touches_nothing_that_was_built_and_tells_services(three):
     before = hashes(Path("models")) | hashes(Path("data"))
     champions.roll_back(champions.find("v1.0.0"))
-    assert hashes(Path("models")) | hashes(Path("data")) == before
+    after = hashes(Path("models")) | hashes(Path("data"))
+    told = champions.IN_USE.relative_to("models").as_posix()
+    assert before.pop(told) != after.pop(told)
+    assert after == before
+    assert lake.read_json(champions.IN_USE)["tag"] == "valuation:first"
+
+
+def test_services_are_not_told_of_a_champion_that_git_would_not_take(three, monkeypatch):
+    before = champions.IN_USE.read_bytes()
+    lake.write_text("#!/bin/sh\nexit 1\n", Path(".git/hooks/pre-commit"))
+    Path(".git/hooks/pre-commit").chmod(0o755)
+    with pytest.raises(champions.ChampionError):
+        champions.roll_back(champions.find("v1.0.0"))
+    assert champions.IN_USE.read_bytes() == before
 
 
 def test_without_a_name_it_is_the_replaced_one_again_and_again_until_there_is_none(three):
