@@ -10,8 +10,10 @@ from newcomer import free_port
 from prometheus_client import CollectorRegistry
 
 from homei.config import Publish
+from homei.serve.access.routes import Routes
 from homei.serve.app import create_app
 from homei.serve.desk import Desk
+from homei.serve.direct import Direct
 from homei.serve.layers import layers
 from homei.serve.watch import Meter
 from homei.warehouse.access import Warehouse
@@ -28,7 +30,7 @@ def whole(contract, predictor, settings: Publish | None = None, **limits):
 def surrounded(app, limits):
     """An app in its layers, with figures of its own."""
     inner = app
-    for layer, options in reversed(layers(app, limits, None, lambda: Meter(CollectorRegistry()))):
+    for layer, options in reversed(layers(Direct(app), Routes(app), limits, None, lambda: Meter(CollectorRegistry()))):
         inner = layer(inner, **options)
     return inner
 

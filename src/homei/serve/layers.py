@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI
-
 from homei.config import Serve
 from homei.serve.access.doorkeeper import Doorkeeper
 from homei.serve.access.gate import Gate
 from homei.serve.access.loopback import LoopbackOnly
 from homei.serve.access.routes import Routes
 from homei.serve.app import BATCH
-from homei.serve.direct import Direct
 from homei.serve.limits import BodyLimit
 from homei.serve.refusal import failure
 from homei.serve.request_ids import App, Message, Receive, RequestIds, Send
@@ -36,14 +33,13 @@ class Ours:
 
 
 def layers(
-    app: FastAPI, limits: Serve, keeper: Doorkeeper | None, meter: Callable[[], Meter] = Meter
+    app: App, routes: Routes, limits: Serve, keeper: Doorkeeper | None, meter: Callable[[], Meter] = Meter
 ) -> list[tuple[type, dict[str, Any]]]:
     """Classes of ASGI apps and their options; each is around the next, the last one around BentoML's own app.
 
     A request has its name before anything can refuse it, and a place among those that are answered only once it may
     pass. A stalled upload gets its 408 before it is the answer that is late.
     """
-    routes = Routes(app)
     entry = (Gate, {"keeper": keeper, "routes": routes}) if keeper else (LoopbackOnly, {})
     sizes = {"most": limits.max_body_bytes, "larger": {BATCH: limits.max_batch_bytes}}
     return [
@@ -51,5 +47,5 @@ def layers(
         (Watch, {"routes": routes, "meter": meter, "logged": logged()}),
         entry,
         (Traffic, {"most": limits.max_concurrency, "seconds": limits.timeout}),
-        (Ours, {"ours": BodyLimit(Direct(app), seconds=limits.timeout / 2, **sizes)}),
+        (Ours, {"ours": BodyLimit(app, seconds=limits.timeout / 2, **sizes)}),
     ]
