@@ -82,8 +82,11 @@ def test_an_app_that_fails_gives_its_place_back(contract, predictor):
     app = create_app(contract)
     app.state.predictor = None
     with served(surrounded(app, contract.limits)) as url, httpx.Client(base_url=url) as client:
-        answers = [client.post(PRICE, json=HOME).status_code for _ in range(2 * contract.limits.max_concurrency)]
-    assert set(answers) == {500}
+        answers = [client.post(PRICE, json=HOME) for _ in range(2 * contract.limits.max_concurrency)]
+        answers.append(client.get("/api/v1/properties/one"))
+    assert {(answer.status_code, answer.headers["content-type"]) for answer in answers} == {
+        (500, "application/problem+json")
+    }
 
 
 def test_an_answer_that_began_and_never_ends_is_cut():

@@ -6,6 +6,7 @@ import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
 Message = MutableMapping[str, Any]
@@ -16,6 +17,9 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 KEY = "homei.request_id"  # in the scope of a request
 HEADER = b"x-request-id"
 _PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+# The same for what knows no scope, as lines of the log do; each request has a context of its own.
+current: ContextVar[str] = ContextVar("request_id", default="")
 
 log = logging.getLogger("homei.serve")
 
@@ -39,6 +43,7 @@ class RequestIds:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         name = scope[KEY] = _name(scope)
+        current.set(name)
         began = False
 
         async def sending(message: Message) -> None:
@@ -52,7 +57,7 @@ class RequestIds:
         try:
             return await self.app(scope, receive, sending)
         except Exception:
-            log.exception("request %s: %s %s failed", name, scope["method"], scope["path"])
+            log.exception("request %s failed", name)
             if began:
                 raise
             return await self.fallen(scope)(scope, receive, sending)

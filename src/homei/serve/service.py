@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
-import logging
+import os
 from pathlib import Path
 
 import bentoml
 from fastapi import FastAPI
 
+from homei.serve import logs
 from homei.serve.access.doorkeeper import from_environment
 from homei.serve.access.routes import Routes
 from homei.serve.app import add_docs, create_app
@@ -26,8 +27,12 @@ from homei.warehouse.access import Warehouse
 ROOT = Path(__file__).resolve().parents[2]
 SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_content"
 
-# uvicorn would put together an access line for each request, which BentoML's logging then drops.
-logging.getLogger("uvicorn.access").propagate = False
+# BentoML has set up its own logging by now, in each of its processes.
+logs.configure()
+
+# Where BentoML would have several processes gather their figures: two services that share its home share that folder,
+# and the one that starts last empties it. This one has one process, which can tell its own.
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 contract = read(ROOT)
 keeper = from_environment(contract.limits.access, contract.warehouse)
@@ -74,9 +79,12 @@ class ValuationService:
         gc.collect()
         gc.freeze()
 
-    def __is_ready__(self) -> bool:
-        """What /readyz tells; /livez stays well, since a service without its warehouse is not mended by a restart."""
-        return keeper is None or keeper.is_ready
+    async def __is_ready__(self) -> bool:
+        """What /readyz tells; /livez stays well, since a service without its warehouse is not mended by a restart.
+
+        A service without a model did not start. One that never had a warehouse values homes, which is all it is for.
+        """
+        return (keeper is None or keeper.is_ready) and not await app.state.warehouse.is_gone()
 
     def _take(self, contract: Contract, predictor: Predictor) -> None:
         """Has a newer model answer what comes from now on."""

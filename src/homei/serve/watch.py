@@ -16,6 +16,7 @@ ALL, REFUSED, FAILED = "all", "refused", "failed"
 SLOW = 1.0  # seconds; a request that took longer has a line in any case
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # of Prometheus's page
+FAILURE = 500  # which is what RequestIds makes of what is raised
 UNANSWERED = 499  # as others call it when a client leaves before its answer
 
 log = logging.getLogger("homei.requests")
@@ -49,6 +50,9 @@ class Watch:
         self._meter.running(1)
         try:
             return await self.app(scope, receive, sending)
+        except Exception:
+            status = FAILURE if status == UNANSWERED else status
+            raise
         finally:
             seconds = time.perf_counter() - began
             self._meter.running(-1)
@@ -61,20 +65,18 @@ class Watch:
         if status >= self._least or seconds >= SLOW:
             level = logging.ERROR if status >= 500 else logging.INFO if status < 400 else logging.WARNING
             told = {"method": method, "path": route, "status": status, "seconds": round(seconds, 6)}
-            log.log(level, "%s %s: %d", method, route, status, extra=told)
+            log.log(level, "%s %s: %d in %.3f s", method, route, status, seconds, extra=told)
 
 
 class Meter:
-    """The figures of requests; made in the process that serves, as `predictions.metrics.Metrics` is."""
+    """The figures of requests."""
 
     def __init__(self, registry: Any = None) -> None:
-        # Imported before BentoML says where figures are gathered, prometheus_client would show them on no page.
+        # Imported before the service says otherwise, it would gather figures as BentoML wants them: see serve.service.
         import prometheus_client as prometheus
 
         where = {"registry": registry or prometheus.REGISTRY}
-        self._running = prometheus.Gauge(
-            "homei_requests_in_flight", "Requests that are being answered.", multiprocess_mode="livesum", **where
-        )
+        self._running = prometheus.Gauge("homei_requests_in_flight", "Requests that are being answered.", **where)
         by_route = ["method", "route"]
         self._seconds = prometheus.Histogram(
             "homei_request_seconds", "From a request's head to its answer's end.", by_route, buckets=SECONDS, **where
@@ -107,12 +109,7 @@ def logged() -> str:
 
 
 def page() -> bytes:
-    """All figures as Prometheus reads them, of all processes where BentoML has them share a folder."""
+    """All figures of this process, and of what it takes of the machine, as Prometheus reads them."""
     import prometheus_client as prometheus
-    from prometheus_client import multiprocess
 
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return prometheus.generate_latest()
-    registry = prometheus.CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)
-    return prometheus.generate_latest(registry)
+    return prometheus.generate_latest()
