@@ -110,3 +110,29 @@ def test_an_answer_that_began_and_never_ends_is_cut():
 
     asyncio.run(ask())
     assert cut == ["/csv"]
+
+
+def test_a_month_that_takes_long_the_first_time_holds_up_no_other_request(contract, predictor):
+    quick = threading.Event()
+
+    class Unprepared:
+        """Takes until another request was answered."""
+
+        def answering(self, row, client):
+            return self
+
+        def is_quick(self, row):
+            return row["valuation_date"].month == 1
+
+        def value(self, rows, include=frozenset(), alone=False):
+            if not self.is_quick(rows[0]):
+                assert quick.wait(10)
+            return predictor.value(rows, include, alone)
+
+    app = whole(contract, Unprepared())
+    with served(app) as url, httpx.Client(base_url=url, timeout=30) as client, ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(client.post, PRICE, json=HOME | {"valuation_date": "2025-12-31"})
+        time.sleep(0.2)
+        assert client.post(PRICE, json=HOME).status_code == 200
+        quick.set()
+        assert slow.result().status_code == 200

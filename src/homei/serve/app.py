@@ -82,12 +82,11 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
         try:
             include = included(request.scope["query_string"])
             row = intake.one(await json_body(request))
-            value = request.app.state.predictor.answering(row, client_of(request.scope)).value
-            if include:
-                valued = await to_thread.run_sync(value, [row], include, True)
+            predictor = request.app.state.predictor.answering(row, client_of(request.scope))
+            if include or not predictor.is_quick(row):
+                valued = await to_thread.run_sync(predictor.value, [row], include, True)
             else:
-                # Well under a millisecond: a thread would cost more than it frees.
-                valued = value([row], alone=True)
+                valued = predictor.value([row], alone=True)
             return _logged(request, ok(valued[0]), began, [row], valued, alone=True)
         except RequestError as refused:
             return _refused(request, refused)

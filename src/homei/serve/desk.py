@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from anyio import CapacityLimiter, fail_after, to_thread
+from anyio import CapacityLimiter, Lock, fail_after, to_thread
 from sqlalchemy import Connection, RowMapping
 
 from homei.serve.refusal import Problem, RequestError
@@ -31,7 +31,7 @@ class Desk:
     def __init__(self, warehouse: Warehouse, connections: int = CONNECTIONS, fresh: float = FRESH) -> None:
         self._warehouse = warehouse
         self._limiter = CapacityLimiter(connections)
-        self._looking, self._fresh = CapacityLimiter(1), fresh
+        self._looking, self._fresh = Lock(), fresh
         self._looked = -fresh
         self._was_there = self._is_gone = False
 
@@ -48,9 +48,10 @@ class Desk:
 
         One that is busy is there, and one where nobody ever published is none that could be gone.
         """
-        if time.monotonic() - self._looked >= self._fresh:
-            self._looked = time.monotonic()  # whoever asks meanwhile is told what was known
-            self._is_gone = await to_thread.run_sync(self._look, limiter=self._looking)
+        async with self._looking:
+            if time.monotonic() - self._looked >= self._fresh:
+                self._is_gone = await to_thread.run_sync(self._look, limiter=CapacityLimiter(1))
+                self._looked = time.monotonic()
         return self._is_gone
 
     def _look(self) -> bool:

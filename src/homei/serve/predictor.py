@@ -40,6 +40,8 @@ class History(Protocol):
 
     def features(self, columns: Columns) -> dict[str, np.ndarray]: ...
 
+    def is_prepared(self, month: int) -> bool: ...
+
     def comparables(self, columns: Columns, count: int) -> list[list[dict[str, Any]]]: ...
 
 
@@ -92,6 +94,10 @@ class Predictor:
     def answering(self, row: Mapping[str, Any], client: str | None) -> Predictor:
         """Who answers for a row of a client: in an Experiment one of two, here this one for all."""
         return self
+
+    def is_quick(self, row: Mapping[str, Any]) -> bool:
+        """Whether valuing a row takes a millisecond or so: a thread would cost more than it frees."""
+        return self._history.is_prepared(month_of(row["valuation_date"]))
 
     def value_all(
         self, rows: Sequence[Mapping[str, Any]], include: frozenset[str], client: str | None
