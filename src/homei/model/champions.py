@@ -224,7 +224,10 @@ def _bring(version: Version, target: Path) -> None:
     from dvc_data.index import DataIndexDirError
 
     try:
-        Repo.get(str(Path.cwd()), str(FOLDER), out=str(target), rev=version.commit)
+        with Repo() as today:
+            # A version's own commit may name another remote than today's, or none.
+            remotes = {section: today.config[section] for section in ("core", "remote")}
+        Repo.get(str(Path.cwd()), str(FOLDER), out=str(target), rev=version.commit, config=remotes)
     except (DvcException, DataIndexDirError, OSError) as error:
         raise ChampionError(
             f"{version.name} is neither in DVC's cache nor in its remote ({error}); "

@@ -32,6 +32,7 @@ from homei.serve.trends import add_trends
 PRICE = "/api/v1/predict/price"
 BATCH = "/api/v1/predict/batch"
 NAME = b"x-prediction-id"
+UNVALUED = {422: f"{WRONG[422]} Or a price would be an invention: nothing alike was sold within reach."}
 
 
 def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
@@ -55,10 +56,10 @@ def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
     add_properties(app, contract)
     add_trends(app)
     add_feedback(app)
-    describe_answers(app)
     if keeper:
         add_token_endpoint(app, keeper)
         describe_security(app)
+    describe_answers(app)
     return app
 
 
@@ -68,7 +69,7 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
     @app.post(
         PRICE,
         tags=["valuations"],
-        responses=_named(promised(Valuation, BODY | WRONG)),
+        responses=_named(promised(Valuation, BODY | UNVALUED)),
         openapi_extra=_body(schema, contract.example),
     )
     @needs("predict")
@@ -91,7 +92,7 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
     @app.post(
         BATCH,
         tags=["valuations"],
-        responses=_named(promised(Valuations, BODY | WRONG)),
+        responses=_named(promised(Valuations, BODY | UNVALUED)),
         openapi_extra=_batch_body(schema, contract),
     )
     @needs("predict")

@@ -23,6 +23,7 @@ from homei.serve.predictions.log import from_environment as prediction_log
 from homei.serve.predictor import Predictor
 from homei.serve.refusal import failure
 from homei.serve.request_ids import RequestIds
+from homei.serve.wire import guard
 from homei.warehouse.access import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,9 +46,9 @@ def assembled(contract: Contract) -> FastAPI:
 app = assembled(contract)
 current = Current(app)
 # A stalled upload gets its 408 before BentoML's timeout makes it a 504.
-guarded = BodyLimit(
-    current, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: contract.limits.max_batch_bytes}
-)
+patience = contract.limits.timeout / 2
+guarded = BodyLimit(current, contract.limits.max_body_bytes, patience, {BATCH: contract.limits.max_batch_bytes})
+guard(patience)  # BentoML makes uvicorn's settings itself, once this module is there
 
 
 @bentoml.service(
