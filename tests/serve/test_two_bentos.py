@@ -4,16 +4,20 @@ import concurrent.futures
 import itertools
 import json
 import shutil
+import sys
 import threading
 import time
 
 import httpx
 import pytest
 import yaml
-from bentos import REPOSITORY, answering, homes, inside, package_it, train_small
+from bentos import REPOSITORY, answering, homes, inside, package_it, running, train_small
+from dvc.repo import Repo
+from newcomer import free_port
 
 from homei import lake, params
-from homei.model import package
+from homei.model import champions, package
+from homei.serve import launch
 from homei.serve.contract import read
 from homei.serve.experiment import setting as experiment
 from homei.serve.follow import setting
@@ -116,3 +120,63 @@ def test_a_challengers_code_may_differ_as_long_as_it_values_the_champion_alike(n
     module.write_text(code.replace("np.round(np.exp(ends), 2)", "np.round(np.exp(ends), 1)"))
     with pytest.raises(UnfairError, match="gets other values from the champion's model"):
         opponents(older, changed, settings)
+
+
+@pytest.fixture(scope="module")
+def crowned(newer):
+    """The project under git and DVC, whose older model is the champion; call it to crown the one of a record."""
+    folder, before, _ = newer
+
+    def crown(record):
+        lake.write_json(record, folder.parent / "record.json")
+        parts = {champions.RECORD: folder.parent / "record.json", champions.BENTO: package.bento_folder(record["tag"])}
+        return champions.crown(parts, champions.decided("promote", record["tag"]))
+
+    with inside(folder):
+        (folder / ".gitignore").write_text("/data\n/models\n/registry/champion\n/.dvc/cache\n")
+        champions.git("init", "--quiet")
+        champions.git("config", "user.name", "Ada")
+        champions.git("config", "user.email", "ada@example.com")
+        Repo.init().close()
+        champions.git("add", ".")
+        champions.git("commit", "--quiet", "--message", "A project")
+        crown(before)
+        yield crown
+
+
+def test_an_experiment_is_between_the_champion_and_what_was_built_last(newer, crowned):
+    folder, before, after = newer
+    with pytest.raises(UnfairError, match=r"experiment\.share is 0"):
+        launch.opposed()
+    plain = (folder / "params.yaml").read_text()
+    lake.write_text(plain.replace("share: 0.0\n", "share: 0.25\n"), folder / "params.yaml")
+    bento, told, environment = launch.opposed()
+    assert bento == (folder / package.bento_folder(after["tag"])).resolve()
+    assert told == f"champion v1.0.0 ({before['tag']}) and, for 25% of all by property, challenger {after['tag']}"
+    assert environment["HOMEI_VARIANT"] == "challenger"
+    named = json.loads(environment["HOMEI_EXPERIMENT"])
+    assert named["name"] == f"first/property/0.25/{before['model_version']}/{after['model_version']}"
+    assert named["champion"] == str((folder / "registry/champion/bento").resolve())
+    assert "HOMEI_FOLLOWS" not in environment
+    lake.write_text(plain, folder / "params.yaml")
+
+
+@pytest.mark.slow
+def test_a_champion_that_is_served_gives_way_to_the_promoted_one_and_comes_back_with_a_rollback(newer, crowned):
+    folder, before, after = newer
+    port = free_port()
+    code = f"from homei.serve.launch import launch; launch('127.0.0.1', {port}, champion=True)"
+    row = next(homes(read(folder / package.bento_folder(before["tag"]) / "src"), 1))
+
+    def answers_by(record):
+        end = time.monotonic() + 30
+        while httpx.post(url + PRICE, json=row).json()["model_version"] != record["model_version"]:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+    with running([sys.executable, "-c", code], f"http://127.0.0.1:{port}", cwd=folder) as url:
+        answers_by(before)
+        crowned(after)
+        answers_by(after)
+        champions.roll_back(champions.find("v1.0.0"))
+        answers_by(before)
