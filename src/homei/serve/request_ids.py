@@ -15,6 +15,8 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 KEY = "homei.request_id"  # in the scope of a request
 HEADER = b"x-request-id"
+# In place of what no router's patterns match, as `*` or a line break: BentoML would refuse it in a way of its own.
+NOWHERE = "/nowhere"
 _PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 log = logging.getLogger("homei.serve")
@@ -39,6 +41,8 @@ class RequestIds:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         name = scope[KEY] = _name(scope)
+        if not scope["path"].startswith("/") or "\n" in scope["path"]:
+            scope["path"] = NOWHERE
         began = False
 
         async def sending(message: Message) -> None:
