@@ -73,11 +73,11 @@ def write_market(sections):
     lake.write(sold[[*SOLD, "u"]], lake.SOLD)
 
 
-def train_small(sections):
+def train_small(sections, trees=40):
     sales = some_sales(sections, 1500)
     lake.write(sales, lake.READY)
     recipe = Recipe.of(sections.seed, sections.source, sections.features, sections.model, sections.train)
-    recipe = recipe.with_parameters(n_estimators=40)
+    recipe = recipe.with_parameters(n_estimators=trees)
     few_folds = sections.intervals.model_copy(update={"folds": 2})
     trained = fit(
         sales, recipe, sections.source, sections.split, few_folds, sections.scope, lake.digest(lake.READY)[:12]
@@ -123,10 +123,10 @@ def copied(project: Path, folder: Path) -> tuple[Path, dict[str, str]]:
 
 
 @contextlib.contextmanager
-def answering(away, host, options=(), settings=None):
+def answering(away, host, options=(), settings=None, bento="bento"):
     folder, environment = away
     address = ["--host", host, "--port", str(port := free_port()), *options]
-    command = [sys.executable, "-m", "bentoml", "serve", str(folder / "bento"), *address]
+    command = [sys.executable, "-m", "bentoml", "serve", str(folder / bento), *address]
     scheme = "https" if options else "http"
     with running(command, f"{scheme}://127.0.0.1:{port}", cwd=folder, env=environment | (settings or {})) as url:
         yield url

@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from homei.serve.access.doorkeeper import Doorkeeper
 from homei.serve.access.endpoint import add_token_endpoint
+from homei.serve.access.gate import client_of
 from homei.serve.access.scopes import describe_security, needs
 from homei.serve.answers import BODY, WRONG, DirectRoute, describe_answers, ok, promised
 from homei.serve.bodies import json_body
@@ -75,10 +76,10 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
     async def price(request: Request) -> Response:
         """Value one property."""
         began = time.perf_counter()
-        value = request.app.state.predictor.value
         try:
             include = included(request.scope["query_string"])
             row = intake.one(await json_body(request))
+            value = request.app.state.predictor.answering(row, client_of(request.scope)).value
             if include:
                 valued = await to_thread.run_sync(value, [row], include, True)
             else:
@@ -102,7 +103,7 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
 
         def valued(body: bytes, include: frozenset[str]) -> Response:
             rows = intake.many(body)
-            answers = request.app.state.predictor.value(rows, include)
+            answers = request.app.state.predictor.value_all(rows, include, client_of(request.scope))
             return _logged(request, ok({"valuations": answers}), began, rows, answers)
 
         try:

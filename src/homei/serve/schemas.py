@@ -103,6 +103,11 @@ class Valuation(BaseModel):
     model_version: str
     data_version: str
     as_of: datetime.date = Field(description="The last day of sales that the model knows.")
+    variant: Literal["champion", "challenger"] | None = Field(
+        None,
+        description="Only while an experiment runs: which model answered. The same property (or client) always meets "
+        "the same one; where a request names none, it is the champion, and the answer is no part of the experiment.",
+    )
     comparables: list[Comparable] | None = Field(None, description="Only where `include` asks for them.")
     reasons: Reasons | None = Field(None, description="Only where `include` asks for them.")
 
