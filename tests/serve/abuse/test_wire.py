@@ -226,12 +226,23 @@ def test_a_client_that_has_said_all_may_close_its_side(bento_url):
 
 def test_clients_that_break_off_leave_nothing_behind(bento_url):
     whole = request(PRICE, json.dumps(HOME).encode())
-    for size in range(1, len(whole), 7):
+    body = len(json.dumps(HOME))
+    # More of them than may be answered at once, most with a part of their body.
+    for number, size in enumerate([*range(1, len(whole), 7), *range(len(whole) - body, len(whole))] * 2):
         with opened(bento_url) as connection:
             connection.sendall(whole[:size])
-            if size % 2:
+            if number % 2:
                 # With a reset instead of an orderly end.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end = time.monotonic() + 3
+    while (running := in_progress(bento_url)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert running == 0
+
+
+def in_progress(url):
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("bentoml_service_request_in_progress{"))
 
 
 def test_half_a_request_and_a_closed_side_get_no_valuation(bento_url):
