@@ -27,10 +27,11 @@ def whole(contract, predictor, settings: Publish | None = None, **limits):
     return surrounded(app, contract.limits.model_copy(update=limits))
 
 
-def surrounded(app, limits):
+def surrounded(app, limits, keeper=None):
     """An app in its layers, with figures of its own."""
     inner = app
-    for layer, options in reversed(layers(Direct(app), Routes(app), limits, None, lambda: Meter(CollectorRegistry()))):
+    meter = Meter(CollectorRegistry())
+    for layer, options in reversed(layers(Direct(app), Routes(app), limits, keeper, lambda: meter)):
         inner = layer(inner, **options)
     return inner
 

@@ -11,27 +11,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from around import served
+from around import served, surrounded
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, select
 
 from homei.config import Publish
 from homei.serve.access import clients, keys, tokens
 from homei.serve.access.doorkeeper import Doorkeeper
-from homei.serve.access.gate import Gate
-from homei.serve.access.routes import Routes
+from homei.serve.access.scopes import SCOPES
 from homei.serve.app import create_app
 from homei.serve.audit.trail import Trail
 from homei.serve.desk import Desk
-from homei.serve.limits import BodyLimit
 from homei.serve.predictions.log import PredictionLog
-from homei.serve.refusal import failure
-from homei.serve.request_ids import RequestIds
+from homei.serve.predictions.metrics import Metrics
 from homei.warehouse.access import Warehouse
 from homei.warehouse.connection import connect
 from homei.warehouse.schema import migrate
 from homei.warehouse.tables import audit
 
 NEVER_SET = "HOMEI_TEST_WAREHOUSE"
+UNHINDERED = 10**9  # what is under test is behind rates and lock-outs, which have tests of their own
 NOW = datetime.datetime.now(datetime.UTC)
 
 
@@ -104,11 +103,25 @@ def opened_in(
     app = create_app(contract, keeper)
     app.state.predictor, app.state.log = predictor, log
     app.state.warehouse = Desk(Warehouse(where))
-    guarded = BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
     keeper.start()
     try:
-        with served(RequestIds(Gate(guarded, keeper, Routes(app)), failure)) as url:
+        with served(surrounded(app, contract.limits, keeper)) as url:
             yield Place(folder, engine, keeper, url)
     finally:
         keeper.stop()
         engine.dispose()
+
+
+@contextlib.contextmanager
+def whole_town(contract, predictor, folder: Path, published: Publish) -> Iterator[Place]:
+    """A service over a published warehouse, and `boss`, who may do all."""
+    metrics = Metrics("latest", "m", "d", CollectorRegistry())
+    log = PredictionLog("latest", metrics, folder / "waiting", Warehouse(published, connections=1), 0.02, retry=0.2)
+    log.start()
+    try:
+        rules = {"requests_per_second": UNHINDERED, "failures": UNHINDERED, "token_seconds": 3600}
+        with opened_in(contract, predictor, folder, published, log, **rules) as place:
+            place.add("boss", *SCOPES)
+            yield place
+    finally:
+        log.stop()

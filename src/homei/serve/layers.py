@@ -28,8 +28,8 @@ class Ours:
         self.ours = ours
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        is_ours = scope["type"] == "http" and scope["path"] not in PROBES
-        await (self.ours if is_ours else self.app)(scope, receive, send)
+        is_probe = scope["type"] != "http" or (scope["path"] in PROBES and scope["method"] in ("GET", "HEAD"))
+        await (self.app if is_probe else self.ours)(scope, receive, send)
 
 
 def layers(
