@@ -12,6 +12,7 @@ import click
 from homei import lake, params
 from homei.model import champions, package
 from homei.serve.access.launching import entrance
+from homei.serve.cache.address import address as cache_address
 from homei.serve.predictions.log import CHAMPION, DEFAULT, FOLDER, LATEST, VARIANT
 from homei.warehouse.connection import address
 
@@ -30,8 +31,10 @@ def launch(
     """Replaces this process by BentoML serving the recorded Bento, which is packaged anew where the store lacks it.
 
     Or that of the champion, which is restored where it isn't what was promoted. Raises LaunchError where the port is
-    taken or the Bento isn't the recorded one, and UnsafeError where other machines could ask without a token.
+    taken or the Bento isn't the recorded one, CacheError where the cache's address is none, and UnsafeError where other
+    machines could ask without a token.
     """
+    cache_address(params.pick("serve").serve.cache)
     way_in = entrance(host, params.pick("publish").publish, certificate, certificate_key)
     _check_port(host, port)
     bento, name = champion_bento() if champion else recorded_bento()

@@ -67,6 +67,11 @@ class Predictor:
         self._numeric = (*NUMERIC, *contract.numeric)
         self._categorical = (*CATEGORICAL, *contract.categorical)
 
+    @property
+    def stamp(self) -> str:
+        """What tells its answers from those of another model: all that they name of where they come from."""
+        return "|".join(self._versions.values())
+
     @classmethod
     def load(cls, folder: Path, contract: Contract) -> Predictor:
         """The predictor of a Bento's folder; the model's files are hashed before they are loaded."""
