@@ -219,6 +219,14 @@ class Promote(Section):
     fewest: Count
 
 
+class Experiment(Section):
+    share: Share
+    salt: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    unit: Literal["property", "client"]
+    sales: Annotated[int, Field(ge=20)]
+    difference: Annotated[float, Field(gt=0, lt=1)]
+
+
 class Backtest(Section):
     refit_months: Count
     calibration_months: Annotated[int, Field(ge=2)]
@@ -261,6 +269,7 @@ class Params(Section):
     evaluate: Evaluate
     backtest: Backtest
     promote: Promote
+    experiment: Experiment
     drift: Drift
     curate: Curate
     package: Package

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import bentos
 import httpx
 import numpy as np
 import pytest
@@ -184,3 +185,25 @@ def _certify(folder, name="site"):
     private.write_bytes(key.private_bytes(pem, whole, serialization.NoEncryption()))
     private.chmod(0o600)
     return certificate, private
+
+
+@pytest.fixture(scope="session")
+def packaged(tmp_path_factory) -> Path:
+    """A project with a Bento."""
+    folder = tmp_path_factory.mktemp("project")
+    bentos.build(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def away(packaged, tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """A copy of the Bento where the repository's homei can't be imported, and the environment that sees to that."""
+    return bentos.copied(packaged, tmp_path_factory.mktemp("elsewhere"))
+
+
+@pytest.fixture(scope="session")
+def bento_url(away) -> Iterator[str]:
+    """Where BentoML serves that copy, to whoever asks, with no warehouse."""
+    # On every address, as BentoML's own command does it: an open service must see to it that only loopback is answered.
+    with bentos.answering(away, "0.0.0.0") as url:
+        yield url

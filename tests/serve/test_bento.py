@@ -1,11 +1,13 @@
+import concurrent.futures
 import contextlib
 import datetime
+import itertools
 import json
-import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -13,25 +15,24 @@ from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
-import pandas as pd
 import pytest
+import yaml
+from bentos import answering, inside, package_it, running, train_small
 from newcomer import free_port
 from sqlalchemy import select
 
-from homei import lake, params, tools
+from homei import lake, params
 from homei.config import Publish
-from homei.features.adjustments import SOLD
-from homei.features.columns import month_of, numeric_inputs, statistic_columns
-from homei.features.comparables import ADJUSTED
 from homei.model import package
-from homei.model.recipe import Recipe
-from homei.model.train import fit
 from homei.serve import launch
 from homei.serve.access import clients, keys
 from homei.serve.access.launching import encryption
 from homei.serve.access.launching import settings as entry_settings
 from homei.serve.audit import chain, head
 from homei.serve.contract import read
+from homei.serve.experiment import setting as experiment
+from homei.serve.follow import setting
+from homei.serve.opponents import UnfairError, opponents
 from homei.serve.predictor import Predictor
 from homei.serve.schemas import Intake
 from homei.warehouse.connection import connect, reading
@@ -43,81 +44,10 @@ PRICE, BATCH = "/api/v1/predict/price", "/api/v1/predict/batch"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A project in which all stages before `package` have run, on a market of a few numbers."""
-    folder = tmp_path_factory.mktemp("project")
-    shutil.copyfile(REPOSITORY / "bentofile.yaml", folder / "bentofile.yaml")
-    lake.write_text(params.compose(["source=demo"], REPOSITORY / "params"), folder / "params.yaml")
-    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{REPOSITORY / tools.UV}{os.pathsep}{os.environ['PATH']}")
-        sections = params.check(params.read())
-        write_market(sections)
-        train_small(sections)
-        package_it()
-        yield folder
-
-
-def package_it():
-    package.run(**vars(params.pick("source", "features", "package", "serve", "publish")))
-
-
-def write_market(sections):
-    last = month_of(sections.source.as_of) + 1
-    months = np.arange(last - 30, last + 1)
-    changes = {"market_change_3": 0.03, "market_change_12": 0.12}
-    lake.write(pd.DataFrame({"month": months, "market_level": 8 + 0.01 * np.arange(31), **changes}), lake.MARKET_INDEX)
-    statistics = dict.fromkeys(statistic_columns(sections.features), 1.0)
-    places = [
-        {"level": "location", "place": "harbour", "property_type": kind, "month": month, **statistics}
-        for month in months
-        for kind in ("flat", "house")
-    ]
-    lake.write(pd.DataFrame(places), lake.MARKET_HISTORY)
-    lake.write(pd.DataFrame({"property_id": ["A1"], "month": [last - 20], "u": [0.1]}), lake.PREVIOUS_SALES)
-    place = {"kind": ["station"], "name": ["Quay"], "latitude": [45.0], "longitude": [-30.0], "x": [0.0], "y": [0.0]}
-    lake.write(pd.DataFrame(place), lake.PLACES)
-    lake.write(pd.DataFrame({"month": months, **dict.fromkeys(ADJUSTED, 0.01)}), lake.ADJUSTMENTS)
-    sold = some_sales(sections, 1500).assign(sale_date="2025-06-01", u=0.1)
-    lake.write(sold[[*SOLD, "u"]], lake.SOLD)
-
-
-def train_small(sections):
-    sales = some_sales(sections, 1500)
-    lake.write(sales, lake.READY)
-    recipe = Recipe.of(sections.seed, sections.source, sections.features, sections.model, sections.train)
-    recipe = recipe.with_parameters(n_estimators=40)
-    few_folds = sections.intervals.model_copy(update={"folds": 2})
-    trained = fit(
-        sales, recipe, sections.source, sections.split, few_folds, sections.scope, lake.digest(lake.READY)[:12]
-    )
-    trained.valuation.save(package.MODEL)
-
-
-def some_sales(sections, count):
-    """Sales of thirty months, whose prices follow area, floor and location."""
-    draw = np.random.default_rng(3)
-    inputs = {name: draw.normal(size=count) for name in numeric_inputs(sections.source, sections.features)}
-    floor, area = draw.integers(0, 9, count).astype(float), np.round(draw.uniform(30, 200, count), 1)
-    location = draw.choice(["harbour", "hill"], count)
-    own = {
-        "transaction_id": [f"T{number}" for number in range(count)],
-        "month": month_of(sections.source.as_of) - 29 + np.arange(count) * 30 // count,
-        "square_meters": area,
-        "property_type": draw.choice(["flat", "house"], count),
-        "location": location,
-        "year_built": 1950.0 + draw.integers(0, 70, count),
-        "floor": floor,
-        "bathrooms": np.nan,
-        "bedrooms": draw.integers(1, 6, count).astype(float),
-        "latitude": 45 + draw.normal(size=count) / 50,
-        "longitude": -30 + draw.normal(size=count) / 50,
-        "market_level": 8.0,
-        "comparable_distance": 0.3,
-        "alike_distance": 0.1,
-    }
-    noise = draw.normal(scale=0.1, size=count)
-    price = area * np.exp(8 + 0.02 * floor + 0.2 * (location == "harbour") + noise)
-    return pd.DataFrame({**inputs, **own, "price": np.round(price, 2)})
+def project(packaged):
+    """The project of the Bento, as the current folder."""
+    with inside(packaged):
+        yield packaged
 
 
 @pytest.fixture(scope="module")
@@ -126,46 +56,8 @@ def bento(project):
 
 
 @pytest.fixture(scope="module")
-def away(bento, tmp_path_factory):
-    """A copy of the Bento where the repository's homei can't be imported, and the environment that sees to that."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    lake.write_text("raise ImportError('this is the repository')\n", folder / "poison" / "homei" / "__init__.py")
-    shutil.copytree(bento, folder / "bento")
-    own = {"PYTHONPATH": str(folder / "poison"), "BENTOML_HOME": str(folder / "home"), "BENTOML_DO_NOT_TRACK": "true"}
-    return folder, os.environ | own
-
-
-@pytest.fixture(scope="module")
-def url(away):
-    # On every address, as BentoML's own command does it: an open service must see to it that only loopback is answered.
-    with answering(away, "0.0.0.0") as url:
-        yield url
-
-
-@contextlib.contextmanager
-def answering(away, host, options=(), settings=None):
-    folder, environment = away
-    address = ["--host", host, "--port", str(port := free_port()), *options]
-    command = [sys.executable, "-m", "bentoml", "serve", str(folder / "bento"), *address]
-    scheme = "https" if options else "http"
-    with running(command, f"{scheme}://127.0.0.1:{port}", cwd=folder, env=environment | (settings or {})) as url:
-        yield url
-
-
-@contextlib.contextmanager
-def running(command, url, **how):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **how)
-    try:
-        for _ in range(400):
-            with contextlib.suppress(httpx.TransportError):
-                assert httpx.get(f"{url}/readyz", verify=False).status_code == 200
-                break
-            assert process.poll() is None
-            time.sleep(0.3)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
+def url(bento_url):
+    return bento_url
 
 
 def homes(contract, count):
@@ -294,6 +186,100 @@ def test_a_bento_with_keys_asks_for_tokens_over_tls_and_writes_its_trail_before_
     engine.dispose()
     assert [line["action"] for line in lines].count(f"POST {PRICE}") == 51
     assert lines[-1]["action"] == "service.stop"
+
+
+@pytest.fixture(scope="module")
+def newer(project, bento, tmp_path_factory):
+    """A copy of the project in which another model was built since: its folder, and the older record and the newer."""
+    folder = tmp_path_factory.mktemp("newer")
+    shutil.copytree(project, folder, dirs_exist_ok=True)
+    with contextlib.chdir(folder):
+        before = package.recorded()
+        train_small(params.check(params.read()), trees=15)
+        package_it()
+        return folder, before, package.recorded()
+
+
+def test_a_running_bento_takes_the_newer_one_under_load_without_dropping_a_request(away, newer):
+    folder, before, after = newer
+    rows = list(homes(read(folder / package.bento_folder(before["tag"]) / "src"), 40))
+    prices = {record["model_version"]: prices_of(folder / package.bento_folder(record["tag"]), rows)
+              for record in (before, after)}  # fmt: skip
+    assert len(prices) == 2
+    record, bento = folder / "follow.json", str((folder / package.HOME).resolve() / "bentos" / "{tag}")
+    lake.write_json(before, record)
+    stop, seen = threading.Event(), []
+
+    def hammer(url):
+        with httpx.Client(base_url=url, timeout=30) as client:
+            for number in itertools.cycle(range(len(rows))):
+                if stop.is_set():
+                    return
+                answer = client.post(PRICE, json=rows[number])
+                seen.append((answer.status_code, number, answer.json()))
+
+    with (
+        answering(away, "127.0.0.1", settings=setting(record, bento)) as url,
+        concurrent.futures.ThreadPoolExecutor(8) as pool,
+    ):
+        hammering = [pool.submit(hammer, url) for _ in range(8)]
+        time.sleep(1)
+        lake.write_json(after, record)
+        metrics = f'model_version="{after["model_version"]}",variant="latest"}} 1.0'
+        while metrics not in httpx.get(url + "/metrics", timeout=30).text:
+            time.sleep(0.1)
+        time.sleep(0.5)
+        swapped = len(seen)
+        time.sleep(0.5)
+        stop.set()
+        assert [each.result() for each in hammering] == [None] * 8
+        assert httpx.get(url + "/readyz").status_code == 200
+        assert 'homei_reload_total{outcome="taken"} 1.0' in httpx.get(url + "/metrics").text
+    assert {status for status, *_ in seen} == {200}
+    assert {answer["model_version"] for *_, answer in seen} == set(prices)
+    assert all(answer["predicted_price"] == prices[answer["model_version"]][number] for _, number, answer in seen)
+    assert {answer["model_version"] for *_, answer in seen[swapped:]} == {after["model_version"]}
+
+
+def prices_of(bento, rows):
+    contract = read(bento / "src")
+    checked = Intake(contract).many(json.dumps({"properties": rows}).encode())
+    return [answer["predicted_price"] for answer in Predictor.load(bento / "src", contract).value(checked)]
+
+
+def test_champion_and_challenger_answer_side_by_side_each_as_it_does_alone(away, newer):
+    folder, champion, challenger = newer
+    older, newest = (folder / package.bento_folder(record["tag"]) for record in (champion, challenger))
+    settings = params.section("experiment", yaml.safe_load(params.compose([], REPOSITORY / "params"))["experiment"])
+    design = opponents(older, newest, settings.model_copy(update={"share": 0.4}))
+    assert (design.champion, design.challenger) == (champion["model_version"], challenger["model_version"])
+    rows = [row | {"property_id": f"P{number}"} for number, row in enumerate(homes(read(newest / "src"), 60))]
+    prices = {variant: prices_of(bento, rows) for variant, bento in (("champion", older), ("challenger", newest))}
+    served = folder, away[1]
+    with answering(served, "127.0.0.1", settings=experiment(design, older), bento=newest) as url:
+        answers = httpx.post(url + BATCH, json={"properties": rows}, timeout=60).json()["valuations"]
+        counted = httpx.get(url + "/metrics").text
+    assert {answer["variant"] for answer in answers} == {"champion", "challenger"}
+    for number, answer in enumerate(answers):
+        assert answer["variant"] == design.variant(f"P{number}")
+        assert answer["predicted_price"] == prices[answer["variant"]][number]
+    for variant, version in (("champion", design.champion), ("challenger", design.challenger)):
+        assert f'model_version="{version}",variant="{variant}"}} 1.0' in counted
+
+
+def test_a_challengers_code_may_differ_as_long_as_it_values_the_champion_alike(newer, tmp_path):
+    folder, champion, challenger = newer
+    older, newest = (folder / package.bento_folder(record["tag"]) for record in (champion, challenger))
+    settings = params.section("experiment", yaml.safe_load(params.compose([], REPOSITORY / "params"))["experiment"])
+    settings = settings.model_copy(update={"share": 0.4})
+    changed = shutil.copytree(newest, tmp_path / "changed")
+    module = changed / "src" / "homei" / "model" / "valuation.py"
+    code = module.read_text()
+    module.write_text(code + "# Not a word more.\n")
+    assert opponents(older, changed, settings).champion == champion["model_version"]
+    module.write_text(code.replace("np.round(np.exp(ends), 2)", "np.round(np.exp(ends), 1)"))
+    with pytest.raises(UnfairError, match="gets other values from the champion's model"):
+        opponents(older, changed, settings)
 
 
 @pytest.mark.parametrize(

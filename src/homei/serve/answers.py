@@ -16,6 +16,7 @@ from homei.serve.refusal import MEDIA_TYPE
 from homei.serve.schemas import Refusal
 
 JSON = "application/json"
+REFUSAL = {"$ref": "#/components/schemas/Refusal"}
 WRONG = {422: "Fields are missing, unknown, of the wrong type or out of range."}
 AWAY = {503: "There is no warehouse to ask, or it has no time; `Retry-After` says when to come back."}
 BODY = {
@@ -56,6 +57,14 @@ def keepable(responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict
     return responses
 
 
+def refusals(said: Mapping[int, str]) -> dict[str, dict[str, Any]]:
+    """Problem details of these statuses, as OpenAPI's `responses`; the Refusal is one of its schemas already."""
+    return {
+        str(status): {"description": text, "content": {MEDIA_TYPE: {"schema": REFUSAL}}}
+        for status, text in said.items()
+    }
+
+
 def promised(model: type[BaseModel], refusals: Mapping[int, str], status: int = 200) -> dict[int | str, dict[str, Any]]:
     """What a route may answer, as FastAPI's `responses`."""
     refused = {code: {"model": Refusal, "description": said} for code, said in sorted(refusals.items())}
@@ -85,7 +94,8 @@ def _describe(responses: dict[str, Any]) -> None:
         "description": "The request's name, the client's own if it gave a plain one.",
         "schema": {"type": "string"},
     }
-    for status, response in responses.items():
+    for response in responses.values():
         response["headers"] = {**response.get("headers", {}), "X-Request-Id": named}
-        if int(status) >= 400 and JSON in response.get("content", {}):
-            response["content"] = {MEDIA_TYPE: response["content"][JSON]}
+        content = response.get("content", {})
+        if content.get(JSON, {}).get("schema") == REFUSAL:
+            content[MEDIA_TYPE] = content.pop(JSON)

@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 
 from homei.serve.access.doorkeeper import Doorkeeper
 from homei.serve.access.endpoint import add_token_endpoint
+from homei.serve.access.gate import client_of
 from homei.serve.access.scopes import describe_security, needs
 from homei.serve.answers import BODY, WRONG, DirectRoute, describe_answers, encoded, keepable, ok, promised
 from homei.serve.bodies import json_body
@@ -33,6 +34,7 @@ from homei.serve.trends import add_trends
 PRICE = "/api/v1/predict/price"
 BATCH = "/api/v1/predict/batch"
 NAME = b"x-prediction-id"
+UNVALUED = {422: f"{WRONG[422]} Or a price would be an invention: nothing alike was sold within reach."}
 
 
 def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
@@ -57,10 +59,10 @@ def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
     add_properties(app, contract)
     add_trends(app)
     add_feedback(app)
-    describe_answers(app)
     if keeper:
         add_token_endpoint(app, keeper)
         describe_security(app)
+    describe_answers(app)
     return app
 
 
@@ -70,17 +72,17 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
     @app.post(
         PRICE,
         tags=["valuations"],
-        responses=keepable(_named(promised(Valuation, BODY | WRONG))),
+        responses=keepable(_named(promised(Valuation, BODY | UNVALUED))),
         openapi_extra=_body(schema, contract.example),
     )
     @needs("predict")
     async def price(request: Request) -> Response:
         """Value one property."""
         began = time.perf_counter()
-        predictor = request.app.state.predictor
         try:
             include = included(request.scope["query_string"])
             row = intake.one(await json_body(request))
+            predictor = request.app.state.predictor.answering(row, client_of(request.scope))
             if include:
                 found = await valued(request, PRICE, predictor, row, include)
                 return _logged(request, encoded(*found), began, [row], [from_json(found.body)], alone=True)
@@ -93,7 +95,7 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
     @app.post(
         BATCH,
         tags=["valuations"],
-        responses=_named(promised(Valuations, BODY | WRONG)),
+        responses=_named(promised(Valuations, BODY | UNVALUED)),
         openapi_extra=_batch_body(schema, contract),
     )
     @needs("predict")
@@ -104,7 +106,7 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
 
         def answered(body: bytes, include: frozenset[str]) -> Response:
             rows = intake.many(body)
-            answers = request.app.state.predictor.value(rows, include)
+            answers = request.app.state.predictor.value_all(rows, include, client_of(request.scope))
             return _logged(request, ok({"valuations": answers}), began, rows, answers)
 
         try:

@@ -17,9 +17,9 @@ from homei.serve.cache.asking import published
 from homei.serve.contract import Contract
 from homei.serve.cursors import Cursor
 from homei.serve.homes import Detailed, Homes, detailed, listed, versions
-from homei.serve.query import parameters, parsed
+from homei.serve.query import parsed
 from homei.serve.refusal import Problem, RequestError, answer, shown
-from homei.serve.searching import Search, check
+from homei.serve.searching import Search, check, described
 from homei.warehouse import history
 from homei.warehouse.search import MOST_COUNTED, Page, Start, count, find
 
@@ -35,7 +35,7 @@ def add_properties(app: FastAPI, contract: Contract) -> None:
         SEARCH,
         tags=["properties"],
         responses=keepable(promised(Homes, WRONG | AWAY)),
-        openapi_extra={"parameters": parameters(Search)},
+        openapi_extra={"parameters": described(contract.place)},
     )
     @needs("analytics")
     async def search(request: Request) -> Response:

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import bentoml
+from fastapi import FastAPI
 
 from homei.serve.access.doorkeeper import from_environment
 from homei.serve.access.gate import Gate
@@ -13,13 +14,17 @@ from homei.serve.access.loopback import LoopbackOnly
 from homei.serve.access.routes import Routes
 from homei.serve.app import BATCH, add_docs, create_app
 from homei.serve.cache.keeping import from_environment as answer_cache
-from homei.serve.contract import read
+from homei.serve.contract import Contract, read
 from homei.serve.desk import Desk
+from homei.serve.experiment import load
+from homei.serve.follow import Current
+from homei.serve.follow import from_environment as follower
 from homei.serve.limits import BodyLimit
 from homei.serve.predictions.log import from_environment as prediction_log
 from homei.serve.predictor import Predictor
 from homei.serve.refusal import failure
 from homei.serve.request_ids import RequestIds
+from homei.serve.wire import guard
 from homei.warehouse.access import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,12 +35,21 @@ logging.getLogger("uvicorn.access").propagate = False
 
 contract = read(ROOT)
 keeper = from_environment(contract.limits.access, contract.warehouse)
-app = create_app(contract, keeper)
-add_docs(app, SWAGGER)
+
+
+def assembled(contract: Contract) -> FastAPI:
+    """The app of a contract, with its documentation; its state is for the service to set."""
+    app = create_app(contract, keeper)
+    add_docs(app, SWAGGER)
+    return app
+
+
+app = assembled(contract)
+current = Current(app)
 # A stalled upload gets its 408 before BentoML's timeout makes it a 504.
-guarded = BodyLimit(
-    app, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: contract.limits.max_batch_bytes}
-)
+patience = contract.limits.timeout / 2
+guarded = BodyLimit(current, contract.limits.max_body_bytes, patience, {BATCH: contract.limits.max_batch_bytes})
+guard(patience)  # BentoML makes uvicorn's settings itself, once this module is there
 
 
 @bentoml.service(
@@ -53,11 +67,15 @@ class ValuationService:
     """Values properties from what sold before."""
 
     def __init__(self) -> None:
-        app.state.predictor = Predictor.load(ROOT, contract)
+        app.state.predictor = load(ROOT, contract)
         app.state.warehouse = Desk(Warehouse(contract.warehouse))
         app.state.cache = answer_cache(contract)
         app.state.log = prediction_log(contract)
+        app.state.log.answers_by(app.state.predictor)
         app.state.log.start()
+        self._follower = follower(ROOT, contract, self._take, app.state.log.reloaded)
+        if self._follower:
+            self._follower.start()
         if keeper:
             keeper.start()
 
@@ -65,9 +83,16 @@ class ValuationService:
         """What /readyz tells; /livez stays well, since a service without its warehouse is not mended by a restart."""
         return keeper is None or keeper.is_ready
 
+    def _take(self, contract: Contract, predictor: Predictor) -> None:
+        """Has a newer model answer what comes from now on."""
+        app.state.log.answers_by(predictor)
+        current.swap(assembled(contract), predictor, contract.limits.timeout)
+
     @bentoml.on_shutdown
     def end(self) -> None:
         """Called once the last request was answered."""
+        if self._follower:
+            self._follower.stop()
         app.state.log.stop()
         if keeper:
             keeper.stop()

@@ -141,8 +141,7 @@ def test_another_model_never_answers_with_what_the_last_one_said(contract, predi
                 answer = client.post(PRICE, json=HOME, params={"include": "comparables"})
                 assert answer.json()["model_version"] == version
             client.get(DETAIL)
-        app.app.app.state.predictor = Predictor(newer, Unlike(), predictor._model)
-        app.app.app.state.predictor._versions["model_version"] = "unlike"
+        app.app.app.state.predictor = Predictor(newer, Unlike(), predictor._model, "challenger")
         assert client.get(DETAIL).json()["comparables"] == []
 
 
