@@ -11,9 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from homei.config import Publish
 from homei.serve.app import BATCH, create_app
-from homei.serve.cache.keeping import Cache
+from homei.serve.cache.keeping import Cache, from_environment
 from homei.serve.cache.metrics import Metrics
-from homei.serve.cache.store import Store
 from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
 from homei.serve.refusal import failure
@@ -23,8 +22,7 @@ from homei.warehouse.access import Warehouse
 
 def kept(contract, registry=None, **how) -> Cache:
     """The cache that the environment asks for, its figures apart from those of others."""
-    metrics = Metrics(registry or CollectorRegistry())
-    return Cache(contract, Store(contract.limits.cache, metrics, **how), metrics)
+    return from_environment(contract, Metrics(registry or CollectorRegistry()), **how)
 
 
 def whole(contract, predictor, settings: Publish | None = None, cache: Cache | None = None, log=None):

@@ -83,12 +83,8 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
             include = included(request.scope["query_string"])
             row = intake.one(await json_body(request))
             predictor = request.app.state.predictor.answering(row, client_of(request.scope))
-            if include:
-                found = await valued(request, PRICE, predictor, row, include)
-                return _logged(request, encoded(*found), began, [row], [from_json(found.body)], alone=True)
-            # Well under a millisecond: a thread would cost more than it frees.
-            answers = predictor.value([row], alone=True)
-            return _logged(request, ok(answers[0]), began, [row], answers, alone=True)
+            found = await valued(request, PRICE, predictor, row, include)
+            return _logged(request, encoded(*found), began, [row], [from_json(found.body)], alone=True)
         except RequestError as refused:
             return _refused(request, refused)
 

@@ -43,6 +43,14 @@ def one_redis(redis_server):
         yield server
 
 
+@pytest.fixture
+def own(redis_server, monkeypatch):
+    """A Redis to be killed."""
+    with redis_server() as server:
+        monkeypatch.setenv("HOMEI_CACHE", server.url)
+        yield server
+
+
 @pytest.fixture(params=["memory", "redis"])
 def anywhere(request, monkeypatch):
     """The environment that asks for a cache of each kind."""

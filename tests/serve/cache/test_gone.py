@@ -21,14 +21,6 @@ HOME = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
 AWAY = "homei; fwd=bypass; detail=away"
 
 
-@pytest.fixture
-def own(redis_server, monkeypatch):
-    """A Redis to be killed."""
-    with redis_server() as server:
-        monkeypatch.setenv("HOMEI_CACHE", server.url)
-        yield server
-
-
 async def back(store, seconds=10):
     async with asyncio.timeout(seconds):
         while store.is_away:

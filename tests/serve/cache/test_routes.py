@@ -4,8 +4,10 @@ import contextlib
 
 import httpx
 import pytest
+import redis
 import warehouses
 from around import kept, served, whole
+from guarded import opened_in
 from sqlalchemy import update
 
 from homei.serve.predictor import Predictor
@@ -91,17 +93,54 @@ def test_refusals_are_not_kept_and_say_nothing_of_it(client, data):
     assert client.get(SEARCH).status_code == 200
 
 
-def test_a_repeated_valuation_with_its_comparables_is_kept_and_a_plain_one_costs_no_look(client):
-    assert "cache-status" not in client.post(PRICE, json=HOME).headers
-    for include in ("comparables", "reasons", "comparables,reasons"):
+def test_a_repeated_valuation_is_kept_with_what_it_includes(client):
+    for include in ("", "comparables", "reasons", "comparables,reasons"):
         first, second = (client.post(PRICE, json=HOME, params={"include": include}) for _ in range(2))
         assert (status(first), status(second)) == (MISS, HIT)
         assert first.content == second.content
     assert status(client.post(PRICE, json=HOME, params={"include": "reasons,comparables"})) == HIT
     assert status(client.post(PRICE, json=HOME | {"floor": None}, params={"include": "reasons"})) == HIT
+    assert status(client.post(PRICE, json=HOME | {"floor": 2})) == MISS
     assert status(client.post(PRICE, json=HOME | {"floor": 2}, params={"include": "reasons"})) == MISS
     refused = [client.post(PRICE, json=HOME | {"property_type": "house"}, params={"include": "reasons"}) for _ in "ab"]
     assert {response.status_code for response in refused} == {422}
+
+
+def test_plain_valuations_stay_in_memory_and_push_nothing_else_out(service, predictor, contract, own, figures):
+    entries = contract.limits.cache.entries
+    with service(predictor) as client:
+        client.get(SEARCH)
+        for number in range(entries + 1):
+            assert status(client.post(PRICE, json=HOME | {"square_meters": 50 + number})) == MISS
+        assert status(client.post(PRICE, json=HOME | {"square_meters": 50 + entries})) == HIT
+        assert status(client.post(PRICE, json=HOME | {"square_meters": 50})) == MISS
+        with redis.Redis.from_url(own.url) as admin:
+            assert admin.dbsize() == 1
+        own.stop()
+        assert status(client.post(PRICE, json=HOME | {"square_meters": 50})) == HIT
+        assert client.get(SEARCH).status_code == 200 and not figures.is_up
+
+
+def test_what_one_client_asked_is_kept_for_others_and_not_for_those_who_may_not_ask(
+    contract, predictor, data, tmp_path
+):
+    questions = {
+        "analytics": lambda client: client.get(DETAIL),
+        "predict": lambda client: client.post(PRICE, json=HOME),
+    }
+    with opened_in(contract, predictor, tmp_path, data) as place:
+        for name, scopes in {"one": tuple(questions), "other": tuple(questions)}.items():
+            place.add(name, *scopes)
+        for scope, ask in questions.items():
+            lacking = next(name for name in questions if name != scope)
+            tokens = [place.token("one", scope), place.token("other", scope), place.token("one", lacking), None]
+            answers = []
+            for token in tokens:
+                with place.session(token) as client:
+                    answers.append(ask(client))
+            assert [answer.status_code for answer in answers] == [200, 200, 403, 401]
+            assert (status(answers[0]), status(answers[1])) == (MISS, HIT)
+            assert answers[0].content == answers[1].content
 
 
 class Log:
@@ -118,10 +157,11 @@ class Log:
         raise AssertionError(status)
 
 
-def test_each_kept_valuation_is_logged_under_a_name_of_its_own(service, predictor, anywhere):
+@pytest.mark.parametrize("include", ["", "reasons"])
+def test_each_kept_valuation_is_logged_under_a_name_of_its_own(service, predictor, anywhere, include):
     log = Log()
     with service(predictor, log) as client:
-        answers = [client.post(PRICE, json=HOME, params={"include": "reasons"}) for _ in range(3)]
+        answers = [client.post(PRICE, json=HOME, params={"include": include}) for _ in range(3)]
     assert [status(answer) for answer in answers] == [MISS, HIT, HIT]
     assert [answer.headers["x-prediction-id"] for answer in answers] == ["1", "2", "3"]
     assert log.taken[0] == log.taken[1] == log.taken[2]
@@ -137,8 +177,8 @@ def test_another_model_never_answers_with_what_the_last_one_said(contract, predi
     with served(app) as url, httpx.Client(base_url=url) as client:
         for answering, version in ((predictor, contract.model_version), (other, "newer"), (predictor, "0123456789ab")):
             app.app.app.state.predictor = answering
-            for _ in range(2):
-                answer = client.post(PRICE, json=HOME, params={"include": "comparables"})
+            for include in ("comparables", "", "comparables", ""):
+                answer = client.post(PRICE, json=HOME, params={"include": include})
                 assert answer.json()["model_version"] == version
             client.get(DETAIL)
         app.app.app.state.predictor = Predictor(newer, Unlike(), predictor._model, "challenger")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from homei.serve.cache.address import address, shown
+from homei.serve.cache.address import shown
 from homei.serve.cache.metrics import Metrics
 from homei.serve.writer import Complaint
 from homei.serving import Cache
@@ -29,20 +29,48 @@ class AwayError(RuntimeError):
     """The cache can't be asked now."""
 
 
-class Store:
-    """Keeps values for `seconds` of the settings; used from one event loop.
+class Store(Protocol):
+    """Where values are kept for a while, as one event loop has it."""
 
-    The first call that a Redis fails, or keeps waiting for longer than `patience`, opens the circuit: all further ones
-    raise AwayError without asking, until a task of the loop, that pings it every `retry` seconds, has an answer.
+    async def get(self, key: str) -> bytes | None:
+        """What is kept under a key; raises AwayError."""
+
+    async def put(self, key: str, value: bytes) -> None:
+        """Keeps a value; raises AwayError."""
+
+
+class Memory:
+    """A service's own: the `entries` that were asked for last, each for as long as `settings` say."""
+
+    def __init__(self, settings: Cache) -> None:
+        from cashews import Cache as Library
+
+        self._seconds = settings.seconds
+        self._library = Library()
+        # What is too old goes when it is asked for, or as the one that was asked for least lately.
+        self._library.setup("mem://", size=settings.entries, check_interval=0, check_repr=False)
+
+    async def get(self, key: str) -> bytes | None:
+        return await self._library.get(key)
+
+    async def put(self, key: str, value: bytes) -> None:
+        await self._library.set(key, value, expire=self._seconds)
+
+
+class Remote:
+    """A Redis that others use too.
+
+    The first call that it fails, or keeps waiting for longer than `patience`, opens the circuit: all further ones raise
+    AwayError without asking, until a task of the loop, that pings it every `retry` seconds, has an answer.
     """
 
-    def __init__(self, settings: Cache, metrics: Metrics, patience: float = PATIENCE, retry: float = RETRY) -> None:
-        url = address(settings)
-        self.name = shown(url) if url else "memory"
+    def __init__(
+        self, url: str, settings: Cache, metrics: Metrics, patience: float = PATIENCE, retry: float = RETRY
+    ) -> None:
+        self.name = shown(url)
         self._seconds, self._patience, self._retry = settings.seconds, patience, retry
         self._metrics = metrics
-        self._library = _in_redis(url, patience) if url else _in_memory(settings.entries)
-        self._is_remote = url is not None
+        self._library = _client(url, patience)
         self._is_up: bool | None = None
         self._returning: asyncio.Task[None] | None = None
         self._complaint = Complaint()
@@ -53,11 +81,9 @@ class Store:
         return self._is_up is False
 
     async def get(self, key: str) -> bytes | None:
-        """What is kept under a key; raises AwayError."""
         return await self._asked(self._library.get(key))
 
     async def put(self, key: str, value: bytes) -> None:
-        """Keeps a value; raises AwayError."""
         await self._asked(self._library.set(key, value, expire=self._seconds))
 
     async def _asked(self, asking: Awaitable[Answer]) -> Answer:
@@ -67,16 +93,12 @@ class Store:
         try:
             answer = await self._in_time(asking)
         except Exception as error:
-            if not self._is_remote:
-                raise
             self._went(error)
             raise AwayError(self.name) from None
         self._is_here()
         return answer
 
     async def _in_time(self, asking: Awaitable[Answer]) -> Answer:
-        if not self._is_remote:
-            return await asking
         async with asyncio.timeout(self._patience):
             return await asking
 
@@ -109,16 +131,7 @@ class Store:
             self._metrics.up(True)
 
 
-def _in_memory(entries: int) -> Any:
-    """The library's least recently used of so many; what is too old goes when it is asked for, or last."""
-    from cashews import Cache as Library
-
-    library = Library()
-    library.setup("mem://", size=entries, check_interval=0, check_repr=False)
-    return library
-
-
-def _in_redis(url: str, patience: float) -> Any:
+def _client(url: str, patience: float) -> Any:
     from cashews import Cache as Library
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
