@@ -6,12 +6,15 @@ import time
 from collections.abc import Iterator
 
 import uvicorn
+from fastapi import FastAPI
 from newcomer import free_port
 from prometheus_client import CollectorRegistry
 
 from homei.config import Publish
 from homei.serve.access.routes import Routes
 from homei.serve.app import create_app
+from homei.serve.cache.keeping import Cache, from_environment
+from homei.serve.cache.metrics import Metrics
 from homei.serve.desk import Desk
 from homei.serve.direct import Direct
 from homei.serve.layers import layers
@@ -19,10 +22,15 @@ from homei.serve.watch import Meter
 from homei.warehouse.access import Warehouse
 
 
-def whole(contract, predictor, settings: Publish | None = None, **limits):
+def kept(contract, registry=None, **how) -> Cache:
+    """The cache that the environment asks for, its figures apart from those of others."""
+    return from_environment(contract, Metrics(registry or CollectorRegistry()), **how)
+
+
+def whole(contract, predictor, settings: Publish | None = None, cache: Cache | None = None, log=None, **limits):
     """The app with all that is around it in a Bento."""
     app = create_app(contract)
-    app.state.predictor = predictor
+    app.state.predictor, app.state.cache, app.state.log = predictor, cache, log
     app.state.warehouse = Desk(Warehouse(settings or contract.warehouse))
     return surrounded(app, contract.limits.model_copy(update=limits))
 
@@ -34,6 +42,13 @@ def surrounded(app, limits, keeper=None):
     for layer, options in reversed(layers(Direct(app), Routes(app), limits, keeper, lambda: meter)):
         inner = layer(inner, **options)
     return inner
+
+
+def inmost(app) -> FastAPI:
+    """What is within the layers."""
+    while not isinstance(app, FastAPI):
+        app = app.app
+    return app
 
 
 @contextlib.contextmanager
