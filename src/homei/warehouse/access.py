@@ -142,6 +142,9 @@ def _limit_postgresql(engine: Engine, seconds: float) -> None:
             cursor.execute("SET plan_cache_mode = force_custom_plan")
             # What is searched lies in memory: what an index finds is read for little.
             cursor.execute("SET random_page_cost = 1.1")
+            # Both are for questions that take seconds: here they cost more than the whole answer.
+            cursor.execute("SET jit = off")
+            cursor.execute("SET max_parallel_workers_per_gather = 0")
         connection.commit()
 
 
