@@ -1,6 +1,6 @@
 """All benchmarks, one after the other: `make bench`."""
 
-from benchmarks import comparables, serve, sources, stages, tuning, warehouse
+from benchmarks import comparables, search, serve, sources, stages, tuning, warehouse
 
 stages.main()
 sources.main()
@@ -8,3 +8,4 @@ comparables.main()
 serve.main()
 tuning.main()
 warehouse.main()
+search.main()

@@ -22,6 +22,7 @@ from homei.warehouse.connection import (
     shown,
     writing,
 )
+from homei.warehouse.kinds import PUBLISHED
 from homei.warehouse.tables import REVISION, publication
 
 Answer = TypeVar("Answer")
@@ -129,6 +130,7 @@ def published(connection: Connection) -> RowMapping:
     if found["revision"] != REVISION:
         at = f"{shown(connection.engine.url)} is of revision {found['revision']}"
         raise UnavailableError(f"{at}, this service needs {REVISION}")
+    connection.info[PUBLISHED] = found["digest"]
     return found
 
 

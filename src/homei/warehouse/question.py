@@ -6,13 +6,14 @@ another one: their guesses of what few homes match are off by orders of magnitud
 
 from __future__ import annotations
 
+import functools
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from homei.warehouse.filters import DISTANCE, RANGES, Filters, Place
+from homei.warehouse.kinds import Kind
 from homei.warehouse.tables import STRIPS
 from homei.warehouse.words import Sought
 
@@ -29,15 +30,15 @@ DISTANCE_SQL = (
 
 @dataclass
 class Question:
-    """Conditions with an order, in one database's language; `kinds` are those that homes can be of."""
+    """Conditions with an order; `kinds` are those that homes can be of where they are looked for, and `everywhere`."""
 
     sqlite: bool
     filters: Filters
     place: Place
     order: str
-    kinds: Sequence[Mapping[str, Any]]
+    kinds: list[Kind]
+    everywhere: list[Kind]
     sought: Sought | None
-    values: dict[str, Any] = field(default_factory=dict)
 
     @property
     def by(self) -> str:
@@ -47,14 +48,14 @@ class Question:
     def bound(self) -> dict[str, Any]:
         """The values of all conditions."""
         kinds = [row["kind"] for row in self.kinds]
-        told = {**self.filters.given(), **self.values, "kinds": json.dumps(kinds) if self.sqlite else kinds}
+        told = {**self.filters.given(), "kinds": json.dumps(kinds) if self.sqlite else kinds}
         for number, word in enumerate(self.sought.words if self.sought else ()):
             last = number == len(self.sought.words) - 1
             told[f"word_{number}"] = f" {word}" if last else f" {word} "
         if self.filters.radius is not None:
             told |= {"unit_east": self.place.east, "unit_north": self.place.north}
             told["square_radius"] = self.filters.radius**2
-        if box := self.box():
+        if box := self.box:
             told |= dict(zip(("box_south", "box_west", "box_north", "box_east"), box, strict=True))
             height = STRIPS[self.place.system]
             first, last = math.floor(box[0] / height), math.floor(box[2] / height)
@@ -64,6 +65,7 @@ class Question:
                 told["strips"] = json.dumps(strips) if self.sqlite else strips
         return told
 
+    @functools.cached_property
     def box(self) -> tuple[float, float, float, float] | None:
         """South, west, north and east of where homes can be; None where anywhere."""
         f, boxes = self.filters, []
@@ -110,7 +112,7 @@ class Question:
         )
 
     def _places(self, way: str) -> dict[str, bool]:
-        box = self.box()
+        box = self.box
         if box is None:
             return {}
         found = {"home.longitude BETWEEN :box_west AND :box_east": way == "place"}

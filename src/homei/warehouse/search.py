@@ -14,14 +14,16 @@ from sqlalchemy import Connection, RowMapping
 
 from homei.warehouse import words
 from homei.warehouse.filters import DISTANCE, ORDERS, RANGES, Filters, Place, Start
+from homei.warehouse.kinds import Kind, kinds_of
 from homei.warehouse.question import Question
-from homei.warehouse.ways import counted_page, kinds_of, rows_of, sorted_page, walked_page
+from homei.warehouse.ways import LENGTHS, counted_page, rows_of, sorted_page, walked_page
 
 MOST_COUNTED = 1_000
 # What things cost, in entries of an index that are looked at.
 FETCHED = 5.0  # a row of the table
 BRANCH = 50.0  # a kind that is merged with others
-MOST_BRANCHES = 400  # SQLite takes no more than five hundred
+STATEMENT = 2_000.0
+EVERY = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,14 @@ def find(
     falling = descending != (start is not None and start.backwards)
     sought = None if filters.address is None else words.looked_up(connection, filters.address)
     kinds = kinds_of(connection, filters)
-    question = Question(connection.dialect.name == "sqlite", filters, place, order, kinds, sought)
+    everywhere = kinds_of(connection, replace(filters, location=None))
+    question = Question(connection.dialect.name == "sqlite", filters, place, order, kinds, everywhere, sought)
     if not kinds or (order == DISTANCE and filters.radius is None):
         return Page([], False, False, 0)
     rows = None
     if counted is None:
-        first = rows_of(connection, counted_page(question, _way(question), falling, limit + 1, MOST_COUNTED + 1))
-        counted = first[0]["counted"] if first else 0
-        if start is None and counted <= MOST_COUNTED:
-            rows = first
-    if rows is None:
+        counted, rows = _counted(connection, question, falling, limit + 1)
+    if rows is None or start is not None:
         rows = _page(connection, question, falling, limit + 1, start, counted > MOST_COUNTED)
     more, rows = len(rows) > limit, rows[:limit]
     if start is None:
@@ -74,17 +74,49 @@ def find(
     return Page(rows, True, more, counted)
 
 
+def _counted(
+    connection: Connection, question: Question, falling: bool, limit: int
+) -> tuple[int, list[RowMapping] | None]:
+    """How many match, and the first page, unless that takes another statement."""
+    most, way = MOST_COUNTED + 1, _way(question)
+    all_, walk, matching = _looking(question, way), math.inf, max(1.0, _matching(question))
+    if question.order != DISTANCE:
+        walk = _walking(question, _along(question), most, matching)
+    # Until enough are counted, in whatever order they come; then their page, if there are more.
+    again = 0.0 if matching < most / 2 else _looking_again(question, falling, limit, max(matching, most))
+    some = min(all_, most * all_ / matching) + (again + STATEMENT if again else 0.0)
+    if walk <= min(all_, some):
+        asked = walked_page(question, _along(question), falling, limit, None, most)
+    else:
+        asked = counted_page(question, way, falling, limit, most if some < all_ else EVERY)
+    rows = rows_of(connection, asked)
+    counted = min(rows[0]["counted"] if rows else 0, most)
+    ordered = counted < most or walk <= min(all_, some) or some >= all_
+    return counted, rows if ordered else None
+
+
+def _looking_again(question: Question, falling: bool, limit: int, matching: float) -> float:
+    """What the page costs where many match."""
+    if question.order == DISTANCE and not falling:
+        return 10.0 * limit  # by small circles
+    return min(_looking(question, _way(question)), _walking(question, _along(question), limit, matching))
+
+
 def _page(
     connection: Connection, question: Question, falling: bool, limit: int, start: Start | None, many: bool
 ) -> list[RowMapping]:
     if question.order == DISTANCE:
         return _nearest(connection, question, falling, limit, start)
-    way = _way(question)
-    if many:
-        along = "location" if question.order == "price" and question.filters.location is not None else question.order
-        if _walking(question, along, limit) < _looking(question, way):
-            return rows_of(connection, walked_page(question, along, falling, limit, start))
+    way, along = _way(question), _along(question)
+    matching = max(MOST_COUNTED + 1.0, _matching(question))
+    if many and _walking(question, along, limit, matching) < _looking(question, way):
+        return rows_of(connection, walked_page(question, along, falling, limit, start))
     return rows_of(connection, sorted_page(question, way, falling, limit, start))
+
+
+def _along(question: Question) -> str:
+    """The index in which homes of a kind have the question's order."""
+    return "location" if question.order == "price" and question.filters.location is not None else question.order
 
 
 def _nearest(
@@ -109,7 +141,7 @@ def _nearest(
 def _way(question: Question) -> str:
     """The index by which the fewest homes are looked at."""
     ways = ["location"] if question.filters.location is not None else list(ORDERS)
-    ways += ["place"] if question.box() is not None else []
+    ways += ["place"] if question.box is not None else []
     ways += ["words"] if question.sought is not None else []
     return min(ways, key=lambda way: _looking(question, way))
 
@@ -119,18 +151,18 @@ def _looking(question: Question, way: str) -> float:
     return _homes(question, way) * (FETCHED if way == "words" or _is_fetched(question, way) else 1.0)
 
 
-def _walking(question: Question, along: str, limit: int) -> float:
-    """What it costs to go along an index in its order until there is a page."""
-    if len(question.kinds) > MOST_BRANCHES:
+def _walking(question: Question, along: str, rows: int, matching: float) -> float:
+    """What it costs to go along an index in its order until there are so many rows."""
+    if along == DISTANCE or len(question.kinds) > LENGTHS[-1]:
         return math.inf
     entered = _homes(question, along)
-    passed = min(entered, limit * max(1.0, entered / max(MOST_COUNTED + 1.0, _matching(question))))
-    return (passed + BRANCH * len(question.kinds)) * (FETCHED if _is_fetched(question, along) else 1.0)
+    passed = min(entered, rows * max(1.0, entered / matching))
+    return passed * (FETCHED if _is_fetched(question, along) else 1.0) + BRANCH * len(question.kinds)
 
 
 def _is_fetched(question: Question, way: str) -> bool:
     """Whether conditions need more of a home than the index has."""
-    return question.sought is not None or (question.box() is not None and way != "place")
+    return question.sought is not None or (question.box is not None and way != "place")
 
 
 def _homes(question: Question, way: str) -> float:
@@ -140,8 +172,9 @@ def _homes(question: Question, way: str) -> float:
         return float(min(question.sought.homes))
     if way == "place":
         return sum(row["homes"] for row in question.kinds) * _share_of_box(question)
-    ranged = "price" if way == "location" else way
-    return sum(row["homes"] * _share(question.filters, row, ranged) for row in question.kinds)
+    # Only one index is entered by the location.
+    ranged, kinds = ("price", question.kinds) if way == "location" else (way, question.everywhere)
+    return sum(row["homes"] * _share(question.filters, row, ranged) for row in kinds)
 
 
 def _matching(question: Question) -> float:
@@ -150,14 +183,14 @@ def _matching(question: Question) -> float:
     found = sum(
         row["homes"] * math.prod(_share(question.filters, row, name) for name in RANGES) for row in question.kinds
     )
-    if question.box() is not None:
+    if question.box is not None:
         found *= _share_of_box(question)
     for homes in question.sought.homes if question.sought is not None else ():
         found *= min(1.0, homes / max(total, 1))
     return found
 
 
-def _share(filters: Filters, row: RowMapping, name: str) -> float:
+def _share(filters: Filters, row: Kind, name: str) -> float:
     """What part of a kind's homes lies in a range, as if they lay evenly."""
     least, most = row[f"{name}_min"], row[f"{name}_max"]
     low, high = getattr(filters, f"{name}_min"), getattr(filters, f"{name}_max")
@@ -167,7 +200,7 @@ def _share(filters: Filters, row: RowMapping, name: str) -> float:
 
 
 def _share_of_box(question: Question) -> float:
-    box = question.box()
+    box = question.box
     sides = [
         [row[name] for row in question.kinds if row[name] is not None] for name in ("south", "west", "north", "east")
     ]

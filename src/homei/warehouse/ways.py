@@ -9,9 +9,8 @@ from sqlalchemy import Boolean, Connection, RowMapping, TextClause, text
 from sqlalchemy.sql.selectable import TextualSelect
 
 from homei.warehouse import words
-from homei.warehouse.filters import RANGES, Filters, Start
+from homei.warehouse.filters import Start
 from homei.warehouse.question import DISTANCE_SQL, Question
-from homei.warehouse.tables import ALL
 
 SHOWN = """
     home.property_id, home.address, home.location, home.property_type, home.square_meters, home.bedrooms,
@@ -24,15 +23,15 @@ INDEXES = {
 }  # fmt: skip
 
 
+KIND = ":kind_#"
+LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 320, 400)  # of merged kinds, the most last
+
+
 def counted_page(question: Question, way: str, descending: bool, limit: int, most: int) -> tuple[str, dict[str, Any]]:
     """Up to `most` matches counted, and the first `limit` of them in their order: the page, where there are no more."""
     source, conditions, values = _entered(question, way)
-    sql = f"""
-        WITH found AS MATERIALIZED (
-            SELECT {_columns(question)} FROM {source} WHERE {" AND ".join(conditions)} LIMIT :most
-        ), page AS MATERIALIZED (
-            SELECT * FROM found ORDER BY {_order("", descending)} LIMIT :rows
-        ) {_shown(question, descending, ", (SELECT count(*) FROM found) AS counted")}"""
+    found = f"SELECT {_columns(question)} FROM {source} WHERE {' AND '.join(conditions)} LIMIT :most"
+    sql = f"WITH found AS MATERIALIZED ({found}), {_first(question, descending)}"
     return sql, {**question.bound(), **values, "most": most, "rows": limit}
 
 
@@ -51,42 +50,31 @@ def sorted_page(
 
 
 def walked_page(
-    question: Question, way: str, descending: bool, limit: int, start: Start | None
+    question: Question, way: str, descending: bool, limit: int, start: Start | None, most: int | None = None
 ) -> tuple[str, dict[str, Any]]:
-    """The same, along an index in which each kind is in the order: kinds are merged until there is enough."""
+    """The same, along an index in which each kind is in the order: kinds are merged until there is enough.
+
+    With `most`, until so many are counted.
+    """
     beyond, at = _beyond(question, descending, start)
     index = f" INDEXED BY {INDEXES[way]}" if question.sqlite else ""
-    # SQLite merges lazily as it is; PostgreSQL where it knows that a branch is short.
-    shortly = "{}" if question.sqlite else f"({{}} ORDER BY {_key(question, descending)} LIMIT :rows)"
-    branches = [
-        shortly.format(
-            f"SELECT {_columns(question)} FROM property_analytics AS home{index} WHERE "
-            + " AND ".join([*question.conditions(way, f"home.kind = :kind_{number}"), *beyond])
-        )
-        for number in range(len(question.kinds))
-    ]
-    merged = " UNION ALL ".join(branches)
+    conditions = " AND ".join([*question.conditions(way, f"home.kind = {KIND}"), *beyond])
+    branch = f"SELECT {_columns(question)} FROM property_analytics AS home{index} WHERE {conditions}"
+    if not question.sqlite:
+        # SQLite merges lazily as it is; PostgreSQL where it knows that a branch is short.
+        branch = f"({branch} ORDER BY {_key(question, descending)} LIMIT :most)"
+    kinds: list[str | None] = [row["kind"] for row in question.kinds]
+    # Fewer statements of different length to be planned: no home is of an unknown kind.
+    kinds += [None] * (next(length for length in LENGTHS if length >= len(kinds)) - len(kinds))
+    merged = " UNION ALL ".join(branch.replace(KIND, f":kind_{number}") for number in range(len(kinds)))
     inner = merged if question.sqlite else f"SELECT * FROM ({merged}) AS branch"
-    sql = f"""
-        WITH page AS MATERIALIZED ({inner} ORDER BY {_order("", descending)} LIMIT :rows)
-        {_shown(question, descending)}"""
-    kinds = {f"kind_{number}": row["kind"] for number, row in enumerate(question.kinds)}
-    return sql, {**question.bound(), **kinds, **at, "rows": limit}
-
-
-def kinds_of(connection: Connection, filters: Filters) -> list[RowMapping]:
-    """The rows of property_kinds that homes can be of, in the location that is asked for or in all."""
-    found = ["location = :place"]
-    if filters.property_type is not None:
-        found.append("property_type = :property_type")
-    for name in RANGES:
-        if getattr(filters, f"{name}_min") is not None:
-            found.append(f"{name}_max >= :{name}_min")
-        if getattr(filters, f"{name}_max") is not None:
-            found.append(f"{name}_min <= :{name}_max")
-    place = ALL if filters.location is None else filters.location
-    query = _statement(f"SELECT * FROM property_kinds WHERE {' AND '.join(found)}")
-    return list(connection.execute(query, {**filters.given(), "place": place}).mappings())
+    inner += f" ORDER BY {_order('', descending)} LIMIT :most"
+    if most is None:
+        sql = f"WITH page AS MATERIALIZED ({inner}) {_shown(question, descending)}"
+    else:
+        sql = f"WITH found AS MATERIALIZED ({inner}), {_first(question, descending)}"
+    values = {f"kind_{number}": kind for number, kind in enumerate(kinds)}
+    return sql, {**question.bound(), **values, **at, "rows": limit, "most": most or limit}
 
 
 def rows_of(connection: Connection, asked: tuple[str, dict[str, Any]]) -> list[RowMapping]:
@@ -115,6 +103,12 @@ def _entered(question: Question, way: str) -> tuple[str, list[str], dict[str, An
         " ON home.property_id = property_words.property_id"
     )
     return source, [found, *conditions], {"sought": sought}
+
+
+def _first(question: Question, descending: bool) -> str:
+    """What is to be shown of `found`, and how many those are."""
+    page = f"page AS MATERIALIZED (SELECT * FROM found ORDER BY {_order('', descending)} LIMIT :rows)"
+    return f"{page} {_shown(question, descending, ', (SELECT count(*) FROM found) AS counted')}"
 
 
 def _columns(question: Question) -> str:

@@ -6,11 +6,12 @@ property_terms tells how many homes have a word: a word of many is looked for in
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 _WORD = re.compile(r"[^\W_]+")
 COMMON = 10  # times as many homes: to look up such a word costs more than to check it
@@ -76,19 +77,18 @@ def looked_up(connection: Connection, address: str) -> Sought:
     words = terms(address)
     if not words:
         raise ValueError("there is no word to look for")
-    *whole, last = words
-    endings = {"first": last, "end": last + "\U0010ffff", "most": MOST_ENDINGS}
-    homes = []
-    for word in whole:
-        homes.append(connection.execute(_ONE, {"word": word}).scalar() or 0)
-    return Sought(words, [*homes, int(connection.execute(_BEGINNING, endings).scalar() or 0)])
+    values = {f"word_{number}": word for number, word in enumerate(words)}
+    values |= {"end": words[-1] + "\U0010ffff", "most": MOST_ENDINGS}
+    homes = connection.execute(_homes_with(len(words) - 1), values).one()
+    return Sought(words, [int(number or 0) for number in homes])
 
 
-_ONE = text("SELECT homes FROM property_terms WHERE word = :word")
-_BEGINNING = text(
-    "SELECT sum(homes) FROM "
-    "(SELECT homes FROM property_terms WHERE word >= :first AND word < :end LIMIT :most) AS begun"
-)
+@functools.cache
+def _homes_with(whole: int) -> TextClause:
+    """The statement for so many whole words and the beginning of one."""
+    told = [f"(SELECT homes FROM property_terms WHERE word = :word_{number})" for number in range(whole)]
+    begun = f"SELECT homes FROM property_terms WHERE word >= :word_{whole} AND word < :end LIMIT :most"
+    return text(f"SELECT {', '.join([*told, f'(SELECT sum(homes) FROM ({begun}) AS begun)'])}")
 
 
 def rarest(sought: Sought) -> list[tuple[str, bool]]:
