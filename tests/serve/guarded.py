@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 from around import kept, served
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, select
 
 from homei.config import Publish
@@ -19,11 +20,13 @@ from homei.serve.access import clients, keys, tokens
 from homei.serve.access.doorkeeper import Doorkeeper
 from homei.serve.access.gate import Gate
 from homei.serve.access.routes import Routes
+from homei.serve.access.scopes import SCOPES
 from homei.serve.app import create_app
 from homei.serve.audit.trail import Trail
 from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
 from homei.serve.predictions.log import PredictionLog
+from homei.serve.predictions.metrics import Metrics
 from homei.serve.refusal import failure
 from homei.serve.request_ids import RequestIds
 from homei.warehouse.access import Warehouse
@@ -32,6 +35,7 @@ from homei.warehouse.schema import migrate
 from homei.warehouse.tables import audit
 
 NEVER_SET = "HOMEI_TEST_WAREHOUSE"
+UNHINDERED = 10**9  # what is under test is behind rates and lock-outs, which have tests of their own
 NOW = datetime.datetime.now(datetime.UTC)
 
 
@@ -112,3 +116,18 @@ def opened_in(
     finally:
         keeper.stop()
         engine.dispose()
+
+
+@contextlib.contextmanager
+def whole_town(contract, predictor, folder: Path, published: Publish) -> Iterator[Place]:
+    """A service over a published warehouse, and `boss`, who may do all."""
+    metrics = Metrics("latest", "m", "d", CollectorRegistry())
+    log = PredictionLog("latest", metrics, folder / "waiting", Warehouse(published, connections=1), 0.02, retry=0.2)
+    log.start()
+    try:
+        rules = {"requests_per_second": UNHINDERED, "failures": UNHINDERED, "token_seconds": 3600}
+        with opened_in(contract, predictor, folder, published, log, **rules) as place:
+            place.add("boss", *SCOPES)
+            yield place
+    finally:
+        log.stop()

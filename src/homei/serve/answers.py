@@ -41,8 +41,8 @@ class DirectRoute(APIRoute):
 
 
 def ok(answer: Any, status: int = 200) -> Response:
-    """An answer as JSON."""
-    return Response(to_json(answer), status, media_type=JSON)
+    """An answer as JSON, which knows no infinity: what is none of its numbers is null."""
+    return Response(to_json(answer, inf_nan_mode="null"), status, media_type=JSON)
 
 
 def encoded(body: bytes, cache_status: str | None, media_type: str = JSON) -> Response:

@@ -15,6 +15,11 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 KEY = "homei.request_id"  # in the scope of a request
 HEADER = b"x-request-id"
+# No browser takes an answer for what it isn't, or shows it within another's page.
+ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"frame-ancestors 'none'"))
+# In place of what no router's patterns match, as `*` or a line break, which BentoML would refuse in a way of its own,
+# and of what it tells of the service's inside.
+NOWHERE, SCHEMA = "/nowhere", "/schema.json"
 _PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 log = logging.getLogger("homei.serve")
@@ -39,6 +44,8 @@ class RequestIds:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         name = scope[KEY] = _name(scope)
+        if not scope["path"].startswith("/") or "\n" in scope["path"] or scope["path"] == SCHEMA:
+            scope["path"] = NOWHERE
         began = False
 
         async def sending(message: Message) -> None:
@@ -46,7 +53,7 @@ class RequestIds:
             if message["type"] == "http.response.start":
                 began = True
                 headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != HEADER]
-                message = {**message, "headers": [*headers, (HEADER, name.encode())]}
+                message = {**message, "headers": [*headers, (HEADER, name.encode()), *ALWAYS]}
             await send(message)
 
         try:

@@ -52,6 +52,11 @@ class Protocol(AutoHTTPProtocol):
             if self._size > MOST_BYTES:
                 self._refuse(431, Problem("headers", f"are larger than {MOST_BYTES} bytes"))
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Whether an answer is still to be sent, to a client that has said all and closed its side."""
+        asked = self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete
+        return asked and self.scheme == "http"  # TLS knows no half
+
     def send_400_response(self, msg: str) -> None:
         """Called for what is no HTTP."""
         self._refuse(400, Problem("request", "is not HTTP/1.1"))

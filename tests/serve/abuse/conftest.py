@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import warehouses
-from guarded import NEVER_SET, Place, opened_in
-from prometheus_client import CollectorRegistry
+from guarded import NEVER_SET, Place, whole_town
 
 from homei.config import Publish
-from homei.serve.access.scopes import SCOPES
-from homei.serve.predictions.log import PredictionLog
-from homei.serve.predictions.metrics import Metrics
-from homei.warehouse.access import Warehouse
-
-UNHINDERED = 10**9  # what is under test is behind rates and lock-outs, which have tests of their own
-
-
-@contextlib.contextmanager
-def whole_town(contract, predictor, folder: Path, published: Publish) -> Iterator[Place]:
-    """A service over a published warehouse, and `boss`, who may do all."""
-    metrics = Metrics("latest", "m", "d", CollectorRegistry())
-    log = PredictionLog("latest", metrics, folder / "waiting", Warehouse(published, connections=1), 0.02, retry=0.2)
-    log.start()
-    try:
-        rules = {"requests_per_second": UNHINDERED, "failures": UNHINDERED, "token_seconds": 3600}
-        with opened_in(contract, predictor, folder, published, log, **rules) as place:
-            place.add("boss", *SCOPES)
-            yield place
-    finally:
-        log.stop()
 
 
 @pytest.fixture(scope="session")
