@@ -1,10 +1,11 @@
 """All benchmarks, one after the other: `make bench`."""
 
-from benchmarks import comparables, serve, sources, stages, tuning, warehouse
+from benchmarks import cache, comparables, serve, sources, stages, tuning, warehouse
 
 stages.main()
 sources.main()
 comparables.main()
 serve.main()
+cache.main()
 tuning.main()
 warehouse.main()

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import ConfigDict, Field
 
 from homei.section import Count, Range, Section, Share
+from homei.serving import Serve
 from homei.source import Source
 
 
@@ -240,26 +241,6 @@ class Drift(Section):
 class Package(Section):
     name: str
     months: Count
-
-
-class Access(Section):
-    issuer: str
-    audience: str
-    token_seconds: Count
-    leeway_seconds: Annotated[int, Field(ge=0)]
-    requests_per_second: Count
-    failures: Count
-    lock_seconds: Count
-
-
-class Serve(Section):
-    max_batch: Count
-    max_body_bytes: Count
-    max_batch_bytes: Count
-    max_concurrency: Count
-    timeout: Count
-    log: bool
-    access: Access
 
 
 class Publish(Section):

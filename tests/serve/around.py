@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 import uvicorn
 from newcomer import free_port
+from prometheus_client import CollectorRegistry
 
 from homei.config import Publish
 from homei.serve.app import BATCH, create_app
+from homei.serve.cache.keeping import Cache, from_environment
+from homei.serve.cache.metrics import Metrics
 from homei.serve.desk import Desk
 from homei.serve.limits import BodyLimit
 from homei.serve.refusal import failure
@@ -17,10 +20,15 @@ from homei.serve.request_ids import RequestIds
 from homei.warehouse.access import Warehouse
 
 
-def whole(contract, predictor, settings: Publish | None = None):
+def kept(contract, registry=None, **how) -> Cache:
+    """The cache that the environment asks for, its figures apart from those of others."""
+    return from_environment(contract, Metrics(registry or CollectorRegistry()), **how)
+
+
+def whole(contract, predictor, settings: Publish | None = None, cache: Cache | None = None, log=None):
     """The app with all that is around it in a Bento."""
     app = create_app(contract)
-    app.state.predictor = predictor
+    app.state.predictor, app.state.cache, app.state.log = predictor, cache, log
     app.state.warehouse = Desk(Warehouse(settings or contract.warehouse))
     limited = BodyLimit(app, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: 200_000})
     return RequestIds(limited, failure)

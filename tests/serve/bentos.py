@@ -112,6 +112,27 @@ def some_sales(sections, count):
     return pd.DataFrame({**inputs, **own, "price": np.round(price, 2)})
 
 
+def homes(contract, count):
+    """Homes to be valued, some of which the model knows little of."""
+    draw = np.random.default_rng(7)
+    for number in range(count):
+        home = {
+            "square_meters": round(draw.uniform(30, 210), 2),
+            "property_type": draw.choice(contract.property_types),
+        }
+        home["location"] = draw.choice(["harbour", "hill"])
+        if number % 2:
+            home |= {"latitude": 45 + draw.normal() / 90, "longitude": -30 + draw.normal() / 90, "property_id": "A1"}
+            home |= {"location": "a new quarter"} if number % 5 == 0 else {}
+        if number % 3:
+            home |= {
+                "year_built": 1950 + number % 70,
+                "floor": number % 9,
+                "valuation_date": f"2025-{number % 12 + 1:02}-15",
+            }
+        yield home
+
+
 def copied(project: Path, folder: Path) -> tuple[Path, dict[str, str]]:
     """A copy of the Bento where the repository's homei can't be imported, and the environment that sees to that."""
     with inside(project):

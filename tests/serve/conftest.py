@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +9,10 @@ from types import SimpleNamespace
 import bentos
 import httpx
 import numpy as np
-import postgres
 import pytest
 import warehouses
 import yaml
-from around import served, whole
+from around import kept, served, whole
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -34,6 +32,9 @@ ACCESS = {
     "issuer": "homei", "audience": "town", "token_seconds": 60, "leeway_seconds": 1, "requests_per_second": 500,
     "failures": 5, "lock_seconds": 60,
 }  # fmt: skip
+
+
+CACHE = {"address": "HOMEI_CACHE", "seconds": 60, "entries": 100, "entry_bytes": 20_000}
 
 
 class Market:
@@ -109,6 +110,7 @@ def contract() -> Contract:
                 "timeout": 4,
                 "log": True,
                 "access": ACCESS,
+                "cache": CACHE,
             },
             "coordinates": {"system": "wgs84", "origin": [45.0, -30.0]},
             "warehouse": {"address": "HOMEI_WAREHOUSE", "file": "data/warehouse/homei.db"},
@@ -136,9 +138,7 @@ def warehouse(request, tmp_path_factory) -> Iterator[Publish]:
         if request.param == "sqlite":
             address = f"sqlite:///{tmp_path_factory.mktemp('warehouse') / 'homei.db'}"
         else:
-            if postgres.binaries() is None and not os.environ.get("CI"):
-                pytest.skip("no PostgreSQL here: Debian's package postgresql has it")
-            address = stack.enter_context(postgres.running()).url
+            address = stack.enter_context(request.getfixturevalue("postgresql")()).url
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv(settings.address, address)
         warehouses.publish(settings)
@@ -147,8 +147,11 @@ def warehouse(request, tmp_path_factory) -> Iterator[Publish]:
 
 @pytest.fixture(scope="session")
 def reader(contract, predictor, warehouse) -> Iterator[httpx.Client]:
-    """A client of a service with a published warehouse."""
-    with served(whole(contract, predictor, warehouse)) as url, httpx.Client(base_url=url, timeout=30) as opened:
+    """A client of a service with a published warehouse, and a cache in memory."""
+    with (
+        served(whole(contract, predictor, warehouse, kept(contract))) as url,
+        httpx.Client(base_url=url, timeout=30) as opened,
+    ):
         yield opened
 
 

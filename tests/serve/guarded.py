@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from around import served
+from around import kept, served
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, select
 
@@ -106,7 +106,7 @@ def opened_in(
     trail = Trail(connect(where), folder / "audit", pause=0.02)
     keeper = Doorkeeper(access, folder / "keys", connect(where), trail, every=0.1)
     app = create_app(contract, keeper)
-    app.state.predictor, app.state.log = predictor, log
+    app.state.predictor, app.state.log, app.state.cache = predictor, log, kept(contract)
     app.state.warehouse = Desk(Warehouse(where))
     guarded = BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
     keeper.start()

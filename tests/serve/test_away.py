@@ -5,7 +5,6 @@ import sqlite3
 import time
 
 import httpx
-import postgres
 import pytest
 import warehouses
 from around import served, whole
@@ -93,10 +92,8 @@ def test_a_statement_without_end_is_ended_and_the_next_one_answered(warehouse):
     reader.close()
 
 
-def test_a_server_that_is_restarted_is_found_again(contract, predictor, monkeypatch):
-    if postgres.binaries() is None:
-        pytest.skip("no PostgreSQL here")
-    with postgres.running() as server:
+def test_a_server_that_is_restarted_is_found_again(contract, predictor, monkeypatch, postgresql):
+    with postgresql() as server:
         monkeypatch.setenv(SETTINGS.address, server.url)
         warehouses.publish(SETTINGS)
         with served(whole(contract, predictor, SETTINGS)) as url, httpx.Client(base_url=url, timeout=30) as client:

@@ -1,27 +1,19 @@
-import concurrent.futures
-import contextlib
 import datetime
-import itertools
 import json
 import shutil
 import socket
 import subprocess
 import sys
-import threading
-import time
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-import numpy as np
 import pytest
-import yaml
-from bentos import answering, inside, package_it, running, train_small
+from bentos import answering, homes, inside, package_it, running
 from newcomer import free_port
 from sqlalchemy import select
 
-from homei import lake, params
 from homei.config import Publish
 from homei.model import package
 from homei.serve import launch
@@ -30,9 +22,6 @@ from homei.serve.access.launching import encryption
 from homei.serve.access.launching import settings as entry_settings
 from homei.serve.audit import chain, head
 from homei.serve.contract import read
-from homei.serve.experiment import setting as experiment
-from homei.serve.follow import setting
-from homei.serve.opponents import UnfairError, opponents
 from homei.serve.predictor import Predictor
 from homei.serve.schemas import Intake
 from homei.warehouse.connection import connect, reading
@@ -58,26 +47,6 @@ def bento(project):
 @pytest.fixture(scope="module")
 def url(bento_url):
     return bento_url
-
-
-def homes(contract, count):
-    draw = np.random.default_rng(7)
-    for number in range(count):
-        home = {
-            "square_meters": round(draw.uniform(30, 210), 2),
-            "property_type": draw.choice(contract.property_types),
-        }
-        home["location"] = draw.choice(["harbour", "hill"])
-        if number % 2:
-            home |= {"latitude": 45 + draw.normal() / 90, "longitude": -30 + draw.normal() / 90, "property_id": "A1"}
-            home |= {"location": "a new quarter"} if number % 5 == 0 else {}
-        if number % 3:
-            home |= {
-                "year_built": 1950 + number % 70,
-                "floor": number % 9,
-                "valuation_date": f"2025-{number % 12 + 1:02}-15",
-            }
-        yield home
 
 
 def test_the_bento_answers_without_the_repository(url, away):
@@ -186,100 +155,6 @@ def test_a_bento_with_keys_asks_for_tokens_over_tls_and_writes_its_trail_before_
     engine.dispose()
     assert [line["action"] for line in lines].count(f"POST {PRICE}") == 51
     assert lines[-1]["action"] == "service.stop"
-
-
-@pytest.fixture(scope="module")
-def newer(project, bento, tmp_path_factory):
-    """A copy of the project in which another model was built since: its folder, and the older record and the newer."""
-    folder = tmp_path_factory.mktemp("newer")
-    shutil.copytree(project, folder, dirs_exist_ok=True)
-    with contextlib.chdir(folder):
-        before = package.recorded()
-        train_small(params.check(params.read()), trees=15)
-        package_it()
-        return folder, before, package.recorded()
-
-
-def test_a_running_bento_takes_the_newer_one_under_load_without_dropping_a_request(away, newer):
-    folder, before, after = newer
-    rows = list(homes(read(folder / package.bento_folder(before["tag"]) / "src"), 40))
-    prices = {record["model_version"]: prices_of(folder / package.bento_folder(record["tag"]), rows)
-              for record in (before, after)}  # fmt: skip
-    assert len(prices) == 2
-    record, bento = folder / "follow.json", str((folder / package.HOME).resolve() / "bentos" / "{tag}")
-    lake.write_json(before, record)
-    stop, seen = threading.Event(), []
-
-    def hammer(url):
-        with httpx.Client(base_url=url, timeout=30) as client:
-            for number in itertools.cycle(range(len(rows))):
-                if stop.is_set():
-                    return
-                answer = client.post(PRICE, json=rows[number])
-                seen.append((answer.status_code, number, answer.json()))
-
-    with (
-        answering(away, "127.0.0.1", settings=setting(record, bento)) as url,
-        concurrent.futures.ThreadPoolExecutor(8) as pool,
-    ):
-        hammering = [pool.submit(hammer, url) for _ in range(8)]
-        time.sleep(1)
-        lake.write_json(after, record)
-        metrics = f'model_version="{after["model_version"]}",variant="latest"}} 1.0'
-        while metrics not in httpx.get(url + "/metrics", timeout=30).text:
-            time.sleep(0.1)
-        time.sleep(0.5)
-        swapped = len(seen)
-        time.sleep(0.5)
-        stop.set()
-        assert [each.result() for each in hammering] == [None] * 8
-        assert httpx.get(url + "/readyz").status_code == 200
-        assert 'homei_reload_total{outcome="taken"} 1.0' in httpx.get(url + "/metrics").text
-    assert {status for status, *_ in seen} == {200}
-    assert {answer["model_version"] for *_, answer in seen} == set(prices)
-    assert all(answer["predicted_price"] == prices[answer["model_version"]][number] for _, number, answer in seen)
-    assert {answer["model_version"] for *_, answer in seen[swapped:]} == {after["model_version"]}
-
-
-def prices_of(bento, rows):
-    contract = read(bento / "src")
-    checked = Intake(contract).many(json.dumps({"properties": rows}).encode())
-    return [answer["predicted_price"] for answer in Predictor.load(bento / "src", contract).value(checked)]
-
-
-def test_champion_and_challenger_answer_side_by_side_each_as_it_does_alone(away, newer):
-    folder, champion, challenger = newer
-    older, newest = (folder / package.bento_folder(record["tag"]) for record in (champion, challenger))
-    settings = params.section("experiment", yaml.safe_load(params.compose([], REPOSITORY / "params"))["experiment"])
-    design = opponents(older, newest, settings.model_copy(update={"share": 0.4}))
-    assert (design.champion, design.challenger) == (champion["model_version"], challenger["model_version"])
-    rows = [row | {"property_id": f"P{number}"} for number, row in enumerate(homes(read(newest / "src"), 60))]
-    prices = {variant: prices_of(bento, rows) for variant, bento in (("champion", older), ("challenger", newest))}
-    served = folder, away[1]
-    with answering(served, "127.0.0.1", settings=experiment(design, older), bento=newest) as url:
-        answers = httpx.post(url + BATCH, json={"properties": rows}, timeout=60).json()["valuations"]
-        counted = httpx.get(url + "/metrics").text
-    assert {answer["variant"] for answer in answers} == {"champion", "challenger"}
-    for number, answer in enumerate(answers):
-        assert answer["variant"] == design.variant(f"P{number}")
-        assert answer["predicted_price"] == prices[answer["variant"]][number]
-    for variant, version in (("champion", design.champion), ("challenger", design.challenger)):
-        assert f'model_version="{version}",variant="{variant}"}} 1.0' in counted
-
-
-def test_a_challengers_code_may_differ_as_long_as_it_values_the_champion_alike(newer, tmp_path):
-    folder, champion, challenger = newer
-    older, newest = (folder / package.bento_folder(record["tag"]) for record in (champion, challenger))
-    settings = params.section("experiment", yaml.safe_load(params.compose([], REPOSITORY / "params"))["experiment"])
-    settings = settings.model_copy(update={"share": 0.4})
-    changed = shutil.copytree(newest, tmp_path / "changed")
-    module = changed / "src" / "homei" / "model" / "valuation.py"
-    code = module.read_text()
-    module.write_text(code + "# Not a word more.\n")
-    assert opponents(older, changed, settings).champion == champion["model_version"]
-    module.write_text(code.replace("np.round(np.exp(ends), 2)", "np.round(np.exp(ends), 1)"))
-    with pytest.raises(UnfairError, match="gets other values from the champion's model"):
-        opponents(older, changed, settings)
 
 
 @pytest.mark.parametrize(

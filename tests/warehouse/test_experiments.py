@@ -104,7 +104,7 @@ def test_units_are_counted_once_however_often_they_ask(known):
 
 
 def test_where_clients_are_the_unit_they_are_what_is_counted(known):
-    answers = [answer(f"{client}{n}", f"P{n}", design=BY_CLIENT, client=client, variant=BY_CLIENT.variant(client))
+    answers = [answer(f"{client}{n}", None, design=BY_CLIENT, client=client, variant=BY_CLIENT.variant(client))
                for client in ("shop", "bank") for n in range(4)]  # fmt: skip
     found = known(answers, [sale("1", prediction_id="bank2")], BY_CLIENT)
     assert sum(found.units.values()) == 2

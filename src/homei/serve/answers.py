@@ -27,6 +27,9 @@ BODY = {
 }
 
 
+_TEXT = {"type": "string"}
+
+
 class DirectRoute(APIRoute):
     """A route whose function reads the request and makes the response itself, with no parsing between.
 
@@ -40,6 +43,18 @@ class DirectRoute(APIRoute):
 def ok(answer: Any, status: int = 200) -> Response:
     """An answer as JSON, which knows no infinity: what is none of its numbers is null."""
     return Response(to_json(answer, inf_nan_mode="null"), status, media_type=JSON)
+
+
+def encoded(body: bytes, cache_status: str | None, media_type: str = JSON) -> Response:
+    """An answer that is encoded already, and whether it was kept, as RFC 9211 tells it."""
+    return Response(body, media_type=media_type, headers={"cache-status": cache_status} if cache_status else None)
+
+
+def keepable(responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """The same, its answers with the header that tells whether they were made for this request."""
+    said = {"description": "Whether the answer was kept from an earlier request (RFC 9211).", "schema": _TEXT}
+    responses[200]["headers"] = {**responses[200].get("headers", {}), "Cache-Status": said}
+    return responses
 
 
 def refusals(said: Mapping[int, str]) -> dict[str, dict[str, Any]]:

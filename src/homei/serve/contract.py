@@ -11,10 +11,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from homei.config import Publish, Serve
+from homei.config import Publish
 from homei.features.columns import first_day
 from homei.features.keys import metres_per_unit
 from homei.section import Range, Section
+from homei.serving import Serve
 from homei.source import Coordinates
 from homei.warehouse.search import Place
 

@@ -26,6 +26,11 @@ class Experiment:
         self._champion = champion
         self._by_variant = {CHAMPION: champion, CHALLENGER: challenger}
 
+    @property
+    def stamp(self) -> str:
+        """The champion's, whose comparables these are."""
+        return self._champion.stamp
+
     def versions(self) -> list[tuple[str | None, str, str]]:
         """Variant, model version and data version of both."""
         return [own for predictor in self._by_variant.values() for own in predictor.versions()]

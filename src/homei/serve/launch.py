@@ -13,6 +13,7 @@ from homei import lake, params
 from homei.assignment import CHALLENGER
 from homei.model import champions, package
 from homei.serve.access.launching import entrance
+from homei.serve.cache.address import address as cache_address
 from homei.serve.experiment import setting
 from homei.serve.follow import setting as following
 from homei.serve.opponents import opponents
@@ -35,9 +36,11 @@ def launch(
     """Replaces this process by BentoML serving the recorded Bento, which is packaged anew where the store lacks it.
 
     Or that of the champion, which is restored where it isn't what was promoted; or in an experiment both. Raises
-    LaunchError where the port is taken or the Bento isn't the recorded one, UnsafeError where other machines could ask
-    without a token, and UnfairError for an experiment that could tell nothing.
+    LaunchError where the port is taken or the Bento isn't the recorded one, CacheError where the cache's address is
+    none, UnsafeError where other machines could ask without a token, and UnfairError for an experiment that could tell
+    nothing.
     """
+    cache_address(params.pick("serve").serve.cache)
     way_in = entrance(host, params.pick("publish").publish, certificate, certificate_key)
     _check_port(host, port)
     if experiment:

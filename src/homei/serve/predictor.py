@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,6 +57,8 @@ class Predictor:
     def __init__(self, contract: Contract, history: History, model: Model, variant: str | None = None) -> None:
         self.version = contract.model_version
         self.variant = variant
+        # What tells its answers from those of any other model.
+        self.stamp = hashlib.sha256(f"{variant} {contract.model_dump_json()}".encode()).hexdigest()
         self._history = history
         self._model = model
         self._level = contract.level

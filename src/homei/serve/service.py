@@ -13,6 +13,7 @@ from homei.serve.access.gate import Gate
 from homei.serve.access.loopback import LoopbackOnly
 from homei.serve.access.routes import Routes
 from homei.serve.app import BATCH, add_docs, create_app
+from homei.serve.cache.keeping import from_environment as answer_cache
 from homei.serve.contract import Contract, read
 from homei.serve.desk import Desk
 from homei.serve.experiment import load
@@ -69,6 +70,7 @@ class ValuationService:
     def __init__(self) -> None:
         app.state.predictor = load(ROOT, contract)
         app.state.warehouse = Desk(Warehouse(contract.warehouse))
+        app.state.cache = answer_cache(contract)
         app.state.log = prediction_log(contract)
         app.state.log.answers_by(app.state.predictor)
         app.state.log.start()
