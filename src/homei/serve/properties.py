@@ -20,7 +20,7 @@ from homei.serve.query import parsed
 from homei.serve.refusal import Problem, RequestError, answer, shown
 from homei.serve.searching import Search, check, described
 from homei.warehouse import history
-from homei.warehouse.search import MOST_COUNTED, Page, Start, count, find
+from homei.warehouse.search import MOST_COUNTED, Page, Start, find
 
 SEARCH = "/api/v1/properties/search"
 PROPERTY = "/api/v1/properties/{property_id:path}"
@@ -83,13 +83,13 @@ def _searching(asked: Search, contract: Contract) -> Any:
     def whole(connection: Connection, published: RowMapping) -> bytes:
         cursors.require_same_data(cursor, published["digest"])
         start = cursor.start if cursor else None
-        counted = cursor.counted if cursor else count(connection, filters, place, order)
-        falling, many = asked.sort.startswith("-"), counted > MOST_COUNTED
-        page = find(connection, filters, place, order, falling, asked.limit, start, many)
+        counted = cursor.counted if cursor else None
+        falling = asked.sort.startswith("-")
+        page = find(connection, filters, place, order, falling, asked.limit, start, counted)
         found = {
             "properties": [listed(home, published["level"]) for home in page.homes],
-            "total": {"count": min(counted, MOST_COUNTED), "exact": counted <= MOST_COUNTED},
-            **_ends(page, counted, question, cursors.short(published["digest"])),
+            "total": {"count": min(page.counted, MOST_COUNTED), "exact": page.counted <= MOST_COUNTED},
+            **_ends(page, question, cursors.short(published["digest"])),
             **versions(published),
         }
         return as_json(found)
@@ -97,13 +97,13 @@ def _searching(asked: Search, contract: Contract) -> Any:
     return whole
 
 
-def _ends(page: Page, counted: int, question: str, digest: str) -> dict[str, str | None]:
+def _ends(page: Page, question: str, digest: str) -> dict[str, str | None]:
     """The cursors beyond the last home of a page, and before its first one."""
     if not page.homes:
         return {"next": None, "previous": None}
 
     def cursor(home: RowMapping, backwards: bool) -> str:
-        return Cursor(Start(home["order_value"], home["property_id"], backwards), counted, question, digest).text()
+        return Cursor(Start(home["order_value"], home["property_id"], backwards), page.counted, question, digest).text()
 
     return {
         "next": cursor(page.homes[-1], False) if page.has_next else None,
