@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic_core import to_json
 from sqlalchemy import Connection, RowMapping
 from starlette.requests import Request
 from starlette.responses import Response
 
 from homei.serve import cursors
 from homei.serve.access.scopes import needs
-from homei.serve.answers import AWAY, WRONG, encoded, keepable, promised
+from homei.serve.answers import AWAY, WRONG, as_json, encoded, keepable, promised
 from homei.serve.cache.asking import published
 from homei.serve.contract import Contract
 from homei.serve.cursors import Cursor
@@ -93,7 +92,7 @@ def _searching(asked: Search, contract: Contract) -> Any:
             **_ends(page, question, cursors.short(published["digest"])),
             **versions(published),
         }
-        return to_json(found)
+        return as_json(found)
 
     return whole
 
@@ -123,6 +122,6 @@ def _looking(property_id: str, predictor: Any) -> Any:
         if row is None:
             raise absent
         past = history.past(connection, property_id)
-        return to_json(detailed(row, past, predictor.comparables(row), published))
+        return as_json(detailed(row, past, predictor.comparables(row), published))
 
     return whole

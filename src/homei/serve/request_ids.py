@@ -14,6 +14,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 KEY = "homei.request_id"  # in the scope of a request
+PATH = "homei.path"  # there too, where `path` is what figures are kept under
 HEADER = b"x-request-id"
 # No browser takes an answer for what it isn't, or shows it within another's page.
 ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"frame-ancestors 'none'"))
@@ -44,6 +45,7 @@ class RequestIds:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         name = scope[KEY] = _name(scope)
+        scope["path"] = scope.get(PATH, scope["path"])
         if not scope["path"].startswith("/") or "\n" in scope["path"] or scope["path"] == SCHEMA:
             scope["path"] = NOWHERE
         began = False

@@ -49,7 +49,8 @@ current = Current(app)
 # A stalled upload gets its 408 before BentoML's timeout makes it a 504.
 patience = contract.limits.timeout / 2
 guarded = BodyLimit(current, contract.limits.max_body_bytes, patience, {BATCH: contract.limits.max_batch_bytes})
-guard(patience)  # BentoML makes uvicorn's settings itself, once this module is there
+routes = Routes(app)
+guard(patience, routes.label)  # BentoML makes uvicorn's settings itself, once this module is there
 
 
 @bentoml.service(
@@ -102,6 +103,6 @@ class ValuationService:
 # whatever guards the app can tell a request's name.
 ValuationService.add_asgi_middleware(RequestIds, fallen=failure)
 if keeper:
-    ValuationService.add_asgi_middleware(Gate, keeper=keeper, routes=Routes(app))
+    ValuationService.add_asgi_middleware(Gate, keeper=keeper, routes=routes)
 else:
     ValuationService.add_asgi_middleware(LoopbackOnly)

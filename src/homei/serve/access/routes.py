@@ -44,6 +44,12 @@ class Routes:
                 self._plain |= {(method, route.path_format): rule for method in route.methods}
             self._patterns.append((route.path_regex, by_path[route.path_format], Rule(route.path_format)))
 
+    def label(self, method: str, path: str) -> str:
+        """What figures are kept under: one of a few names, whatever is asked for."""
+        if path in OPEN or path == METRICS:
+            return path
+        return OPEN_BELOW if path.startswith(OPEN_BELOW) else self.rule(method, path).template
+
     def rule(self, method: str, path: str) -> Rule:
         """The rule of one request. Patterns are the app's own, lest a path mean another thing here than there."""
         if found := self._plain.get((method, path)):
