@@ -1,6 +1,6 @@
 """All benchmarks, one after the other: `make bench`."""
 
-from benchmarks import cache, comparables, serve, sources, stages, tuning, warehouse
+from benchmarks import cache, comparables, search, serve, sources, stages, tuning, warehouse
 
 stages.main()
 sources.main()
@@ -9,3 +9,4 @@ serve.main()
 cache.main()
 tuning.main()
 warehouse.main()
+search.main()

@@ -1,120 +1,185 @@
-"""Searches of eight clients at once among a million properties, in SQLite and in PostgreSQL, and the market's trends.
+"""GET properties/search among a million properties and GET market-trends: eight connections, SQLite and PostgreSQL.
 
     python -m benchmarks.search
 
-Each search counts its matches and reads a page, through homei.warehouse.access as the service does, without HTTP. The
-floor is `SELECT 1` by the same way: the driver's own time, the transaction's and that of a look at `publication`.
+Over HTTP, from a process of its own: the service's routes (search_peer.ours) beside a plain FastAPI app that asks the
+driver by hand (search_peer.plain), in one run. The mix is portal.py's. Cold means that nothing is kept of an answer:
+no two requests are alike, and no cache of the application's is there; the database has its pages in memory, as any
+has that is in use. p50 and p95 are milliseconds as a client waits; CPU is what a request costs the server's process
+and the database's together, which other work on the machine does not change. Requests that are refused, as the
+peer's statements of over two seconds are, count as infinitely slow.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import socket
+import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping
+import psycopg
+from pydantic_core import to_json
 
-from benchmarks.warehouse import ADDRESS, AS_OF, HOMES, MOST_MS, _server, place, simulate
+from benchmarks import portal
+from benchmarks.search_peer import ADDRESS, BARE, COLUMNS, PATH, TRENDS
+from benchmarks.warehouse import AS_OF, HOMES, INTERVALS, MOST_MS, postgres, simulate
 from homei.config import Publish
 from homei.params import pick
-from homei.warehouse import publish, trends
-from homei.warehouse.access import Warehouse
-from homei.warehouse.connection import SlowError
-from homei.warehouse.search import MOST_COUNTED, Filters, Place, count, find
+from homei.warehouse import publish
 
-CLIENTS, SEARCHES, PAGE = 8, 100, 20
+CONNECTIONS, REQUESTS, OF_A_KIND, OF_THE_PEER = 8, 1_000, 160, 80
 MOST_TRENDS_MS = 10.0
-GROUND = Place("wgs84", 78_715.0, 111_320.0)
-Work = Callable[[Connection, RowMapping], object]
+APPS = ("ours", "plain")
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+Taken = tuple[np.ndarray, float]  # milliseconds of each request, and of CPU a request
 
 
 def main() -> None:
     source = pick("source").source.model_copy(update={"as_of": AS_OF})
+    root = Path.cwd()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         simulate(HOMES)
-        for name, server in {"SQLite": contextlib.nullcontext(), "PostgreSQL": _server()}.items():
-            with server as address:
-                os.environ[ADDRESS] = address or f"sqlite:///{folder}/homei.db"
-                settings = Publish(address=ADDRESS, file="")
-                publish.run(source, settings)
-                measure(name, settings)
+        for name, database in {"SQLite": contextlib.nullcontext(), "PostgreSQL": postgres.running("on")}.items():
+            with database as running:
+                os.environ[ADDRESS] = running.url if running else f"sqlite:///{folder}/homei.db"
+                publish.run(source, INTERVALS, Publish(address=ADDRESS, file=""))
+                measure(name, root, int((running.data / "postmaster.pid").read_text().split()[0]) if running else None)
 
 
-def measure(name: str, settings: Publish) -> None:
-    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"{name}, {CLIENTS} clients, load {load}")
-    warehouse, random = Warehouse(settings, connections=CLIENTS), np.random.default_rng(20260101)
-    _tell("floor", _taken(warehouse, [lambda connection, _: connection.exec_driver_sql("SELECT 1").all()] * SEARCHES))
-    kinds = _kinds(random)
-    mixed = [_search(*kind()) for _ in range(SEARCHES // 4) for kind in kinds.values()]
-    for title, kind in kinds.items():
-        _tell(title, _taken(warehouse, [_search(*kind()) for _ in range(SEARCHES)]), MOST_MS[name])
-    _tell("all of them, mixed", _taken(warehouse, mixed), MOST_MS[name])
-    _tell("trends", _taken(warehouse, [_trends(random) for _ in range(SEARCHES)]), MOST_TRENDS_MS)
-    warehouse.close()
+def measure(name: str, root: Path, database: int | None) -> None:
+    """`database` is the process of a database that has its own."""
+    with contextlib.ExitStack() as stack:
+        apps = {app: stack.enter_context(_served(app, root)) for app in APPS}
+
+        def asked(app: str, path: str, requests: list[portal.Asked], connections: int = CONNECTIONS) -> Taken:
+            url, process = apps[app]
+            return _measured(url + path, requests, connections, [process, *([database] if database else [])])
+
+        print(f"{name}, {HOMES:,} properties, {CONNECTIONS} connections; floor: {_floor()}")
+        empty = asked("ours", BARE, [{}] * OF_A_KIND)
+        print(f"  an empty answer of the same app: p50 {_cut(empty, 0.5):.1f}, p95 {_cut(empty, 0.95):.1f} ms")
+        print(f"  {'':32}{'p50':>8}{'p95':>8}{'CPU':>7}  {'by hand: p50':>14}{'p95':>8}{'CPU':>7}{'load':>6}")
+        for app in APPS:
+            asked(app, PATH, portal.mixed(OF_A_KIND, _random(1)))  # warms up
+        for title in portal.SHARES:
+            ours = asked("ours", PATH, _of_a_kind(title, OF_A_KIND))
+            _tell(title, ours, asked("plain", PATH, _of_a_kind(title, OF_THE_PEER)))
+        ours = asked("ours", PATH, portal.mixed(REQUESTS, _random(2)))
+        _tell("all of them, mixed", ours, asked("plain", PATH, portal.mixed(OF_THE_PEER, _random(2))), MOST_MS[name])
+        ours, plain = (asked(app, TRENDS, portal.trends(REQUESTS, _random(3))) for app in APPS)
+        _tell("market trends", ours, plain, MOST_TRENDS_MS)
+        ours, plain = (asked(app, TRENDS, portal.trends(OF_A_KIND, _random(4)), 1) for app in APPS)
+        _tell("market trends, one connection", ours, plain, MOST_TRENDS_MS)
 
 
-def _taken(warehouse: Warehouse, works: list[Work]) -> np.ndarray:
-    """Milliseconds of each; what was ended because it took too long counts as infinite."""
+def _random(seed: int) -> np.random.Generator:
+    return np.random.default_rng(20260101 + seed)
 
-    def one(work: Work) -> float:
+
+def _of_a_kind(title: str, count: int) -> list[portal.Asked]:
+    making = portal.kinds(_random(0))[title]
+    return [making() for _ in range(count)]
+
+
+def _tell(title: str, ours: Taken, plain: Taken, most: float | None = None) -> None:
+    cells = [f"{_cut(taken, 0.5):8.1f}{_cut(taken, 0.95):8.1f}{taken[1]:7.1f}" for taken in (ours, plain)]
+    verdict = "" if most is None else f"  p95 {'meets' if _cut(ours, 0.95) <= most else 'MISSES'} <= {most:g} ms"
+    print(f"  {title:32}{cells[0]}  {cells[1]:>29}{os.getloadavg()[0]:6.1f}{verdict}", flush=True)
+
+
+def _cut(taken: Taken, share: float) -> float:
+    return float(np.quantile(taken[0], share, method="higher"))
+
+
+@contextlib.contextmanager
+def _served(app: str, root: Path) -> Iterator[tuple[str, int]]:
+    """An app of search_peer on loopback: its address and its process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", f"benchmarks.search_peer:{app}", "--port", str(port)]
+    command += ["--no-access-log", "--log-level", "critical"]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(root)}, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}", process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _measured(url: str, requests: list[portal.Asked], connections: int, processes: list[int]) -> Taken:
+    began = sum(map(_cpu, processes))
+    taken = asyncio.run(_requested(url, requests, connections))
+    return np.array(taken), (sum(map(_cpu, processes)) - began) / len(requests)
+
+
+async def _requested(url: str, requests: list[portal.Asked], connections: int) -> list[float]:
+    """Milliseconds of each request, over so many connections that are kept open."""
+    parts, waiting, taken = urlsplit(url), iter(requests), []
+
+    async def ask() -> None:
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        for asked in waiting:
+            began = time.perf_counter()
+            writer.write(f"GET {parts.path}?{urlencode(asked)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r\n")[0]))
+            taken.append(1_000 * (time.perf_counter() - began) if b" 200 " in head[:20] else np.inf)
+        writer.close()
+
+    await asyncio.gather(*(ask() for _ in range(connections)))
+    return taken
+
+
+def _cpu(process: int) -> float:
+    """Milliseconds that a process and its children, which are a database's connections, have worked."""
+    total = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(path.parent.name) == process or int(fields[1]) == process:
+                total += int(fields[11]) + int(fields[12])
+    return 1_000 * total / TICK
+
+
+def _floor() -> str:
+    """What nothing can be faster than: a page of homes by their keys from the driver alone, and that page as JSON."""
+    address = os.environ[ADDRESS]
+    keys = [f"P{number:08d}" for number in range(0, 20_000, 1_000)]
+    if address.startswith("sqlite"):
+        connection, mark = sqlite3.connect(address.removeprefix("sqlite:///")), "?"
+    else:
+        connection, mark = psycopg.connect(address.replace("+psycopg", ""), autocommit=True, prepare_threshold=1), "%s"
+    sql = f"SELECT {COLUMNS} FROM property_analytics WHERE property_id IN ({', '.join([mark] * len(keys))})"
+    with contextlib.closing(connection):
+        driver = _median(lambda: connection.execute(sql, keys).fetchall())
+        homes = [dict(enumerate(row)) for row in connection.execute(sql, keys)]
+    return f"the driver with a page of homes {driver:.2f} ms, JSON {_median(lambda: to_json(homes)):.2f} ms"
+
+
+def _median(work: Callable[[], Any]) -> float:
+    taken = []
+    for _ in range(200):
         began = time.perf_counter()
-        try:
-            warehouse.read(work)
-        except SlowError:
-            return np.inf
-        return 1_000 * (time.perf_counter() - began)
-
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        return np.array(list(clients.map(one, works)))
-
-
-def _tell(title: str, taken: np.ndarray, most: float | None = None) -> None:
-    tail = float(np.quantile(taken, 0.95, method="higher"))
-    verdict = "" if most is None else f": {'meets' if tail <= most else 'MISSES'} <= {most:g} ms"
-    print(f"  {title}: median {np.median(taken):.1f} ms, p95 {tail:.1f} ms{verdict}")
-
-
-def _search(filters: Filters, order: str) -> Work:
-    def work(connection: Connection, _: RowMapping) -> object:
-        many = count(connection, filters, GROUND, order) > MOST_COUNTED
-        return find(connection, filters, GROUND, order, False, PAGE, None, many)
-
-    return work
-
-
-def _trends(random: np.random.Generator) -> Work:
-    market = trends.Market(place(random), None, 36, "month")
-    return lambda connection, published: trends.find(connection, market, published["as_of"])
-
-
-def _kinds(random: np.random.Generator) -> dict[str, Callable[[], tuple[Filters, str]]]:
-    def box() -> dict[str, float]:
-        south, west = random.uniform(44.85, 45.14), random.uniform(-30.15, -29.87)
-        return {"south": south, "north": south + 0.009, "west": west, "east": west + 0.0127}
-
-    def centre() -> dict[str, float]:
-        return {"latitude": random.uniform(44.9, 45.1), "longitude": random.uniform(-30.1, -29.9), "radius": 500.0}
-
-    return {
-        "location, type and price": lambda: (
-            Filters(location=place(random), property_type="flat", price_min=random.uniform(1e5, 4e5)), "price",
-        ),
-        "price alone": lambda: (Filters(price_min=random.uniform(1e5, 1e6)), "price"),
-        "area and bedrooms": lambda: (Filters(area_min=random.uniform(40, 150), bedrooms_min=3.0), "area"),
-        "location, bedrooms and year": lambda: (
-            Filters(location=place(random), bedrooms_min=2.0, year_min=1980), "price",
-        ),
-        "a box of a kilometre": lambda: (Filters(**box()), "price"),
-        "within 500 metres, the nearest": lambda: (Filters(**centre()), "distance"),
-        "two words of an address": lambda: (
-            Filters(address=f"street{random.integers(5_000)} {random.integers(1, 90)}"), "price",
-        ),
-    }  # fmt: skip
+        work()
+        taken.append(1_000 * (time.perf_counter() - began))
+    return float(np.median(taken))
 
 
 if __name__ == "__main__":

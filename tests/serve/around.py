@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 
 import uvicorn
-from fastapi import FastAPI
 from newcomer import free_port
 from prometheus_client import CollectorRegistry
 
@@ -22,9 +21,9 @@ from homei.serve.watch import Meter
 from homei.warehouse.access import Warehouse
 
 
-def kept(contract, registry=None, **how) -> Cache:
-    """The cache that the environment asks for, its figures apart from those of others."""
-    return from_environment(contract, Metrics(registry or CollectorRegistry()), **how)
+def kept(contract, registry=None, patience=5.0, **how) -> Cache:
+    """The cache that the environment asks for, patient with a busy machine, its figures apart from those of others."""
+    return from_environment(contract, Metrics(registry or CollectorRegistry()), patience=patience, **how)
 
 
 def whole(contract, predictor, settings: Publish | None = None, cache: Cache | None = None, log=None, **limits):
@@ -42,13 +41,6 @@ def surrounded(app, limits, keeper=None):
     for layer, options in reversed(layers(Direct(app), Routes(app), limits, keeper, lambda: meter)):
         inner = layer(inner, **options)
     return inner
-
-
-def inmost(app) -> FastAPI:
-    """What is within the layers."""
-    while not isinstance(app, FastAPI):
-        app = app.app
-    return app
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from sqlalchemy import insert
 
 from homei.config import Publish
 from homei.warehouse.connection import connect, writing
+from homei.warehouse.kinds import count_kinds
 from homei.warehouse.schema import migrate
 from homei.warehouse.tables import market_trends, property_analytics, property_history, publication
 from homei.warehouse.words import index_words
@@ -27,11 +28,12 @@ def home(number: int) -> dict:
         "listings_seen": 0,
         "is_listed": False,
     }
-    row |= {"features": {}}
+    row |= {"features": {}, "kind": ""}
     if number == HOMES - 1:
         return row
     place = {"latitude": 45 + number / 1000, "longitude": -30.0, "strip": int((45 + number / 1000) // 0.005)}
     own = {"address": f"{number} Mill Lane", "location": "harbour" if number % 2 else "hill", "property_type": "flat"}
+    own |= {"words": f" {number} mill lane ", "kind": f"flat/{number % 4}"}
     own |= {"square_meters": 40.0 + number, "bedrooms": float(number % 4), "floor": 2.0, "year_built": 1950 + number}
     value = {"valued_price": 100_000.0 + number, "valued_low": 90_000.0, "valued_high": 120_000.0}
     value = value | {"confidence": 0.9, "flags": "unusual_area" if number == 1 else ""} if number % 10 else {}
@@ -70,4 +72,5 @@ def publish(settings: Publish) -> None:
         connection.execute(insert(market_trends), periods())
         connection.execute(insert(publication).values(TOLD))
         index_words(connection)
+        count_kinds(connection)
     engine.dispose()

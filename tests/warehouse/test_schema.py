@@ -10,6 +10,7 @@ from sqlalchemy import insert, inspect, select, text
 from homei.warehouse import schema
 from homei.warehouse.connection import WarehouseError, reading, writing
 from homei.warehouse.schema import migrate, newest, require_newest, revision
+from homei.warehouse.search import Filters, Place, find
 from homei.warehouse.tables import audit, metadata, publication
 
 REVISIONS = [script.revision for script in ScriptDirectory(str(schema.MIGRATIONS)).walk_revisions()][::-1]
@@ -46,6 +47,28 @@ def test_a_warehouse_of_an_earlier_revision_keeps_what_it_holds(engine, earlier)
     with writing(engine) as connection:
         command.check(schema._config(connection))
         assert connection.execute(select(publication.c.digest)).scalar_one() == "x"
+
+
+@pytest.mark.parametrize("earlier", REVISIONS[:-1])
+def test_homes_of_an_earlier_revision_are_found(engine, earlier):
+    migrate(engine, earlier)
+    own = "property_id, address, location, property_type, bedrooms, price"
+    counts = "market_sales, other_sales, listings_seen, is_listed, features"
+    with writing(engine) as connection:
+        for key, address, bedrooms in (("p1", "12/3 Mill-Lane", 3.0), ("p2", "Été 12", 14.0), ("p3", None, None)):
+            connection.execute(
+                text(
+                    f"insert into property_analytics ({own}, {counts})"
+                    " values (:key, :address, 'north', 'flat', :bedrooms, 1.0, 0, 0, 0, false, '{}')"
+                ),
+                {"key": key, "address": address, "bedrooms": bedrooms},
+            )
+    migrate(engine)
+    asked = {"p1": {"address": "mill 3"}, "p2": {"address": "ét", "bedrooms_min": 12.0}, "p3": {"location": "north"}}
+    with reading(engine) as connection:
+        for key, filters in asked.items():
+            page = find(connection, Filters(**filters), Place("plane", 1.0, 1.0), "price", True, 1, None)
+            assert [home["property_id"] for home in page.homes] == [key]
 
 
 def test_each_revision_can_be_taken_back(engine):

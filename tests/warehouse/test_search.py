@@ -9,11 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 
 from homei.warehouse.connection import reading, writing
-from homei.warehouse.contents import schema_of
+from homei.warehouse.contents import kinds, schema_of, searched
+from homei.warehouse.kinds import count_kinds
 from homei.warehouse.merge import merge
 from homei.warehouse.schema import migrate
-from homei.warehouse.search import DISTANCE, ORDERS, Filters, Place, Start, count, find
+from homei.warehouse.search import DISTANCE, ORDERS, Filters, Place, Start, find
 from homei.warehouse.tables import STRIPS, property_analytics
+from homei.warehouse.ways import INDEXES
 from homei.warehouse.words import index_words, terms
 
 PLACES = {"wgs84": Place("wgs84", 78_715.0, 111_320.0), "plane": Place("plane", 1.0, 1.0)}
@@ -81,9 +83,15 @@ def published(engine, place, homes):
         rows.append({**home, **at, **counts})
     schema = schema_of(property_analytics)
     table = pa.table({name: [row.get(name) for row in rows] for name in schema.names}, schema=schema)
+    for name, told in (
+        ("kind", kinds(table["property_type"], table["bedrooms"])),
+        ("words", searched(table["address"])),
+    ):
+        table = table.set_column(schema.get_field_index(name), name, told)
     with writing(engine) as connection:
         merge(connection, property_analytics, table)
         index_words(connection)
+        count_kinds(connection)
 
 
 def expected(place, homes, filters, order, descending):
@@ -135,11 +143,12 @@ def warehouse(engine):
     return engine
 
 
-def pages(connection, question, place, limit):
+def pages(connection, question, place, limit, counted=None):
     """All pages from the first to the last."""
     found, start = [], None
     while True:
-        page = find(connection, *at(question, place), limit, start, limit % 2 == 0)
+        page = find(connection, *at(question, place), limit, start, counted)
+        counted = page.counted
         found.append([home["property_id"] for home in page.homes])
         assert page.has_previous == (start is not None)
         if not page.has_next:
@@ -165,7 +174,22 @@ def test_pages_put_together_are_what_a_look_at_every_home_finds(warehouse, data)
             found = pages(connection, question, place, limit)
             assert [key for page in found for key in page] == ids
             assert all(len(page) == limit for page in found[:-1])
-            assert count(connection, question[0], place, question[1]) == len(ids)
+            assert find(connection, *at(question, place), limit, None).counted == len(ids)
+
+
+@given(strategies.data())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whichever_way_homes_are_looked_for_they_are_the_same(warehouse, data):
+    place, homes = data.draw(towns())
+    published(warehouse, place, homes)
+    for _ in range(4):
+        question, limit = data.draw(questions(place)), data.draw(strategies.integers(1, 7))
+        costs = dict(zip([*INDEXES, "words", "walk"], data.draw(strategies.permutations(range(7))), strict=True))
+        with reading(warehouse) as connection, pytest.MonkeyPatch.context() as patch:
+            patch.setattr("homei.warehouse.search._looking", lambda _, way: costs[way])  # noqa: B023
+            patch.setattr("homei.warehouse.search._walking", lambda *_: costs["walk"])  # noqa: B023
+            found = pages(connection, question, place, limit, data.draw(strategies.sampled_from([None, 1_001])))
+        assert [key for page in found for key in page] == expected(place, homes, *question)
 
 
 @given(strategies.data())
@@ -215,10 +239,17 @@ def test_any_text_may_be_looked_for_in_addresses(warehouse, text):
             find(connection, Filters(address=text), PLACES["plane"], "price", False, 10, None)
 
 
+@given(strategies.lists(strategies.none() | strategies.text(string.printable + "éßİⅫ²一", max_size=12)))
+def test_words_of_addresses_are_parted_as_those_of_a_search(addresses):
+    said = [None if address is None else " ".join(terms(address)) for address in addresses]
+    found = searched(pa.chunked_array([pa.array(addresses, pa.string())]))
+    assert found.to_pylist() == [f" {words} " if words else None for words in said]
+
+
 def test_more_homes_than_are_counted_are_told_as_more(warehouse, monkeypatch):
     monkeypatch.setattr("homei.warehouse.search.MOST_COUNTED", 3)
     homes = [{"property_id": f"p{n}", "price": 1.0, "place": None, "address": None} for n in range(9)]
     published(warehouse, PLACES["plane"], homes)
     with reading(warehouse) as connection:
-        assert count(connection, Filters(), PLACES["plane"], "price") == 4
-        assert count(connection, Filters(price_min=2.0), PLACES["plane"], "price") == 0
+        for filters, counted in ((Filters(), 4), (Filters(price_min=2.0), 0)):
+            assert find(connection, filters, PLACES["plane"], "price", False, 2, None).counted == counted

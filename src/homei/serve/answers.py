@@ -44,9 +44,14 @@ class DirectRoute(APIRoute):
         return self.endpoint
 
 
+def as_json(answer: Any) -> bytes:
+    """An answer in JSON, which knows no infinity: what is none of its numbers is null."""
+    return to_json(answer, inf_nan_mode="null")
+
+
 def ok(answer: Any, status: int = 200) -> Response:
-    """An answer as JSON, which knows no infinity: what is none of its numbers is null."""
-    return Response(to_json(answer, inf_nan_mode="null"), status, media_type=JSON)
+    """An answer as JSON."""
+    return Response(as_json(answer), status, media_type=JSON)
 
 
 def encoded(body: bytes, cache_status: str | None, media_type: str = JSON) -> Response:

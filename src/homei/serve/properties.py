@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic_core import to_json
 from sqlalchemy import Connection, RowMapping
 from starlette.requests import Request
 from starlette.responses import Response
 
 from homei.serve import cursors
 from homei.serve.access.scopes import needs
-from homei.serve.answers import AWAY, WRONG, encoded, keepable, promised
+from homei.serve.answers import AWAY, WRONG, as_json, encoded, keepable, promised
 from homei.serve.cache.asking import published
 from homei.serve.contract import Contract
 from homei.serve.cursors import Cursor
@@ -21,7 +20,7 @@ from homei.serve.query import parsed
 from homei.serve.refusal import Problem, RequestError, answer, shown
 from homei.serve.searching import Search, check, described
 from homei.warehouse import history
-from homei.warehouse.search import MOST_COUNTED, Page, Start, count, find
+from homei.warehouse.search import MOST_COUNTED, Page, Start, find
 
 SEARCH = "/api/v1/properties/search"
 PROPERTY = "/api/v1/properties/{property_id:path}"
@@ -84,27 +83,27 @@ def _searching(asked: Search, contract: Contract) -> Any:
     def whole(connection: Connection, published: RowMapping) -> bytes:
         cursors.require_same_data(cursor, published["digest"])
         start = cursor.start if cursor else None
-        counted = cursor.counted if cursor else count(connection, filters, place, order)
-        falling, many = asked.sort.startswith("-"), counted > MOST_COUNTED
-        page = find(connection, filters, place, order, falling, asked.limit, start, many)
+        counted = cursor.counted if cursor else None
+        falling = asked.sort.startswith("-")
+        page = find(connection, filters, place, order, falling, asked.limit, start, counted)
         found = {
             "properties": [listed(home, published["level"]) for home in page.homes],
-            "total": {"count": min(counted, MOST_COUNTED), "exact": counted <= MOST_COUNTED},
-            **_ends(page, counted, question, cursors.short(published["digest"])),
+            "total": {"count": min(page.counted, MOST_COUNTED), "exact": page.counted <= MOST_COUNTED},
+            **_ends(page, question, cursors.short(published["digest"])),
             **versions(published),
         }
-        return to_json(found)
+        return as_json(found)
 
     return whole
 
 
-def _ends(page: Page, counted: int, question: str, digest: str) -> dict[str, str | None]:
+def _ends(page: Page, question: str, digest: str) -> dict[str, str | None]:
     """The cursors beyond the last home of a page, and before its first one."""
     if not page.homes:
         return {"next": None, "previous": None}
 
     def cursor(home: RowMapping, backwards: bool) -> str:
-        return Cursor(Start(home["order_value"], home["property_id"], backwards), counted, question, digest).text()
+        return Cursor(Start(home["order_value"], home["property_id"], backwards), page.counted, question, digest).text()
 
     return {
         "next": cursor(page.homes[-1], False) if page.has_next else None,
@@ -123,6 +122,6 @@ def _looking(property_id: str, predictor: Any) -> Any:
         if row is None:
             raise absent
         past = history.past(connection, property_id)
-        return to_json(detailed(row, past, predictor.comparables(row), published))
+        return as_json(detailed(row, past, predictor.comparables(row), published))
 
     return whole

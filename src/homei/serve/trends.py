@@ -10,13 +10,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
-from pydantic_core import to_json
 from sqlalchemy import Connection, RowMapping
 from starlette.requests import Request
 from starlette.responses import Response
 
 from homei.serve.access.scopes import needs
-from homei.serve.answers import AWAY, JSON, WRONG, encoded, keepable, promised
+from homei.serve.answers import AWAY, JSON, WRONG, as_json, encoded, keepable, promised
 from homei.serve.cache.asking import published
 from homei.serve.homes import Versioned, versions
 from homei.serve.query import Name, Query, parameters, parsed
@@ -111,7 +110,7 @@ def _asking(asked: Trends, kind: str) -> Any:
             _require_known(connection, asked)
         own = {"location": asked.location, "property_type": asked.property_type, "frequency": asked.frequency}
         told = {**own, "periods": periods, **versions(published)}
-        return as_csv(told).encode() if kind == CSV else to_json(told)
+        return as_csv(told).encode() if kind == CSV else as_json(told)
 
     return whole
 

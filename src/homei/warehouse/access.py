@@ -22,6 +22,7 @@ from homei.warehouse.connection import (
     shown,
     writing,
 )
+from homei.warehouse.kinds import PUBLISHED
 from homei.warehouse.tables import REVISION, publication
 
 Answer = TypeVar("Answer")
@@ -138,6 +139,7 @@ def published(connection: Connection) -> RowMapping:
     if found["revision"] != REVISION:
         at = f"{shown(connection.engine.url)} is of revision {found['revision']}"
         raise UnavailableError(f"{at}, this service needs {REVISION}")
+    connection.info[PUBLISHED] = found["digest"]
     return found
 
 
@@ -151,6 +153,9 @@ def _limit_postgresql(engine: Engine, seconds: float) -> None:
             cursor.execute("SET plan_cache_mode = force_custom_plan")
             # What is searched lies in memory: what an index finds is read for little.
             cursor.execute("SET random_page_cost = 1.1")
+            # Both are for questions that take seconds: here they cost more than the whole answer.
+            cursor.execute("SET jit = off")
+            cursor.execute("SET max_parallel_workers_per_gather = 0")
         connection.commit()
 
 

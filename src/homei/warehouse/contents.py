@@ -15,6 +15,7 @@ from homei import lake
 from homei.source import Coordinates
 from homei.warehouse.periods import trends
 from homei.warehouse.tables import (
+    MOST_ROOMS,
     STRIPS,
     customer_analytics,
     market_analytics,
@@ -22,6 +23,7 @@ from homei.warehouse.tables import (
     property_analytics,
     property_history,
 )
+from homei.warehouse.words import terms
 
 INDICATOR = "indicator_"  # what the columns of a source's own series begin with, in the lake
 OF_VALUATIONS = ("valued_price", "valued_low", "valued_high", "confidence", "flags")
@@ -56,7 +58,33 @@ def properties(coordinates: Coordinates) -> pa.Table:
     rows = rows.append_column("price", pc.coalesce(asked, rows["valued_price"]))
     strips = pc.floor(pc.divide(rows["latitude"], STRIPS[coordinates.system]))
     rows = rows.append_column("strip", strips)
+    rows = rows.append_column("kind", kinds(rows["property_type"], rows["bedrooms"]))
+    rows = rows.append_column("words", searched(rows["address"]))
     return rows.set_column(rows.column_names.index("features"), "features", pc.fill_null(rows["features"], "{}"))
+
+
+def kinds(types: pa.ChunkedArray, bedrooms: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Type and whole number of bedrooms, MOST_ROOMS at most, as `flat/3`: nothing stands for what isn't known."""
+    rooms = pc.cast(pc.floor(_cast(bedrooms, pa.float64())), pa.int64(), safe=False)
+    rooms = pc.min_element_wise(rooms, MOST_ROOMS, skip_nulls=False).cast(pa.string())
+    own = pc.binary_join_element_wise(types.cast(pa.string()), "/", "")
+    return pc.binary_join_element_wise(pc.fill_null(own, ""), pc.fill_null(rooms, ""), "")
+
+
+def searched(addresses: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The words of each address with a blank before and after each, null where there is none."""
+    texts = addresses.combine_chunks().cast(pa.string())
+    found = pc.replace_substring_regex(pc.ascii_lower(texts), "[^a-z0-9]+", " ")
+    found = pc.binary_join_element_wise("", pc.utf8_trim_whitespace(found), "", " ")
+    # What is a letter elsewhere, only Python tells as the search does.
+    other = pc.invert(pc.fill_null(pc.string_is_ascii(texts), True))
+    plain = pa.array([_spaced(text) for text in texts.filter(other).to_pylist()], pa.string())
+    found = pc.replace_with_mask(found, other, plain)
+    return pa.chunked_array([pc.if_else(pc.less_equal(pc.utf8_length(found), 2), None, found)])
+
+
+def _spaced(text: str) -> str:
+    return f" {' '.join(terms(text))} "
 
 
 def _joined(homes: pa.Table, others: pa.Table) -> pa.Table:

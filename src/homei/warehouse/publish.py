@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy import Connection, Engine, Table, delete, insert, select
 
 from homei import lake
 from homei.config import Intervals, Publish
 from homei.source import Source
 from homei.warehouse.connection import WarehouseError, connect, reading, shown, writing
 from homei.warehouse.contents import VERSIONS, contents
+from homei.warehouse.kinds import count_kinds
 from homei.warehouse.merge import merge
 from homei.warehouse.receipt import FILE, differences, receipt, receipt_of
 from homei.warehouse.schema import migrate, require_newest
@@ -21,6 +22,7 @@ from homei.warehouse.tables import publication
 from homei.warehouse.words import index_words
 
 BENTO = Path("models/bento.json")
+DERIVED = ("property_kinds", "property_terms", "property_words")
 
 
 class StaleError(ValueError):
@@ -40,6 +42,7 @@ def run(source: Source, intervals: Intervals, publish: Publish) -> None:
         migrate(engine)
         with writing(engine) as connection:
             put(connection, tables, told | {"as_of": source.as_of, "digest": slip["digest"]})
+        _tidy(engine)
     finally:
         engine.dispose()
     lake.write_json(slip, FILE)
@@ -70,12 +73,20 @@ def put(connection: Connection, tables: Mapping[Table, pa.Table], told: Mapping[
     changed = [table for table, rows in tables.items() if merge(connection, table, rows)]
     if changed:
         index_words(connection)
-    for table in changed:
-        connection.exec_driver_sql(f"ANALYZE {table.name}")
+        count_kinds(connection)
+    for name in (*(table.name for table in changed), *(DERIVED if changed else ())):
+        connection.exec_driver_sql(f"ANALYZE {name}")
     now = {"number": 1, **told}
     if connection.execute(select(publication)).mappings().one_or_none() != now:
         connection.execute(delete(publication))
         connection.execute(insert(publication).values(now))
+
+
+def _tidy(engine: Engine) -> None:
+    """Has PostgreSQL note which rows everybody may see: only then does a search read indexes alone."""
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM property_analytics")
 
 
 def check(publish: Publish) -> list[str]:

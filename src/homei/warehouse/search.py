@@ -1,103 +1,42 @@
 """Homes by what is asked of them: a page in an order, by the key that the page before ended with, and how many.
 
 A page begins after a value of the order's column and a property_id, so that the thousandth page costs what the first
-does and no home is shown twice. An order lists only homes that have its attribute.
+does and no home is shown twice. An order lists only homes that have its attribute. Which index is read (ways.py) is
+chosen here, by what property_kinds and property_terms tell.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, replace
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Float,
-    RowMapping,
-    Select,
-    case,
-    false,
-    func,
-    literal,
-    select,
-    tuple_,
-)
+from sqlalchemy import Connection, RowMapping
 
-from homei.warehouse.tables import STRIPS, property_analytics
-from homei.warehouse.words import containing, terms
+from homei.warehouse import words
+from homei.warehouse.filters import DISTANCE, ORDERS, RANGES, Filters, Place, Start
+from homei.warehouse.kinds import Kind, kinds_of
+from homei.warehouse.question import Question
+from homei.warehouse.ways import LENGTHS, counted_page, rows_of, sorted_page, walked_page
 
-# Matches: ten thousand took 43 ms where a condition had to be looked up row by row, more than a page may.
 MOST_COUNTED = 1_000
-FEW_STRIPS = 8  # whose homes are sorted sooner than an order is searched for them
-MOST_STRIPS = 200  # that are named one by one: more are a range
-
-home = property_analytics.c
-ORDERS: dict[str, ColumnElement] = {"price": home.price, "area": home.square_meters, "year": home.year_built}
-DISTANCE = "distance"
-ASKED = case((home.is_listed, home.last_asking_price))
-SHOWN = (
-    home.property_id, home.address, home.location, home.property_type, home.square_meters, home.bedrooms,
-    home.bathrooms, home.floor, home.year_built, home.latitude, home.longitude, home.is_listed, home.price,
-    ASKED.label("asking_price"), home.valued_price, home.valued_low, home.valued_high, home.confidence, home.flags,
-)  # fmt: skip
-RANGES = {
-    "price": home.price, "area": home.square_meters, "bedrooms": home.bedrooms, "year": home.year_built,
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What homes must be; None is no condition. Coordinates are the source's own, the radius is in metres."""
-
-    location: str | None = None
-    property_type: str | None = None
-    price_min: float | None = None
-    price_max: float | None = None
-    area_min: float | None = None
-    area_max: float | None = None
-    bedrooms_min: float | None = None
-    bedrooms_max: float | None = None
-    year_min: int | None = None
-    year_max: int | None = None
-    south: float | None = None
-    west: float | None = None
-    north: float | None = None
-    east: float | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-    radius: float | None = None
-    address: str | None = None
-
-    def given(self) -> dict[str, Any]:
-        """The conditions that there are."""
-        told = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in told.items() if value is not None}
-
-
-class Place(NamedTuple):
-    """How the source's coordinates lie on the ground: the system, and metres a unit of longitude and of latitude."""
-
-    system: Literal["wgs84", "plane"]
-    east: float
-    north: float
-
-
-class Start(NamedTuple):
-    """Where a page begins: beyond this value of the order and this property, or, `backwards`, before it."""
-
-    value: float
-    property_id: str
-    backwards: bool = False
+# What things cost, in entries of an index that are looked at.
+FETCHED = 5.0  # a row of the table
+BRANCH = 50.0  # a kind that is merged with others
+STATEMENT = 2_000.0
+EVERY = 1 << 40
 
 
 @dataclass(frozen=True)
 class Page:
-    """Homes in their order, each with `order_value`, and whether there are more on either side."""
+    """Homes in their order, each with `order_value`, whether there are more on either side, and how many match.
+
+    `counted` are those that match and have the order's attribute, on all pages; MOST_COUNTED + 1 stands for any more.
+    """
 
     homes: list[RowMapping]
     has_previous: bool
     has_next: bool
+    counted: int
 
 
 def find(
@@ -108,96 +47,171 @@ def find(
     descending: bool,
     limit: int,
     start: Start | None,
-    many: bool = False,
+    counted: int | None = None,
 ) -> Page:
     """A page of at most `limit` homes, from the beginning or from `start` on.
 
-    Where `many` match, they are looked for along the order; where few do, by their place, and then sorted.
+    `counted` is what an earlier page of the same search was told, which otherwise is counted anew.
     """
-    away = _square_distance(filters, place)
-    by = away if order == DISTANCE else ORDERS[order]
-    assert by is not None
     falling = descending != (start is not None and start.backwards)
-    columns = [*SHOWN, by.label("order_value")] + ([] if away is None else [away.label("square_distance")])
-    by_strips = order == DISTANCE or not many
-    query = select(*columns).where(*conditions(connection, filters, place, by_strips), by.is_not(None))
-    if start is not None:
-        key, at = tuple_(by, home.property_id), tuple_(_bound(start.value, by), literal(start.property_id))
-        query = query.where(key < at if falling else key > at)
-    ends = (by.desc(), home.property_id.desc()) if falling else (by, home.property_id)
-    rows = list(connection.execute(query.order_by(*ends).limit(limit + 1)).mappings())
+    sought = None if filters.address is None else words.looked_up(connection, filters.address)
+    kinds = kinds_of(connection, filters)
+    everywhere = kinds_of(connection, replace(filters, location=None))
+    question = Question(connection.dialect.name == "sqlite", filters, place, order, kinds, everywhere, sought)
+    if not kinds or (order == DISTANCE and filters.radius is None):
+        return Page([], False, False, 0)
+    rows = None
+    if counted is None:
+        counted, rows = _counted(connection, question, falling, limit + 1)
+    if rows is None or start is not None:
+        rows = _page(connection, question, falling, limit + 1, start, counted > MOST_COUNTED)
     more, rows = len(rows) > limit, rows[:limit]
     if start is None:
-        return Page(rows, False, more)
+        return Page(rows, False, more, counted)
     # Whoever begins somewhere came from there: the home named by `start` lies on the other side.
-    return Page(rows[::-1], more, True) if start.backwards else Page(rows, True, more)
+    if start.backwards:
+        return Page(rows[::-1], more, True, counted)
+    return Page(rows, True, more, counted)
 
 
-def count(connection: Connection, filters: Filters, place: Place, order: str) -> int:
-    """How many homes match and have the order's attribute, MOST_COUNTED + 1 standing for any more."""
-    by = _square_distance(filters, place) if order == DISTANCE else ORDERS[order]
-    assert by is not None
-    found = select(literal(1)).where(*conditions(connection, filters, place), by.is_not(None))
-    return connection.execute(select(func.count()).select_from(_first(found, MOST_COUNTED + 1))).scalar_one()
+def _counted(
+    connection: Connection, question: Question, falling: bool, limit: int
+) -> tuple[int, list[RowMapping] | None]:
+    """How many match, and the first page, unless that takes another statement."""
+    most, way = MOST_COUNTED + 1, _way(question)
+    all_, walk, matching = _looking(question, way), math.inf, max(1.0, _matching(question))
+    if question.order != DISTANCE:
+        walk = _walking(question, _along(question), most, matching)
+    # Until enough are counted, in whatever order they come; then their page, if there are more.
+    again = 0.0 if matching < most / 2 else _looking_again(question, falling, limit, max(matching, most))
+    some = min(all_, most * all_ / matching) + (again + STATEMENT if again else 0.0)
+    if walk <= min(all_, some):
+        asked = walked_page(question, _along(question), falling, limit, None, most)
+    else:
+        asked = counted_page(question, way, falling, limit, most if some < all_ else EVERY)
+    rows = rows_of(connection, asked)
+    counted = min(rows[0]["counted"] if rows else 0, most)
+    ordered = counted < most or walk <= min(all_, some) or some >= all_
+    return counted, rows if ordered else None
 
 
-def conditions(
-    connection: Connection, filters: Filters, place: Place, by_strips: bool = True
-) -> list[ColumnElement[bool]]:
-    """The filters as conditions on property_analytics, every value bound; `by_strips` has the index of places used."""
-    found: list[ColumnElement[bool]] = []
-    if filters.location is not None:
-        found.append(home.location == filters.location)
-    if filters.property_type is not None:
-        found.append(home.property_type == filters.property_type)
-    for name, column in RANGES.items():
-        low, high = getattr(filters, f"{name}_min"), getattr(filters, f"{name}_max")
-        found += [column >= low] if low is not None else []
-        found += [column <= high] if high is not None else []
-    if filters.south is not None:
-        found += _box(place, filters.south, filters.west, filters.north, filters.east, by_strips)
-    if filters.radius is not None:
-        found += _circle(filters, place, by_strips)
-    if filters.address is not None:
-        found.append(containing(connection, home.property_id, terms(filters.address)))
+def _looking_again(question: Question, falling: bool, limit: int, matching: float) -> float:
+    """What the page costs where many match."""
+    if question.order == DISTANCE and not falling:
+        return 10.0 * limit  # by small circles
+    return min(_looking(question, _way(question)), _walking(question, _along(question), limit, matching))
+
+
+def _page(
+    connection: Connection, question: Question, falling: bool, limit: int, start: Start | None, many: bool
+) -> list[RowMapping]:
+    if question.order == DISTANCE:
+        return _nearest(connection, question, falling, limit, start)
+    way, along = _way(question), _along(question)
+    matching = max(MOST_COUNTED + 1.0, _matching(question))
+    if many and _walking(question, along, limit, matching) < _looking(question, way):
+        return rows_of(connection, walked_page(question, along, falling, limit, start))
+    return rows_of(connection, sorted_page(question, way, falling, limit, start))
+
+
+def _along(question: Question) -> str:
+    """The index in which homes of a kind have the question's order."""
+    return "location" if question.order == "price" and question.filters.location is not None else question.order
+
+
+def _nearest(
+    connection: Connection, question: Question, falling: bool, limit: int, start: Start | None
+) -> list[RowMapping]:
+    """Within circles that grow until they hold enough."""
+    whole = question.filters.radius
+    assert whole is not None
+    area = _homes(question, "place")
+    step = whole if falling else whole * min(1.0, math.sqrt(3 * limit / max(area, 1.0)))
+    radius = 0.0 if start is None else math.sqrt(max(start.value, 0.0))
+    while True:
+        radius = min(whole, radius + step)
+        # The whole circle's own radius: its square is what was counted.
+        smaller = replace(question, filters=replace(question.filters, radius=radius))
+        rows = rows_of(connection, sorted_page(smaller, "place", falling, limit, start))
+        if len(rows) == limit or radius >= whole:
+            return rows
+        step *= 3
+
+
+def _way(question: Question) -> str:
+    """The index by which the fewest homes are looked at."""
+    ways = ["location"] if question.filters.location is not None else list(ORDERS)
+    ways += ["place"] if question.box is not None else []
+    ways += ["words"] if question.sought is not None else []
+    return min(ways, key=lambda way: _looking(question, way))
+
+
+def _looking(question: Question, way: str) -> float:
+    """What it costs to look at all homes that an index is entered for."""
+    return _homes(question, way) * (FETCHED if way == "words" or _is_fetched(question, way) else 1.0)
+
+
+def _walking(question: Question, along: str, rows: int, matching: float) -> float:
+    """What it costs to go along an index in its order until there are so many rows."""
+    if along == DISTANCE or len(question.kinds) > LENGTHS[-1]:
+        return math.inf
+    entered = _homes(question, along)
+    passed = min(entered, rows * max(1.0, entered / matching))
+    return passed * (FETCHED if _is_fetched(question, along) else 1.0) + BRANCH * len(question.kinds)
+
+
+def _is_fetched(question: Question, way: str) -> bool:
+    """Whether conditions need more of a home than the index has."""
+    return question.sought is not None or (question.box is not None and way != "place")
+
+
+def _homes(question: Question, way: str) -> float:
+    """About how many homes an index is entered for."""
+    if way == "words":
+        assert question.sought is not None
+        return float(min(question.sought.homes))
+    if way == "place":
+        return sum(row["homes"] for row in question.kinds) * _share_of_box(question)
+    # Only one index is entered by the location.
+    ranged, kinds = ("price", question.kinds) if way == "location" else (way, question.everywhere)
+    return sum(row["homes"] * _share(question.filters, row, ranged) for row in kinds)
+
+
+def _matching(question: Question) -> float:
+    """About how many homes match, as if attributes had nothing to do with each other within a kind."""
+    total = sum(row["homes"] for row in question.kinds)
+    found = sum(
+        row["homes"] * math.prod(_share(question.filters, row, name) for name in RANGES) for row in question.kinds
+    )
+    if question.box is not None:
+        found *= _share_of_box(question)
+    for homes in question.sought.homes if question.sought is not None else ():
+        found *= min(1.0, homes / max(total, 1))
     return found
 
 
-def _box(
-    place: Place, south: float, west: float, north: float, east: float, by_strips: bool
-) -> list[ColumnElement[bool]]:
-    found = [home.longitude.between(west, east), home.latitude.between(south, north)]
-    height = STRIPS[place.system]
-    first, last = math.floor(south / height), math.floor(north / height)
-    if not by_strips and last - first >= FEW_STRIPS:
-        return found
-    strips = list(range(first, last + 1)) if last - first < MOST_STRIPS else None
-    return [home.strip.in_(strips) if strips else home.strip.between(first, last), *found]
+def _share(filters: Filters, row: Kind, name: str) -> float:
+    """What part of a kind's homes lies in a range, as if they lay evenly."""
+    least, most = row[f"{name}_min"], row[f"{name}_max"]
+    low, high = getattr(filters, f"{name}_min"), getattr(filters, f"{name}_max")
+    if least is None or (low is None and high is None):
+        return 1.0
+    return _part(least, most, least if low is None else low, most if high is None else high)
 
 
-def _circle(filters: Filters, place: Place, by_strips: bool) -> list[ColumnElement[bool]]:
-    away, radius = _square_distance(filters, place), filters.radius
-    if away is None:
-        return [false()]
-    assert filters.latitude is not None and filters.longitude is not None and radius is not None
-    up, across = radius / place.north, radius / place.east
-    latitude, longitude = filters.latitude, filters.longitude
-    around = _box(place, latitude - up, longitude - across, latitude + up, longitude + across, by_strips)
-    return [*around, away <= radius * radius]
+def _share_of_box(question: Question) -> float:
+    box = question.box
+    sides = [
+        [row[name] for row in question.kinds if row[name] is not None] for name in ("south", "west", "north", "east")
+    ]
+    if box is None or not sides[0]:
+        return 1.0
+    tall = _part(min(sides[0]), max(sides[2]), box[0], box[2])
+    return tall * _part(min(sides[1]), max(sides[3]), box[1], box[3])
 
 
-def _square_distance(filters: Filters, place: Place) -> ColumnElement[float] | None:
-    """Square metres from the centre, in the plane in which the model measures (features.keys); None without one."""
-    if filters.radius is None:
-        return None
-    east = (home.longitude - _bound(filters.longitude)) * _bound(place.east)
-    north = (home.latitude - _bound(filters.latitude)) * _bound(place.north)
-    return east * east + north * north
-
-
-def _bound(value: Any, like: ColumnElement | None = None) -> ColumnElement:
-    return literal(value, Float(53) if like is None else like.type)
-
-
-def _first(query: Select, rows: int) -> Any:
-    return query.limit(rows).subquery()
+def _part(least: float, most: float, low: float, high: float) -> float:
+    inside = min(high, most) - max(low, least)
+    if inside < 0:
+        return 0.0
+    return 1.0 if most <= least else max(inside / (most - least), 1e-6)

@@ -25,12 +25,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 # The revision of the schema that these tables are: what a service, which carries no migrations, asks a warehouse for.
-REVISION = "0006"
+REVISION = "0007"
 # The height of a strip of equal latitude, by coordinate system: half a kilometre, in degrees or metres.
 STRIPS = {"wgs84": 0.005, "plane": 500.0}
-ALL = ""  # in market_trends: all locations, or all types
+ALL = ""  # in market_trends and property_kinds: all locations, or all types
 
 metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ck": "ck_%(table_name)s_%(constraint_name)s"})
+
+# Bedrooms are told apart up to so many in a home's kind.
+MOST_ROOMS = 10
 
 Document = JSON().with_variant(JSONB(), "postgresql")
 
@@ -50,8 +53,8 @@ publication = Table(
 )
 
 # `price` is what a home costs: what is asked while it is offered, its value otherwise. `strip` numbers bands of equal
-# latitude, so that (strip, longitude) finds a box or a circle by a few short ranges of one index. Words of
-# addresses are indexed apart, in property_words (words.py).
+# latitude, so that (strip, longitude) finds a box or a circle by a few short ranges of one index. `kind` is the type
+# and the number of bedrooms in one text, `words` the address as it is searched (both made in contents.py).
 property_analytics = Table(
     "property_analytics",
     metadata,
@@ -61,6 +64,7 @@ property_analytics = Table(
     Column("year_built", Integer),
     *_columns(Double, "latitude", "longitude"),
     Column("strip", Integer),
+    *_columns(Text, "kind", "words"),
     *_columns(Double, "price", "valued_price", "valued_low", "valued_high", "confidence"),
     Column("flags", Text),
     *_columns(BigInteger, "market_sales", "other_sales", nullable=False),
@@ -74,14 +78,36 @@ property_analytics = Table(
     Column("is_listed", Boolean, nullable=False),
     *_columns(Double, "asked_before_sale", "discount_to_asking"),
     Column("features", Document, nullable=False),
-    # What is searched by, and in what order: the key comes last in each, so that a page begins where another ended.
-    Index("ix_property_price", "price", "property_id"),
-    Index("ix_property_square_meters", "square_meters", "property_id"),
-    Index("ix_property_year_built", "year_built", "property_id"),
-    Index("ix_property_location_type_price", "location", "property_type", "price", "property_id"),
-    Index("ix_property_location_price", "location", "price", "property_id"),
-    Index("ix_property_type_price", "property_type", "price", "property_id"),
-    Index("ix_property_place", "strip", "longitude"),
+    # What is searched by, and in what order: the key comes next, so that a page begins where another ended; then what
+    # else is asked for, so that a search reads the index alone.
+    Index("ix_property_kind_price", "kind", "price", "property_id", "square_meters", "year_built", "location"),
+    Index("ix_property_kind_area", "kind", "square_meters", "property_id", "price", "year_built", "location"),
+    Index("ix_property_kind_year", "kind", "year_built", "property_id", "price", "square_meters", "location"),
+    Index("ix_property_location", "location", "kind", "price", "property_id", "square_meters", "year_built"),
+    Index(
+        "ix_property_place",
+        *("strip", "longitude", "latitude", "kind", "price", "square_meters", "year_built", "location", "property_id"),
+    ),
+)
+
+# What homes of a kind there are, in a location and in ALL of them: few rows, by which a search knows where not to look.
+property_kinds = Table(
+    "property_kinds",
+    metadata,
+    Column("location", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("property_type", Text),
+    Column("homes", BigInteger, nullable=False),
+    *_columns(Double, *(f"{name}_{end}" for name in ("bedrooms", "price", "area", "year") for end in ("min", "max"))),
+    *_columns(Double, "south", "north", "west", "east"),
+)
+
+# How many homes have a word in their address.
+property_terms = Table(
+    "property_terms",
+    metadata,
+    Column("word", Text().with_variant(Text(collation="C"), "postgresql"), primary_key=True),
+    Column("homes", BigInteger, nullable=False),
 )
 
 # Sales and offers of a property, a row each; an offer's end is `ended_on`.

@@ -1,5 +1,6 @@
 """Strings that would be SQL, in every place that OpenAPI lists: they are looked for, kept or refused, and never run."""
 
+import base64
 import itertools
 import re
 import time
@@ -168,6 +169,19 @@ def test_no_string_in_any_field_is_run(each_town, contract, predictor):
     assert snapshot(each_town) == before
     sold = [answer for _, answer in told if answer.status_code == 201]
     assert len(rows(each_town, tables.feedback)) - kept["feedback"] == len(sold) > len(HOSTILE)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("scheme", ["basic", "bearer"])
+def test_no_string_in_a_header_that_shows_who_asks_is_run(each_town, scheme, text):
+    before = snapshot(each_town)
+    shown = base64.b64encode(f"{text}:{text}".encode()).decode() if scheme == "basic" else text
+    with each_town.session() as client:
+        who = {"authorization": f"{scheme} {shown}".encode()}
+        asked = [client.post("/api/v1/token", data={"grant_type": "client_credentials"}, headers=who)]
+        asked += [client.get("/api/v1/properties/search", headers=who)]
+    assert [answer.status_code for answer in asked] == [401, 401]
+    assert snapshot(each_town) == before
 
 
 @pytest.mark.parametrize("text", HOSTILE)

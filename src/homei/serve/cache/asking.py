@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from anyio import to_thread
-from pydantic_core import to_json
 from sqlalchemy import Connection, RowMapping
 from starlette.requests import Request
 
+from homei.serve.answers import as_json
 from homei.serve.cache.keeping import Found
 from homei.serve.predictor import Predictor
 
@@ -47,7 +47,7 @@ async def valued(
     cache = request.app.state.cache
 
     def value() -> bytes:
-        return to_json(predictor.value([row], include, alone=True)[0])
+        return as_json(predictor.value([row], include, alone=True)[0])
 
     async def make() -> bytes:
         if include or not predictor.is_quick(row):

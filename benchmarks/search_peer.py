@@ -1,0 +1,128 @@
+"""Two apps over one warehouse for `benchmarks/search.py`: the service's own routes, and what one would write by hand.
+
+`ours` has the routes, the Desk and the Warehouse as the service has them, without a model and without BentoML.
+`plain` is FastAPI as its manual writes it, with the driver itself and one statement for the page, one for the count
+that ends at a thousand: the same tables and indexes, whose use is left to the database. `bare` asks for nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+from fastapi import FastAPI, Request
+from psycopg.rows import dict_row
+from starlette.responses import Response
+
+from homei.config import Publish
+from homei.serve.answers import DirectRoute, ok
+from homei.serve.desk import Desk
+from homei.serve.properties import add_properties
+from homei.serve.trends import add_trends
+from homei.warehouse.access import Warehouse
+from homei.warehouse.filters import Place
+from homei.warehouse.tables import STRIPS
+
+ADDRESS = "HOMEI_BENCHMARK_WAREHOUSE"
+GROUND = Place("wgs84", 78_715.0, 111_320.0)
+PATH, TRENDS, BARE = "/api/v1/properties/search", "/api/v1/analytics/market-trends", "/bare"
+SECONDS = 2.0
+COLUMNS = (
+    "property_id, address, location, property_type, square_meters, bedrooms, bathrooms, floor, year_built, latitude, "
+    "longitude, is_listed, price, last_asking_price, valued_price, valued_low, valued_high, confidence, flags"
+)
+NAMES = {"price": "price", "area": "square_meters", "bedrooms": "bedrooms", "year": "year_built"}
+
+TEXTS = ("location", "property_type", "address")
+HEIGHT = STRIPS[GROUND.system]
+VECTOR = "array_to_tsvector(string_to_array(address, ' '))"
+AWAY = (
+    f"((longitude - {{longitude}}) * (longitude - {{longitude}}) * {GROUND.east**2}"
+    f" + (latitude - {{latitude}}) * (latitude - {{latitude}}) * {GROUND.north**2})"
+)
+
+ours = FastAPI()
+ours.router.route_class = DirectRoute
+ours.state.warehouse = Desk(Warehouse(Publish(address=ADDRESS, file="")))
+add_properties(ours, SimpleNamespace(place=GROUND))  # type: ignore[arg-type]
+add_trends(ours)
+
+
+@ours.get(BARE)
+async def bare(request: Request) -> Any:
+    return ok({})
+
+
+plain = FastAPI()
+own = threading.local()
+
+
+@plain.exception_handler(psycopg.errors.QueryCanceled)
+async def slow(_: Request, __: Exception) -> Response:
+    return Response(status_code=503)
+
+
+def rows(sql: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a connection of the thread's own answers."""
+    address = os.environ[ADDRESS]
+    if is_sqlite():
+        if not hasattr(own, "connection"):
+            own.connection = sqlite3.connect(address.removeprefix("sqlite:///"))
+            own.connection.row_factory = sqlite3.Row
+        return [dict(row) for row in own.connection.execute(sql, values)]
+    if not hasattr(own, "connection"):
+        url = address.replace("+psycopg", "")
+        own.connection = psycopg.connect(url, autocommit=True, row_factory=dict_row)
+        own.connection.execute(f"SET statement_timeout = {int(SECONDS * 1000)}")
+    return own.connection.execute(sql, values).fetchall()
+
+
+def mark(name: str) -> str:
+    return f":{name}" if is_sqlite() else f"%({name})s"
+
+
+def is_sqlite() -> bool:
+    return os.environ[ADDRESS].startswith("sqlite")
+
+
+@plain.get(PATH)
+def search(request: Request) -> dict[str, Any]:
+    asked: dict[str, Any] = dict(request.query_params)
+    sort = asked.pop("sort", "price")
+    values = {name: value if name in TEXTS else float(value) for name, value in asked.items()}
+    found = [f"{name} = {mark(name)}" for name in ("location", "property_type") if name in asked]
+    for name, column in NAMES.items():
+        found += [f"{column} >= {mark(name + '_min')}"] if f"{name}_min" in asked else []
+        found += [f"{column} <= {mark(name + '_max')}"] if f"{name}_max" in asked else []
+    order = NAMES.get(sort.removeprefix("-"), AWAY.format(**{name: mark(name) for name in ("latitude", "longitude")}))
+    if "radius" in asked:
+        up, across = values["radius"] / GROUND.north, values["radius"] / GROUND.east
+        values |= {"south": values["latitude"] - up, "north": values["latitude"] + up}
+        values |= {"west": values["longitude"] - across, "east": values["longitude"] + across}
+        found.append(f"{order} <= {mark('radius')} * {mark('radius')}")
+    if "south" in values:
+        strips = range(int(values["south"] // HEIGHT), int(values["north"] // HEIGHT) + 1)
+        found.append(f"strip IN ({', '.join(map(str, strips))})")
+        found.append(f"latitude BETWEEN {mark('south')} AND {mark('north')}")
+        found.append(f"longitude BETWEEN {mark('west')} AND {mark('east')}")
+    if "address" in asked:
+        sqlite, words = is_sqlite(), asked["address"].split()
+        values["said"] = " ".join(words) + "*" if sqlite else " & ".join(words) + ":*"
+        said = f"property_words MATCH {mark('said')}" if sqlite else f"{VECTOR} @@ CAST({mark('said')} AS tsquery)"
+        found.append(f"property_id IN (SELECT property_id FROM property_words WHERE {said})")
+    where, falling = " AND ".join(found), " DESC" if sort.startswith("-") else ""
+    page = f"SELECT {COLUMNS} FROM property_analytics WHERE {where} ORDER BY {order}{falling}, property_id LIMIT 21"
+    counted = f"SELECT count(*) AS n FROM (SELECT 1 FROM property_analytics WHERE {where} LIMIT 1001) AS found"
+    return {"properties": rows(page, values), "total": rows(counted, values)[0]["n"]}
+
+
+@plain.get(TRENDS)
+def trends(location: str, months: int) -> dict[str, Any]:
+    sql = f"""
+        SELECT * FROM market_trends WHERE frequency = 'month' AND location = {mark("location")} AND property_type = ''
+        ORDER BY period DESC LIMIT {mark("months")}"""
+    return {"periods": rows(sql, {"location": location, "months": months})}

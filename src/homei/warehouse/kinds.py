@@ -1,0 +1,73 @@
+"""property_kinds: which kinds of homes there are, in a location and in all, and between what their attributes lie."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from homei.warehouse.filters import RANGES, Filters
+from homei.warehouse.tables import ALL
+
+Kind = dict[str, Any]  # a row of property_kinds
+PUBLISHED = "homei_published"  # in a connection's info: the digest of the publication that its transaction sees
+MOST_KEPT = 500  # locations
+
+_SIDES = {
+    "south": ("min", "latitude"), "north": ("max", "latitude"), "west": ("min", "longitude"),
+    "east": ("max", "longitude"),
+}  # fmt: skip
+_ENDS = {f"{name}_{end}": (end, column) for name, column in RANGES.items() for end in ("min", "max")} | _SIDES
+_OF_ENDS = ", ".join(f"{of}({name})" for name, (of, _) in _ENDS.items())
+_COUNTED = f"""
+    INSERT INTO property_kinds (location, kind, property_type, homes, {", ".join(_ENDS)})
+    WITH counted AS (
+        SELECT location, kind, min(property_type) AS property_type, count(*) AS homes,
+               {", ".join(f"{of}({column}) AS {name}" for name, (of, column) in _ENDS.items())}
+        FROM property_analytics WHERE kind IS NOT NULL GROUP BY location, kind
+    )
+    SELECT '{ALL}', kind, min(property_type), sum(homes), {_OF_ENDS}
+    FROM counted GROUP BY kind
+    UNION ALL
+    SELECT location, kind, property_type, homes, {", ".join(_ENDS)} FROM counted WHERE location <> '{ALL}'
+    """
+
+
+def count_kinds(connection: Connection) -> None:
+    """Brings property_kinds to the homes that there are now."""
+    connection.exec_driver_sql("DELETE FROM property_kinds")
+    connection.exec_driver_sql(_COUNTED)
+
+
+def kinds_of(connection: Connection, filters: Filters) -> list[Kind]:
+    """The kinds that homes can be of, in the location that is asked for or in all."""
+    given = [(name, end, getattr(filters, f"{name}_{end}")) for name in RANGES for end in ("min", "max")]
+    limits = [(name, end, value) for name, end, value in given if value is not None]
+    own = filters.property_type
+    return [
+        kind
+        for kind in _kinds_in(connection, ALL if filters.location is None else filters.location)
+        if own in (None, kind["property_type"]) and all(_reaches(kind, *limit) for limit in limits)
+    ]
+
+
+def _reaches(kind: Kind, name: str, end: str, value: float) -> bool:
+    most = kind[f"{name}_max"]
+    return most is not None and (most >= value if end == "min" else kind[f"{name}_min"] <= value)
+
+
+def _kinds_in(connection: Connection, location: str) -> list[Kind]:
+    """All kinds in a location, which a connection remembers for as long as it sees the same publication."""
+    digest = connection.info.get(PUBLISHED)
+    kept: dict[tuple[str, str], list[Kind]] = connection.info.setdefault("homei_kinds", {})
+    if digest is not None and (digest, location) in kept:
+        return kept[digest, location]
+    found = [dict(row) for row in connection.execute(_KINDS, {"location": location}).mappings()]
+    if digest is not None:
+        if len(kept) >= MOST_KEPT:
+            kept.clear()
+        kept[digest, location] = found
+    return found
+
+
+_KINDS = text("SELECT * FROM property_kinds WHERE location = :location ORDER BY kind")
