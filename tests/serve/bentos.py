@@ -144,18 +144,18 @@ def copied(project: Path, folder: Path) -> tuple[Path, dict[str, str]]:
 
 
 @contextlib.contextmanager
-def answering(away, host, options=(), settings=None, bento="bento"):
+def answering(away, host, options=(), settings=None, bento="bento", log=subprocess.DEVNULL):
     folder, environment = away
     address = ["--host", host, "--port", str(port := free_port()), *options]
     command = [sys.executable, "-m", "bentoml", "serve", str(folder / bento), *address]
     scheme = "https" if options else "http"
-    with running(command, f"{scheme}://127.0.0.1:{port}", cwd=folder, env=environment | (settings or {})) as url:
+    with running(command, f"{scheme}://127.0.0.1:{port}", log, cwd=folder, env=environment | (settings or {})) as url:
         yield url
 
 
 @contextlib.contextmanager
-def running(command, url, **how):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **how)
+def running(command, url, log=subprocess.DEVNULL, **how):
+    process = subprocess.Popen(command, stdout=log, stderr=log, **how)
     try:
         for _ in range(400):
             with contextlib.suppress(httpx.TransportError):

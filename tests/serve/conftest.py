@@ -48,6 +48,9 @@ class Market:
             "alike_distance": np.where(columns["floor"] > 30, 9.0, 0.1),
         }
 
+    def is_prepared(self, month):
+        return True
+
     def comparables(self, columns, count):
         sold = {
             "transaction_id": "t1", "sale_date": "2025-11-03", "price": 190_000.0, "location": "harbour",

@@ -11,24 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from around import kept, served
+from around import kept, served, surrounded
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, select
 
 from homei.config import Publish
 from homei.serve.access import clients, keys, tokens
 from homei.serve.access.doorkeeper import Doorkeeper
-from homei.serve.access.gate import Gate
-from homei.serve.access.routes import Routes
 from homei.serve.access.scopes import SCOPES
 from homei.serve.app import create_app
 from homei.serve.audit.trail import Trail
 from homei.serve.desk import Desk
-from homei.serve.limits import BodyLimit
 from homei.serve.predictions.log import PredictionLog
 from homei.serve.predictions.metrics import Metrics
-from homei.serve.refusal import failure
-from homei.serve.request_ids import RequestIds
 from homei.warehouse.access import Warehouse
 from homei.warehouse.connection import connect
 from homei.warehouse.schema import migrate
@@ -108,10 +103,9 @@ def opened_in(
     app = create_app(contract, keeper)
     app.state.predictor, app.state.log, app.state.cache = predictor, log, kept(contract)
     app.state.warehouse = Desk(Warehouse(where))
-    guarded = BodyLimit(app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
     keeper.start()
     try:
-        with served(RequestIds(Gate(guarded, keeper, Routes(app)), failure)) as url:
+        with served(surrounded(app, contract.limits, keeper)) as url:
             yield Place(folder, engine, keeper, url)
     finally:
         keeper.stop()

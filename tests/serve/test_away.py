@@ -1,5 +1,6 @@
 """A service whose warehouse is away, empty, old, slow or restarted: clean answers, and back by itself."""
 
+import asyncio
 import contextlib
 import sqlite3
 import time
@@ -74,6 +75,39 @@ def test_a_file_that_is_no_database_is_away_too(client, tmp_path):
 def test_an_address_that_is_none_is_not_shown(client, monkeypatch):
     monkeypatch.setenv(SETTINGS.address, "mysql://me:secret@host/name")
     assert "secret" not in away(client.get(SEARCH))
+
+
+def test_a_warehouse_is_gone_once_it_was_there_and_is_not_any_more(tmp_path, monkeypatch):
+    file = tmp_path / "homei.db"
+    monkeypatch.setenv(SETTINGS.address, f"sqlite:///{file}")
+
+    async def found():
+        return [await asked.is_gone() for _ in range(2)]
+
+    asked = desk.Desk(Warehouse(SETTINGS), fresh=0)
+    assert asyncio.run(found()) == [False, False], "where nobody published, nothing is gone"
+    warehouses.publish(SETTINGS)
+    assert asyncio.run(found()) == [False, False]
+    kept = file.rename(tmp_path / "elsewhere")
+    assert asyncio.run(found()) == [True, True]
+    kept.rename(file)
+    assert asyncio.run(found()) == [False, False]
+    file.write_bytes(b"nonsense" * 1000)
+    assert asyncio.run(found()) == [True, True]
+
+
+def test_what_a_probe_found_is_believed_for_a_while(tmp_path, monkeypatch):
+    monkeypatch.setenv(SETTINGS.address, f"sqlite:///{tmp_path / 'homei.db'}")
+    warehouses.publish(SETTINGS)
+    asked = desk.Desk(Warehouse(SETTINGS), fresh=60)
+    assert not asyncio.run(asked.is_gone())
+    (tmp_path / "homei.db").unlink()
+    assert not asyncio.run(asked.is_gone())
+
+
+def test_a_server_that_can_not_be_reached_is_gone_whether_or_not_it_ever_was_there(monkeypatch):
+    monkeypatch.setenv(SETTINGS.address, "postgresql://nobody@127.0.0.1:1/none")
+    assert asyncio.run(desk.Desk(Warehouse(SETTINGS)).is_gone())
 
 
 SLOW = {

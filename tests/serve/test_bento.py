@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -103,13 +104,66 @@ def test_probes_metrics_and_docs_are_there(url):
     for probe in ("/healthz", "/livez", "/readyz"):
         assert httpx.get(url + probe).status_code == 200
     httpx.post(url + PRICE, json={})
+    httpx.get(url + "/api/v1/properties/somebody's-home")
     counted = httpx.get(url + "/metrics").text
-    assert 'request_total{endpoint="/api/v1/predict/price",http_response_code="422"' in counted
+    assert 'homei_requests_total{method="POST",route="/api/v1/predict/price",status="422"}' in counted
+    assert 'route="/api/v1/properties/{property_id}",status="503"' in counted and "somebody" not in counted
     assert 'homei_valuation_requests_refused_total{status="422"}' in counted
     assert 'homei_model_info{data_version="' in counted
     page = httpx.get(url + "/", follow_redirects=True).text
     assert "https://" not in page
     assert httpx.get(url + "/docs-assets/swagger-ui-bundle.js").status_code == 200
+
+
+def test_a_bento_is_ready_only_while_its_warehouse_is_there_and_each_line_of_its_log_is_json(away, tmp_path):
+    publish = Publish(address="HOMEI_WAREHOUSE", file=str(tmp_path / "warehouse.db"))
+    engine = connect(publish)
+    migrate(engine)
+    engine.dispose()
+    settings = {publish.address: f"sqlite:///{publish.file}", "HOMEI_LOGS": "json"}
+    with (tmp_path / "log").open("wb") as log, answering(away, "127.0.0.1", settings=settings, log=log) as url:
+        Path(publish.file).rename(tmp_path / "elsewhere")
+        assert becomes(lambda: httpx.get(url + "/readyz").status_code == 503), (tmp_path / "log").read_text()
+        assert httpx.get(url + "/livez").status_code == 200
+        home = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
+        assert httpx.post(url + PRICE, json=home).status_code == 200
+        (tmp_path / "elsewhere").rename(publish.file)
+        assert becomes(lambda: httpx.get(url + "/readyz").status_code == 200), "still away"
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert {"bentoml.serve", "homei.requests"} <= {line["logger"] for line in lines}
+    assert all({"time", "level", "message"} <= line.keys() for line in lines)
+
+
+def becomes(is_so, seconds=15):
+    end = time.monotonic() + seconds
+    while not (found := is_so()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
+
+
+METRICS = [
+    "homei_requests_total", "homei_request_seconds_bucket", "homei_requests_in_flight", "homei_model_info",
+    "homei_valuations_total", "homei_valuations_beyond_knowledge_total", "homei_valuation_flags_total",
+    "homei_interval_relative_width_bucket", "homei_valuation_requests_refused_total",
+    "homei_prediction_lines_total", "homei_prediction_spool_bytes", "process_cpu_seconds_total",
+]  # fmt: skip
+
+
+def test_metrics_tell_of_requests_versions_variants_widths_and_what_is_beyond_knowledge(url):
+    homes = [{"square_meters": area, "property_type": "flat", "location": "harbour"} for area in (70.5, 209.0)]
+    assert httpx.post(url + BATCH, json={"properties": homes}).status_code == 200
+    httpx.post(url + PRICE, json={})
+    told = []
+
+    def is_there():
+        told[:] = [line for line in httpx.get(url + "/metrics").text.splitlines() if not line.startswith("#")]
+        return all(any(line.startswith((f"{name}{{", f"{name} ")) for line in told) for name in METRICS)
+
+    assert becomes(is_there), set(METRICS) - {line.partition("{")[0].partition(" ")[0] for line in told}
+    of_variants = [line for line in told if line.startswith(("homei_valuations", "homei_interval", "homei_model_info"))]
+    assert of_variants and all('variant="latest"' in line for line in of_variants)
+    (info,) = [line for line in told if line.startswith("homei_model_info")]
+    assert 'model_version="' in info and 'data_version="' in info
 
 
 def test_a_bento_without_keys_answers_on_loopback_only_however_it_was_started(url):

@@ -19,6 +19,10 @@ JSON = "application/json"
 REFUSAL = {"$ref": "#/components/schemas/Refusal"}
 WRONG = {422: "Fields are missing, unknown, of the wrong type or out of range."}
 AWAY = {503: "There is no warehouse to ask, or it has no time; `Retry-After` says when to come back."}
+OVERLOADED = {
+    503: "As many requests as may be are being answered; `Retry-After` says when to come back.",
+    504: "The answer was not there in time.",
+}
 BODY = {
     400: "The body is empty or no JSON.",
     408: "The body did not arrive in time.",
@@ -87,6 +91,7 @@ def describe_answers(app: FastAPI) -> None:
             for operations in plain()["paths"].values():
                 for operation in operations.values():
                     operation["summary"] = operation.pop("description", operation["summary"]).removesuffix(".")
+                    operation["responses"] = refusals(OVERLOADED) | operation["responses"]
                     _describe(operation["responses"])
         assert app.openapi_schema is not None
         return app.openapi_schema

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from homei.serve.access.doorkeeper import Doorkeeper
 from homei.serve.access.endpoint import add_token_endpoint
 from homei.serve.access.gate import client_of
+from homei.serve.access.routes import METRICS
 from homei.serve.access.scopes import describe_security, needs
 from homei.serve.answers import BODY, WRONG, DirectRoute, describe_answers, encoded, keepable, ok, promised
 from homei.serve.bodies import json_body
@@ -30,6 +31,7 @@ from homei.serve.properties import add_properties
 from homei.serve.refusal import Problem, RequestError, answer, shown
 from homei.serve.schemas import Intake, Valuation, Valuations
 from homei.serve.trends import add_trends
+from homei.serve.watch import MEDIA_TYPE, page
 
 PRICE = "/api/v1/predict/price"
 BATCH = "/api/v1/predict/batch"
@@ -59,6 +61,7 @@ def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
     add_properties(app, contract)
     add_trends(app)
     add_feedback(app)
+    add_metrics(app)
     if keeper:
         add_token_endpoint(app, keeper)
         describe_security(app)
@@ -151,6 +154,15 @@ def add_docs(app: FastAPI, assets: Path) -> None:
     @app.get("/", include_in_schema=False)
     async def index(request: Request) -> Response:
         return RedirectResponse("/docs")
+
+
+def add_metrics(app: FastAPI) -> None:
+    """The figures for Prometheus at /metrics, from a thread of their own: no overload keeps them from being seen."""
+    limiter = CapacityLimiter(1)
+
+    @app.get(METRICS, include_in_schema=False)
+    async def metrics(request: Request) -> Response:
+        return Response(await to_thread.run_sync(page, limiter=limiter), media_type=MEDIA_TYPE)
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:

@@ -20,6 +20,7 @@ from starlette.datastructures import State
 
 from homei.model import manifest
 from homei.serve.contract import Contract, differences, read
+from homei.serve.direct import Direct
 from homei.serve.predictor import Predictor
 from homei.serve.request_ids import Message, Receive, Send
 from homei.serve.schemas import Intake
@@ -45,6 +46,7 @@ class _Turn:
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app
+        self.answer = Direct(app)
         self.under_way = 0
 
 
@@ -60,7 +62,7 @@ class Current:
             turn = self._turn
             turn.under_way += 1
         try:
-            await turn.app(scope, receive, send)
+            await turn.answer(scope, receive, send)
         finally:
             with self._lock:
                 turn.under_way -= 1

@@ -16,8 +16,10 @@ from homei.serve.access.launching import entrance
 from homei.serve.cache.address import address as cache_address
 from homei.serve.experiment import setting
 from homei.serve.follow import setting as following
+from homei.serve.logs import chosen as json_or_text
 from homei.serve.opponents import opponents
 from homei.serve.predictions.log import CHAMPION, DEFAULT, FOLDER, LATEST, VARIANT
+from homei.serve.watch import logged
 from homei.warehouse.connection import address
 
 
@@ -40,6 +42,7 @@ def launch(
     none, UnsafeError where other machines could ask without a token, and UnfairError for an experiment that could tell
     nothing.
     """
+    json_or_text(), logged()  # a setting that is wrong is told here, and not by a service that doesn't start
     cache_address(params.pick("serve").serve.cache)
     way_in = entrance(host, params.pick("publish").publish, certificate, certificate_key)
     _check_port(host, port)

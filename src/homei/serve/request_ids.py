@@ -6,6 +6,7 @@ import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
 Message = MutableMapping[str, Any]
@@ -14,7 +15,6 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 KEY = "homei.request_id"  # in the scope of a request
-PATH = "homei.path"  # there too, where `path` is what figures are kept under
 HEADER = b"x-request-id"
 # No browser takes an answer for what it isn't, or shows it within another's page.
 ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"frame-ancestors 'none'"))
@@ -22,6 +22,9 @@ ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", 
 # and of what it tells of the service's inside.
 NOWHERE, SCHEMA = "/nowhere", "/schema.json"
 _PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+# The same for what knows no scope, as lines of the log do; each request has a context of its own.
+current: ContextVar[str] = ContextVar("request_id", default="")
 
 log = logging.getLogger("homei.serve")
 
@@ -45,7 +48,7 @@ class RequestIds:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         name = scope[KEY] = _name(scope)
-        scope["path"] = scope.get(PATH, scope["path"])
+        current.set(name)
         if not scope["path"].startswith("/") or "\n" in scope["path"] or scope["path"] == SCHEMA:
             scope["path"] = NOWHERE
         began = False
@@ -61,7 +64,7 @@ class RequestIds:
         try:
             return await self.app(scope, receive, sending)
         except Exception:
-            log.exception("request %s: %s %s failed", name, scope["method"], scope["path"])
+            log.exception("request %s failed", name)
             if began:
                 raise
             return await self.fallen(scope)(scope, receive, sending)

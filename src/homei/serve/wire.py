@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +14,7 @@ from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from homei.serve.refusal import Problem, RequestError, answer
-from homei.serve.request_ids import HEADER, KEY, PATH, App, Message, Receive, Send
+from homei.serve.request_ids import HEADER, KEY
 
 MOST_BYTES = 65_536  # of a request line and its headers, give or take what is read at once
 SECONDS = 15.0
@@ -27,12 +26,9 @@ class Protocol(AutoHTTPProtocol):
     """
 
     seconds = SECONDS
-    label: Callable[[str, str], str] | None = None
 
     def __init__(self, *how: Any, **more: Any) -> None:
         super().__init__(*how, **more)
-        if label := type(self).label:
-            self.app = _labelled(self.app, label)
         self.ws_protocol_class = None
         self._patience: asyncio.TimerHandle | None = None
         self._size = 0
@@ -89,25 +85,7 @@ class Protocol(AutoHTTPProtocol):
         self.transport.close()
 
 
-def _labelled(app: Any, label: Callable[[str, str], str]) -> App:
-    """The app, for which a request's path is its label until RequestIds puts the path itself back.
-
-    BentoML keeps a dozen figures for each path that anyone ever asked for.
-    """
-
-    async def labelled(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            scope[PATH] = scope["path"]
-            scope["path"] = label(scope["method"], scope["path"])
-        await app(scope, receive, send)
-
-    return labelled
-
-
-def guard(seconds: float, label: Callable[[str, str], str]) -> None:
-    """Has the uvicorn of this process speak by Protocol, with headers within so many seconds.
-
-    `label` gives what figures are kept under, by method and path.
-    """
-    Protocol.seconds, Protocol.label = seconds, staticmethod(label)
+def guard(seconds: float) -> None:
+    """Has the uvicorn of this process speak by Protocol, with headers within so many seconds."""
+    Protocol.seconds = seconds
     HTTP_PROTOCOLS["auto"] = f"{__name__}:{Protocol.__name__}"

@@ -23,6 +23,7 @@ from homei.serve.homes import Detailed, Home, Homes
 from homei.serve.schemas import Valuation
 from homei.serve.trends import MarketTrends
 from homei.warehouse.connection import connect, writing
+from homei.warehouse.kinds import count_kinds
 from homei.warehouse.tables import audit, feedback, market_trends, property_analytics
 
 PRICE, BATCH, FEEDBACK = "/api/v1/predict/price", "/api/v1/predict/batch", "/api/v1/feedback"
@@ -164,7 +165,7 @@ def test_api5_function_level_authorization_each_operation_opens_to_its_own_scope
                 assert (answer.status_code != 403) == allowed, place
                 assert nobody.send(request(nobody, place, "a")).status_code == 401
                 asked += 1
-            assert client.get("/metrics").status_code == (404 if scope == "admin" else 403)  # BentoML's, not here
+            assert client.get("/metrics").status_code == (200 if scope == "admin" else 403)
     assert asked == len(SCOPES) * (len(places) - 1) == 24
 
 
@@ -265,12 +266,12 @@ def test_api8_security_misconfiguration_answers_trust_no_browser_and_name_no_par
 
 
 def test_api9_inventory_every_served_route_is_in_openapi_or_opened_on_purpose(town, api, contract, bento_url):
-    """One version, no route besides; what BentoML would add of its own is not there, but for probes and metrics."""
+    """One version, no route besides; what BentoML would add of its own is not there, but for probes."""
     app = create_app(contract, town.keeper)
     assert {route.path_format for route in api_routes(app)} == set(api["paths"])
     assert all(path.startswith("/api/v1/") for path in api["paths"])
     served = {route.path for route in app.routes} - set(api["paths"]) - {"/api/v1/properties/{property_id:path}"}
-    assert served == {"/openapi.json"}
+    assert served == {"/openapi.json", "/metrics"}
     assert {"/", "/docs", "/openapi.json", "/livez", "/readyz", "/healthz"} == routes.OPEN
     for path in ("/schema.json", "/docs.json", "/redoc", "/static_content/index.css", "/api", "/api/v2/predict/price"):
         assert httpx.get(bento_url + path).status_code == 404, path
@@ -290,6 +291,7 @@ def test_api10_unsafe_consumption_what_the_warehouse_holds_comes_out_as_data(con
     engine = connect(published)
     with writing(engine) as connection:
         connection.execute(insert(property_analytics).values(hostile))
+        count_kinds(connection)
         period = warehouses.periods()[-1] | {"location": "@SUM(1)", "median_price": float("inf")}
         connection.execute(insert(market_trends).values(period))
     engine.dispose()

@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 
 from homei.config import Publish
 from homei.serve.audit import chain, head, trail
-from homei.serve.audit.files import TakenError
 from homei.serve.audit.spill import Spill
 from homei.serve.audit.trail import Trail
+from homei.serve.files import TakenError
 from homei.warehouse.connection import connect, reading, writing
 from homei.warehouse.schema import migrate
 from homei.warehouse.tables import audit

@@ -14,6 +14,7 @@ OPEN = frozenset({"/", "/docs", "/openapi.json", "/livez", "/readyz", "/healthz"
 OPEN_BELOW = "/docs-assets/"
 # BentoML's own: how much is asked and by what routes is the operator's business.
 METRICS = "/metrics"
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Rule:
     is_open: bool = False
 
 
-OPENED = Rule("", is_open=True)
+OPENED = {path: Rule(path, is_open=True) for path in (*OPEN, OPEN_BELOW)}
 # Any token: whoever has one is told that there is nothing, and whoever hasn't learns not even that.
 UNKNOWN = Rule("unknown")
 
@@ -44,18 +45,14 @@ class Routes:
                 self._plain |= {(method, route.path_format): rule for method in route.methods}
             self._patterns.append((route.path_regex, by_path[route.path_format], Rule(route.path_format)))
 
-    def label(self, method: str, path: str) -> str:
-        """What figures are kept under: one of a few names, whatever is asked for."""
-        if path in OPEN or path == METRICS:
-            return path
-        return OPEN_BELOW if path.startswith(OPEN_BELOW) else self.rule(method, path).template
-
     def rule(self, method: str, path: str) -> Rule:
         """The rule of one request. Patterns are the app's own, lest a path mean another thing here than there."""
         if found := self._plain.get((method, path)):
             return found
-        if path in OPEN or path.startswith(OPEN_BELOW):
-            return OPENED
+        if path in OPEN:
+            return OPENED[path]
+        if path.startswith(OPEN_BELOW):
+            return OPENED[OPEN_BELOW]
         for pattern, rules, otherwise in self._patterns:
             if pattern.match(path):
                 return rules.get(method, otherwise)

@@ -49,14 +49,19 @@ async def valued(
     def value() -> bytes:
         return as_json(predictor.value([row], include, alone=True)[0])
 
+    async def make() -> bytes:
+        if include or not predictor.is_quick(row):
+            return await to_thread.run_sync(value)
+        # A thread would cost more than it frees.
+        return value()
+
     if cache is None:
-        return Found(await to_thread.run_sync(value) if include else value())
+        return Found(await make())
     key = cache.key(route, predictor.stamp, sorted(include), row)
     if not include:
-        # A thread would cost more than it frees.
-        return await cache.near(route, key, value)
+        return await cache.near(route, key, make)
 
-    async def make() -> tuple[str, bytes]:
-        return key, await to_thread.run_sync(value)
+    async def keyed() -> tuple[str, bytes]:
+        return key, await make()
 
-    return await cache.answer(route, key, make)
+    return await cache.answer(route, key, keyed)

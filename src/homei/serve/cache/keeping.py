@@ -74,13 +74,13 @@ class Cache:
         # One who goes away takes the answer from nobody else.
         return Found(await asyncio.shield(making), STATUS[outcome])
 
-    async def near(self, route: str, key: str, make: Callable[[], bytes]) -> Found:
+    async def near(self, route: str, key: str, make: Callable[[], Awaitable[bytes]]) -> Found:
         """As `answer`, from the service's own memory: for what is made sooner than a Redis would tell."""
         if (kept := await self._near.get(key)) is not None:
             self._metrics.asked(route, HIT)
             return Found(kept, STATUS[HIT])
         self._metrics.asked(route, MISS)
-        body = make()
+        body = await make()
         await self._near.put(key, body)
         return Found(body, STATUS[MISS])
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told of the cache, on the page of metrics that BentoML serves."""
+"""What Prometheus is told of the cache, at /metrics."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ HIT, MISS, SHARED, AWAY = "hit", "miss", "shared", "away"
 
 
 class Metrics:
-    """Counts; made in the process that serves, since BentoML says only there where the figures are gathered."""
+    """Counts."""
 
     def __init__(self, registry: Any = None) -> None:
-        # Imported before that, prometheus_client would gather them where no page shows them.
+        # Imported before the service says otherwise, it would gather figures as BentoML wants them: see serve.service.
         import prometheus_client as prometheus
 
         where = {"registry": registry or prometheus.REGISTRY}
@@ -22,9 +22,8 @@ class Metrics:
             **where,
         )
         self._up = prometheus.Gauge(
-            "homei_cache_up", "Whether the cache answered last; 0 before it was asked.", multiprocess_mode="livemin",
-            **where,
-        )  # fmt: skip
+            "homei_cache_up", "Whether the cache answered last; 0 before it was asked.", **where
+        )
 
     def asked(self, route: str, outcome: str) -> None:
         """Counts an answer of a route: `hit`, `miss`, `shared` or `away`."""

@@ -1,4 +1,4 @@
-"""What Prometheus is told of valuations and of their log, on the page of metrics that BentoML serves."""
+"""What Prometheus is told of valuations and of their log, at /metrics."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ WIDTHS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0)
 
 
 class Metrics:
-    """Counts; made in the process that serves, since BentoML says only there where the figures are gathered."""
+    """Counts."""
 
     def __init__(self, variant: str, model_version: str, data_version: str, registry: Any = None) -> None:
-        # Imported before that, prometheus_client would gather them where no page shows them.
+        # Imported before the service says otherwise, it would gather figures as BentoML wants them: see serve.service.
         import prometheus_client as prometheus
 
         where = {"registry": registry or prometheus.REGISTRY}
@@ -41,13 +41,11 @@ class Metrics:
             ["fate"],
             **where,
         )
-        self._waiting = prometheus.Gauge(
-            "homei_prediction_spool_bytes", "Of answers on the disk.", multiprocess_mode="livesum", **where
-        )
+        self._waiting = prometheus.Gauge("homei_prediction_spool_bytes", "Of answers on the disk.", **where)
         self._info = prometheus.Gauge(
             "homei_model_info", "1 for what answers, 0 for what did before.",
             ["variant", "model_version", "data_version"],
-            multiprocess_mode="max", **where,
+            **where,
         )  # fmt: skip
         self.model(variant, model_version, data_version)
         self._reloads = prometheus.Counter(
