@@ -55,7 +55,7 @@ async def measured(contract: Contract, predictor: Predictor, redis: str) -> str:
     """A line for each kind of question, with each cache."""
     apps = {name: _app(contract, predictor, {"redis": redis}.get(name), name != "none") for name in CACHES}
     lines = [f"{'':<34}" + "".join(f"{name:>15}" for name in ("none", "memory new", "again", "Redis new", "again"))]
-    for title, ask in {**_routes(contract), "plain valuation, its share alone": _plain(contract, predictor)}.items():
+    for title, ask in {**_routes(contract), "plain, were it kept as the others": _plain(contract, predictor)}.items():
         taken: dict[tuple[str, str], list[float]] = {}
         for number in range(ROUNDS):
             for name in CACHES:
@@ -94,6 +94,7 @@ def _routes(contract: Contract) -> dict[str, Ask]:
     return {
         "search": get(SEARCH, lambda number: f"property_type={kind}&price_min={1000 + number}&sort=-area"),
         "trends": get(TRENDS, lambda number: f"months={24 + number}"),
+        "valuation, plain": post(""),
         "valuation with comparables": post("comparables"),
         "valuation with reasons": post("reasons"),
         "valuation with both": post("comparables,reasons"),
@@ -101,7 +102,7 @@ def _routes(contract: Contract) -> dict[str, Ask]:
 
 
 def _plain(contract: Contract, predictor: Predictor) -> Ask:
-    """A plain valuation as it is made, beside one that would be found: what the log needs of it included."""
+    """A plain valuation without its request, made or looked up where the others are, in Redis too: why it isn't."""
     intake = Intake(contract)
 
     async def ask(app: FastAPI, number: int) -> None:

@@ -20,9 +20,9 @@ from homei.serve.request_ids import RequestIds
 from homei.warehouse.access import Warehouse
 
 
-def kept(contract, registry=None, **how) -> Cache:
-    """The cache that the environment asks for, its figures apart from those of others."""
-    return from_environment(contract, Metrics(registry or CollectorRegistry()), **how)
+def kept(contract, registry=None, patience=5.0, **how) -> Cache:
+    """The cache that the environment asks for, patient with a busy machine, its figures apart from those of others."""
+    return from_environment(contract, Metrics(registry or CollectorRegistry()), patience=patience, **how)
 
 
 def whole(contract, predictor, settings: Publish | None = None, cache: Cache | None = None, log=None):

@@ -78,6 +78,11 @@ class House:
         self.log.answers_by(predictor)
         self.current.swap(create_app(contract), predictor, 5)
 
+    def until_taken(self, count):
+        end = time.monotonic() + 30
+        while self.counted("taken") < count and time.monotonic() < end:
+            time.sleep(0.02)
+
     def counted(self, outcome):
         return self.registry.get_sample_value("homei_reload_total", {"outcome": outcome}) or 0
 
@@ -198,31 +203,52 @@ def test_a_record_that_changes_while_its_model_is_loaded_is_followed_to_the_last
 def test_no_request_is_dropped_while_models_come_and_go(house, asked):
     one = asked()[1]
     prices = {"one": one, "two": 2 * one, "three": 3 * one}
-    stop, seen = threading.Event(), []
+    stop, swapped, seen = threading.Event(), threading.Event(), []
 
     def hammer():
         with httpx.Client(base_url=asked.url) as client:
             while not stop.is_set():
+                began_later = swapped.is_set()
                 answer = client.post(PRICE, json=HOME)
-                seen.append((answer.status_code, answer.json().get("model_version"), answer.json()["predicted_price"]))
+                told = answer.json()
+                seen.append((answer.status_code, told.get("model_version"), told.get("predicted_price"), began_later))
 
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         running = [pool.submit(hammer) for _ in range(6)]
         house.follower.start()
-        for name, scale in (("two", 2), ("three", 3), ("one", 1), ("two", 2)):
-            time.sleep(0.2)
+        for count, (name, scale) in enumerate((("two", 2), ("three", 3), ("one", 1), ("two", 2)), start=1):
+            time.sleep(0.1)
             house.build(name, scale)
-        while house.counted("taken") < 4:
-            time.sleep(0.02)
-        last = len(seen) + 6
+            house.until_taken(count)
+        swapped.set()
         time.sleep(0.2)
         stop.set()
         assert [each.result() for each in running] == [None] * 6
     house.follower.stop()
     assert {status for status, *_ in seen} == {200}
-    assert {version for _, version, _ in seen} == {"one", "two", "three"}
-    assert all(price == prices[version] for _, version, price in seen)
-    assert {version for _, version, _ in seen[last:]} == {"two"}
+    assert {version for _, version, *_ in seen} == {"one", "two", "three"}
+    assert all(price == prices[version] for _, version, price, _ in seen)
+    assert {version for _, version, _, began_later in seen if began_later} == {"two"}
+
+
+def test_models_that_come_faster_than_they_load_end_with_the_last(house, asked):
+    plain = house.load
+
+    def slow(root, contract):
+        time.sleep(0.05)
+        return plain(root, contract)
+
+    house.follower._load = slow
+    house.follower.start()
+    for number in range(20):
+        house.build(f"m{number}", 1 + number)
+        time.sleep(0.01)
+    end = time.monotonic() + 30
+    while asked()[0] != "m19" and time.monotonic() < end:
+        time.sleep(0.02)
+    house.follower.stop()
+    assert asked()[0] == "m19"
+    assert house.counted("refused") == house.counted("failed") == 0
 
 
 def test_a_request_under_way_ends_with_the_model_that_it_began_with(house, contract):

@@ -48,15 +48,16 @@ def test_a_running_bento_takes_the_newer_one_under_load_without_dropping_a_reque
     assert len(prices) == 2
     record, bento = folder / "follow.json", str((folder / package.HOME).resolve() / "bentos" / "{tag}")
     lake.write_json(before, record)
-    stop, seen = threading.Event(), []
+    stop, swapped, seen = threading.Event(), threading.Event(), []
 
     def hammer(url):
         with httpx.Client(base_url=url, timeout=30) as client:
             for number in itertools.cycle(range(len(rows))):
                 if stop.is_set():
                     return
+                began_later = swapped.is_set()
                 answer = client.post(PRICE, json=rows[number])
-                seen.append((answer.status_code, number, answer.json()))
+                seen.append((answer.status_code, began_later, number, answer.json()))
 
     with (
         answering(away, "127.0.0.1", settings=setting(record, bento)) as url,
@@ -66,10 +67,11 @@ def test_a_running_bento_takes_the_newer_one_under_load_without_dropping_a_reque
         time.sleep(1)
         lake.write_json(after, record)
         metrics = f'model_version="{after["model_version"]}",variant="latest"}} 1.0'
-        while metrics not in httpx.get(url + "/metrics", timeout=30).text:
+        end = time.monotonic() + 60
+        while metrics not in httpx.get(url + "/metrics", timeout=30).text and time.monotonic() < end:
             time.sleep(0.1)
-        time.sleep(0.5)
-        swapped = len(seen)
+        time.sleep(0.5)  # the metrics are told just before
+        swapped.set()
         time.sleep(0.5)
         stop.set()
         assert [each.result() for each in hammering] == [None] * 8
@@ -77,8 +79,8 @@ def test_a_running_bento_takes_the_newer_one_under_load_without_dropping_a_reque
         assert 'homei_reload_total{outcome="taken"} 1.0' in httpx.get(url + "/metrics").text
     assert {status for status, *_ in seen} == {200}
     assert {answer["model_version"] for *_, answer in seen} == set(prices)
-    assert all(answer["predicted_price"] == prices[answer["model_version"]][number] for _, number, answer in seen)
-    assert {answer["model_version"] for *_, answer in seen[swapped:]} == {after["model_version"]}
+    assert all(answer["predicted_price"] == prices[answer["model_version"]][number] for *_, number, answer in seen)
+    assert {answer["model_version"] for _, began_later, _, answer in seen if began_later} == {after["model_version"]}
 
 
 def prices_of(bento, rows):

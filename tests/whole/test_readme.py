@@ -54,6 +54,7 @@ ELSEWHERE = {
     "export HOMEI_STUDY_DATABASE='postgresql+psycopg://homei:secret@db.example.com/studies'": "needs such a server",
     "homei search --minutes 20": "tests/model/test_search.py, with fewer",
     "export HOMEI_WAREHOUSE=postgresql://homei:secret@db.example.com/homei": "tests/warehouse, on its own server",
+    "export HOMEI_CACHE=redis://:secret@cache.example.com:6379/0": "tests/serve/cache, on its own server",
     "homei abtest plan": "tests/warehouse/test_abtest.py",
     "homei serve --experiment": "tests/serve/test_two_bentos.py, up to what homei serve adds",
     "homei abtest report": "tests/warehouse/test_abtest.py",

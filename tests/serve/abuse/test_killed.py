@@ -1,13 +1,10 @@
 """PostgreSQL killed outright and brought back under a load of all kinds: clean answers, and nothing is lost."""
 
 import itertools
-import os
 import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
-import postgres
-import pytest
 import warehouses
 from guarded import whole_town
 from sqlalchemy import select
@@ -71,11 +68,9 @@ def clean(answer):
 
 
 def test_a_postgresql_that_is_killed_twice_loses_nothing_that_was_acknowledged(
-    contract, predictor, tmp_path, monkeypatch
+    contract, predictor, tmp_path, monkeypatch, postgresql
 ):
-    if postgres.binaries() is None and not os.environ.get("CI"):
-        pytest.skip("no PostgreSQL here: Debian's package postgresql has it")
-    with postgres.running() as server:
+    with postgresql() as server:
         monkeypatch.setenv(SETTINGS.address, server.url)
         warehouses.publish(SETTINGS)
         with whole_town(contract, predictor, tmp_path, SETTINGS) as place:

@@ -37,7 +37,7 @@ def until(is_so, seconds=10):
 def test_a_redis_that_is_killed_under_load_and_comes_back_costs_no_answer(service, predictor, own, figures):
     routes = [f"{SEARCH}?limit={limit}" for limit in range(1, 9)] + ["/api/v1/analytics/market-trends"]
     slowest, wrong, stopping = [0.0], [], threading.Event()
-    with service(predictor, retry=0.1) as client:
+    with service(predictor, retry=0.1, patience=PATIENCE) as client:
         right = {route: client.get(route).content for route in routes}
         valued = client.post(f"{PRICE}?include=comparables", json=HOME).content
 
@@ -64,7 +64,7 @@ def test_a_redis_that_is_killed_under_load_and_comes_back_costs_no_answer(servic
                 own.start()
                 before = figures.counted("hit")
                 until(lambda before=before: figures.counted("hit") > before + 50)
-                assert figures.is_up
+                until(lambda: figures.is_up)
             stopping.set()
             for asked in asking:
                 asked.result()
@@ -74,20 +74,20 @@ def test_a_redis_that_is_killed_under_load_and_comes_back_costs_no_answer(servic
 
 def test_a_frozen_redis_costs_its_patience_once(contract, figures, own):
     async def work():
-        store = kept(contract, figures.registry, retry=0.1)._store
+        store = kept(contract, figures.registry, patience=0.3, retry=0.1)._store
         await store.put("key", b"value")
         own.freeze()
         began = time.perf_counter()
         with pytest.raises(AwayError):
             await store.get("key")
-        assert time.perf_counter() - began < 10 * PATIENCE
+        assert 0.25 < time.perf_counter() - began < 3.0
         began = time.perf_counter()
         for _ in range(200):
             with pytest.raises(AwayError):
                 await store.get("key")
             with pytest.raises(AwayError):
                 await store.put("key", b"other")
-        assert time.perf_counter() - began < PATIENCE
+        assert time.perf_counter() - began < 3.0  # not 400 times its patience
         assert not figures.is_up
         own.thaw()
         await back(store)

@@ -169,25 +169,40 @@ def test_each_kept_valuation_is_logged_under_a_name_of_its_own(service, predicto
     assert logged == [answers[0].json()] and rows[0]["square_meters"] == 70.5
 
 
-def test_another_model_never_answers_with_what_the_last_one_said(contract, predictor, data, anywhere):
-    """As after a reload, or side by side in an experiment: one service, whose predictors differ by version alone."""
-    newer = contract.model_copy(update={"model_version": "newer"})
-    other = Predictor(newer, predictor._history, predictor._model)
-    app = whole(contract, predictor, data, kept(contract))
-    with served(app) as url, httpx.Client(base_url=url) as client:
-        for answering, version in ((predictor, contract.model_version), (other, "newer"), (predictor, "0123456789ab")):
-            app.app.app.state.predictor = answering
-            for include in ("comparables", "", "comparables", ""):
-                answer = client.post(PRICE, json=HOME, params={"include": include})
-                assert answer.json()["model_version"] == version
-            client.get(DETAIL)
-        app.app.app.state.predictor = Predictor(newer, Unlike(), predictor._model, "challenger")
-        assert client.get(DETAIL).json()["comparables"] == []
+class InTurn:
+    """A service's model that is replaced under it, as by a reload; each request meets the one that is there."""
+
+    def __init__(self):
+        self.now = None
+
+    def answering(self, row, client):
+        return self.now
+
+    def comparables(self, home):
+        return self.now.comparables(home)
+
+    @property
+    def stamp(self):
+        return self.now.stamp
 
 
 class Unlike:
     def comparables(self, columns, count):
         return [[] for _ in columns["month"]]
+
+
+def test_another_model_never_answers_with_what_the_last_one_said(contract, predictor, service, anywhere):
+    newer = contract.model_copy(update={"model_version": "newer"})
+    other = Predictor(newer, predictor._history, predictor._model)
+    models = InTurn()
+    with service(models) as client:
+        for models.now in (predictor, other, predictor):
+            for include in ("comparables", "", "comparables", ""):
+                answer = client.post(PRICE, json=HOME, params={"include": include})
+                assert answer.json()["model_version"] == models.now.version
+            assert len(client.get(DETAIL).json()["comparables"]) == 4
+        models.now = Predictor(newer, Unlike(), predictor._model, "challenger")
+        assert client.get(DETAIL).json()["comparables"] == []
 
 
 def test_services_of_two_contracts_share_a_redis_and_no_answer(contract, predictor, data, monkeypatch, one_redis):

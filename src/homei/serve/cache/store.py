@@ -108,7 +108,7 @@ class Remote:
         self._is_up = False
         self._metrics.up(False)
         # Its kind alone: a server's words may repeat what it was sent, a password among it.
-        why = type(error.__cause__ or error).__name__
+        why = type(error if isinstance(error, TimeoutError) else error.__cause__ or error).__name__
         told = self._complaint.tell(
             "the cache at %s is away (%s): answers are made anew until it is back", self.name, why
         )
