@@ -23,6 +23,7 @@ MOST_COUNTED = 1_000
 FETCHED = 5.0  # a row of the table
 BRANCH = 50.0  # a kind that is merged with others
 STATEMENT = 2_000.0
+HAVE_PLACES = ("place", "price")  # the indexes that have coordinates
 EVERY = 1 << 40
 
 
@@ -162,7 +163,7 @@ def _walking(question: Question, along: str, rows: int, matching: float) -> floa
 
 def _is_fetched(question: Question, way: str) -> bool:
     """Whether conditions need more of a home than the index has."""
-    return question.sought is not None or (question.box is not None and way != "place")
+    return question.sought is not None or (question.box is not None and way not in HAVE_PLACES)
 
 
 def _homes(question: Question, way: str) -> float:
