@@ -12,6 +12,8 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export DVC_NO_ANALYTICS := true
 export DO_NOT_TRACK := true
 export BENTOML_DO_NOT_TRACK := true
+# Each stage is a process of its own: without bytecode on disk, each would compile anew what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 # make repro source=hdb tuning=full: groups of params/ chosen on the command line
 GROUPS := source spark model tuning backtest
@@ -28,7 +30,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	  $(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .tools/uv uv; }
 	@[ -x .venv/bin/python ] || $(UV) venv --quiet --python '>=3.11,<3.14' .venv
 	@echo "installing the locked environment into .venv"
-	@$(UV) pip sync --quiet --compile-bytecode --require-hashes requirements.lock
+	@$(UV) pip sync --quiet --require-hashes requirements.lock
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@homei java
 	@git rev-parse --git-dir >/dev/null 2>&1 && [ -z "$${CI:-}" ] && pre-commit install >/dev/null || true

@@ -1,11 +1,12 @@
 """All benchmarks, one after the other: `make bench`."""
 
-from benchmarks import comparables, search, serve, sources, stages, tuning, warehouse
+from benchmarks import cache, comparables, search, serve, sources, stages, tuning, warehouse
 
 stages.main()
 sources.main()
 comparables.main()
 serve.main()
+cache.main()
 tuning.main()
 warehouse.main()
 search.main()

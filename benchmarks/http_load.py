@@ -1,12 +1,14 @@
 """A load of POST requests over keep-alive connections, told as JSON: requests per second, p50 and p95 in milliseconds.
 
 `python benchmarks/http_load.py URL BODIES CONNECTIONS SECONDS`: with wrk where it is installed, else with asyncio.
-BODIES is a file of one JSON body a line, taken in turn. A bearer token may be in the environment, as TOKEN.
+BODIES is a file of one JSON body a line, taken in turn; for an @ in it six digits are put that differ each time. A
+bearer token may be in the environment, as TOKEN.
 """
 
 import asyncio
 import json
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -17,13 +19,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 SCRIPT = """
-local bodies, turn = {}, 0
+local bodies, turn, start = {}, 0, %d
 for line in io.lines("%s") do bodies[#bodies + 1] = line end
 local headers = {["content-type"] = "application/json"}
 if os.getenv("TOKEN") then headers["authorization"] = "Bearer " .. os.getenv("TOKEN") end
 function request()
-  turn = turn %% #bodies + 1
-  return wrk.format("POST", nil, headers, bodies[turn])
+  turn = turn + 1
+  local digits = string.format("%%06d", (start + turn * 7919) %% 1000000)
+  return wrk.format("POST", nil, headers, (bodies[turn %% #bodies + 1]:gsub("@", digits)))
 end
 function done(summary, latency)
   local failed = summary.errors.status + summary.errors.read + summary.errors.connect + summary.errors.timeout
@@ -37,7 +40,7 @@ def load(url: str, bodies: Path, connections: int, seconds: int) -> dict[str, fl
     if shutil.which("wrk") is None:
         return asyncio.run(load_by_asyncio(url, bodies.read_bytes().splitlines(), connections, seconds))
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(SCRIPT % bodies)
+        script.write(SCRIPT % (random.randrange(1_000_000), bodies))
         script.flush()
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", script.name, url]
         told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -50,19 +53,23 @@ async def load_by_asyncio(url: str, bodies: list[bytes], connections: int, secon
     lines += [f"Authorization: Bearer {os.environ['TOKEN']}"] if "TOKEN" in os.environ else []
     head = "\r\n".join([*lines, "\r\n"]).encode()
     times: list[float] = []
-    failed = 0
+    failed, turn = 0, random.randrange(1_000_000)
     end = time.perf_counter() + seconds
 
     async def ask_until_the_end() -> None:
-        nonlocal failed
+        nonlocal failed, turn
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         while (started := time.perf_counter()) < end:
-            body = bodies[len(times) % len(bodies)]
+            turn += 1
+            body = bodies[turn % len(bodies)].replace(b"@", b"%06d" % (turn * 7919 % 1_000_000))
             writer.write(head % len(body) + body)
             answer = (await reader.readuntil(b"\r\n\r\n")).lower()
             await reader.readexactly(int(answer.partition(b"content-length:")[2].split(b"\r\n")[0]))
             failed += b" 200 " not in answer[:20]
             times.append(time.perf_counter() - started)
+            if b"connection: close" in answer:
+                writer.close()
+                reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         writer.close()
 
     await asyncio.gather(*(ask_until_the_end() for _ in range(connections)))

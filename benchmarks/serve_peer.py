@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from homei.serve.app import PRICE, create_app
 from homei.serve.contract import read
+from homei.serve.direct import Direct
 from homei.serve.limits import BodyLimit
 from homei.serve.predictor import Predictor
 from homei.serve.schemas import Valuation, property_model
@@ -21,7 +22,7 @@ Property = property_model(contract)
 plain = FastAPI()
 _app = create_app(contract)
 _app.state.predictor = predictor
-same = BodyLimit(_app, contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
+same = BodyLimit(Direct(_app), contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
 
 
 @plain.post(PRICE)

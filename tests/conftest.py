@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import postgres
 import pytest
+import redisd
 import yaml
 
 from homei import lake, params
@@ -17,6 +20,31 @@ from homei.sources.files import Files
 
 GROUPS = Path(__file__).parents[1] / "params"
 NUMBERS = ("price", "square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
+
+
+@pytest.fixture(scope="session")
+def required():
+    """Leaves a test out where a program isn't here, and says so; in CI, which must have it, the test fails."""
+
+    def check(there, what, remedy):
+        if not there:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no {what} here: {remedy}")
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def postgresql(required):
+    """Runs a PostgreSQL of one's own for the length of a block."""
+    required(postgres.binaries(), "PostgreSQL", "Debian's package postgresql has it")
+    return postgres.running
+
+
+@pytest.fixture(scope="session")
+def redis_server(required):
+    """Runs a Redis of one's own for the length of a block."""
+    required(redisd.binary(), "Redis", "Debian's package redis-server has it")
+    return redisd.running
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from homei.model import commands as registry
 from homei.serve.access import commands as access
 from homei.source import ROOMS, Source
 from homei.warehouse import commands as warehouse
+from homei.warehouse.abtest import abtest
 
 PATH = click.Path(path_type=Path)
 
@@ -120,16 +121,29 @@ def lineage(table: str, identity: str) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=3000, show_default=True, help="Port to listen on.")
 @click.option("--champion", is_flag=True, help="Serve the model in use, not the one that was built last.")
+@click.option("--experiment", is_flag=True, help="Serve both: the challenger gets experiment.share of all.")
 @click.option("--certificate", type=PATH, envvar="HOMEI_CERTIFICATE", help="For TLS, in PEM, with what it hangs by.")
 @click.option("--certificate-key", type=PATH, envvar="HOMEI_CERTIFICATE_KEY", help="Its key, in PEM, of mode 600.")
-def serve(host: str, port: int, champion: bool, certificate: Path | None, certificate_key: Path | None) -> None:
-    """Answer valuations over HTTP from the packaged Bento, or from the champion's.
+def serve(
+    host: str, port: int, champion: bool, experiment: bool, certificate: Path | None, certificate_key: Path | None
+) -> None:
+    """Answer valuations over HTTP from the packaged Bento, from the champion's, or from both.
+
+    \b
+    homei serve                           the model that was built last
+    homei serve --champion                the model in use
+    homei serve --experiment              the model in use, and for a share of all the one that was built last
 
     Where HOMEI_KEYS names a folder of keys, clients need tokens. Where it doesn't, only this machine may ask.
+
+    In an experiment the same property (or client) always meets the same model, and each answer names its variant;
+    `experiment` in params/ has the share and the salt, `homei abtest report` says what came of it.
     """
     from homei.serve.launch import launch
 
-    launch(host, port, champion, certificate, certificate_key)
+    if champion and experiment:
+        raise click.UsageError("--champion serves one model, --experiment two: give one of them")
+    launch(host, port, champion, certificate, certificate_key, experiment)
 
 
 @cli.command()
@@ -212,8 +226,8 @@ def java() -> None:
 
 
 for _command in (
-    registry.promote, registry.champions, registry.rollback, warehouse.publish, warehouse.migrate,
-    access.key, access.client, access.audit,
+    registry.promote, registry.champions, registry.rollback, registry.reload, warehouse.publish, warehouse.migrate,
+    access.key, access.client, access.audit, abtest,
 ):  # fmt: skip
     cli.add_command(_command)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import ConfigDict, Field
 
 from homei.section import Count, Range, Section, Share
+from homei.serving import Serve
 from homei.source import Source
 
 
@@ -218,6 +219,14 @@ class Promote(Section):
     fewest: Count
 
 
+class Experiment(Section):
+    share: Share
+    salt: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    unit: Literal["property", "client"]
+    sales: Annotated[int, Field(ge=20)]
+    difference: Annotated[float, Field(gt=0, lt=1)]
+
+
 class Backtest(Section):
     refit_months: Count
     calibration_months: Annotated[int, Field(ge=2)]
@@ -232,26 +241,6 @@ class Drift(Section):
 class Package(Section):
     name: str
     months: Count
-
-
-class Access(Section):
-    issuer: str
-    audience: str
-    token_seconds: Count
-    leeway_seconds: Annotated[int, Field(ge=0)]
-    requests_per_second: Count
-    failures: Count
-    lock_seconds: Count
-
-
-class Serve(Section):
-    max_batch: Count
-    max_body_bytes: Count
-    max_batch_bytes: Count
-    max_concurrency: Count
-    timeout: Count
-    log: bool
-    access: Access
 
 
 class Publish(Section):
@@ -280,6 +269,7 @@ class Params(Section):
     evaluate: Evaluate
     backtest: Backtest
     promote: Promote
+    experiment: Experiment
     drift: Drift
     curate: Curate
     package: Package

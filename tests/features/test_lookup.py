@@ -93,6 +93,14 @@ def test_a_month_outside_the_export_is_refused(built, house, month):
         built.last.features(house | {"month": np.array([month])})
 
 
+def test_the_newest_month_is_prepared_and_others_once_they_were_asked_for(built, house):
+    lookup = Lookup.load(built.folder / "last")
+    months = [lookup.last_month - 1, lookup.last_month]
+    assert [lookup.is_prepared(month) for month in months] == [False, True]
+    lookup.features(house | {"month": np.array(months[:1])})
+    assert [lookup.is_prepared(month) for month in months] == [True, True]
+
+
 def test_no_rows_give_no_features(built, house):
     found = built.last.features({name: column[:0] for name, column in house.items()})
     assert {len(column) for column in found.values()} == {0}

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from dvc.cli import main
 
 from homei import lake
 from homei.config import Promote
@@ -19,6 +20,10 @@ SETTINGS = Promote(draws=400, confidence=0.95, fewest=100)
 def hashes(folder):
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def dvc(*command):
+    assert main(list(command)) == 0
 
 
 @pytest.fixture
@@ -41,10 +46,23 @@ def test_every_champion_comes_back_byte_for_byte_even_without_its_bento_in_the_s
     assert [taken["action"] for taken in champions.decisions()] == ["promote"] * 3 + ["rollback"] * 3
 
 
-def test_a_rollback_touches_nothing_that_was_built(three):
+def test_a_rollback_touches_nothing_that_was_built_and_tells_services(three):
     before = hashes(Path("models")) | hashes(Path("data"))
     champions.roll_back(champions.find("v1.0.0"))
-    assert hashes(Path("models")) | hashes(Path("data")) == before
+    after = hashes(Path("models")) | hashes(Path("data"))
+    told = champions.IN_USE.relative_to("models").as_posix()
+    assert before.pop(told) != after.pop(told)
+    assert after == before
+    assert lake.read_json(champions.IN_USE)["tag"] == "valuation:first"
+
+
+def test_services_are_not_told_of_a_champion_that_git_would_not_take(three, monkeypatch):
+    before = champions.IN_USE.read_bytes()
+    lake.write_text("#!/bin/sh\nexit 1\n", Path(".git/hooks/pre-commit"))
+    Path(".git/hooks/pre-commit").chmod(0o755)
+    with pytest.raises(champions.ChampionError):
+        champions.roll_back(champions.find("v1.0.0"))
+    assert champions.IN_USE.read_bytes() == before
 
 
 def test_without_a_name_it_is_the_replaced_one_again_and_again_until_there_is_none(three):
@@ -94,6 +112,25 @@ def test_a_champion_that_no_cache_has_is_told_with_its_remedy(three, lost):
         path.unlink()
     with pytest.raises(champions.ChampionError, match=r"neither in DVC's cache nor in its remote(?s:.*)dvc pull"):
         champions.restore(champions.find("v1.0.0"))
+
+
+def test_who_clones_what_was_published_has_every_champion(three, tmp_path, monkeypatch):
+    here, hub, store, colleague = Path.cwd(), tmp_path / "hub.git", tmp_path / "store", tmp_path / "colleague"
+    champions.git("init", "--quiet", "--bare", str(hub))
+    champions.git("remote", "add", "hub", str(hub))
+    dvc("remote", "add", "--quiet", "--default", "store", str(store))
+    champions.git("commit", "--quiet", "--message", "Where data goes", "--", ".dvc/config")
+    for name in ("v1.0.0", "v1.1.0", "v1.2.0"):
+        champions.roll_back(champions.find(name))
+        # What `homei rollback` and `homei promote` say publishes it.
+        champions.git("push", "--quiet", "--follow-tags", "hub", "HEAD:main")
+        dvc("push", "--quiet", str(champions.PINNED))
+    champions.git("clone", "--quiet", "--branch", "main", str(hub), str(colleague))
+    shutil.rmtree(here)
+    monkeypatch.chdir(colleague)
+    assert champions.in_use().name == "v1.2.0"
+    for name, bento in three.items():
+        assert hashes(champions.restore(champions.find(name)) / champions.BENTO) == bento
 
 
 def test_an_unknown_version_is_told_with_those_there_are(three):

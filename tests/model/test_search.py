@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
-import postgres
 import pytest
 import sqlalchemy
 import yaml
@@ -26,11 +25,9 @@ SMALL = {"n_estimators": 25, "learning_rate": 0.2, "num_leaves": 15, "colsample_
 
 
 @pytest.fixture(scope="module")
-def server():
-    """A PostgreSQL that takes any password; CI must have one."""
-    if postgres.binaries() is None and not os.environ.get("CI"):
-        pytest.skip("no PostgreSQL here: Debian's package postgresql has it")
-    with postgres.running() as running:
+def server(postgresql):
+    """A PostgreSQL that takes any password."""
+    with postgresql() as running:
         yield running
 
 
@@ -140,8 +137,8 @@ def test_what_a_killed_process_was_at_is_tried_again_and_a_stopped_one_puts_it_b
     assert [trial.params == own for trial in database.trials()] == [True, True, True, False]
 
 
-def test_a_database_that_goes_away_amid_a_search_is_told_and_what_had_ended_is_kept(server, project, monkeypatch):
-    with postgres.running() as own, known_with_password(own.url, monkeypatch) as database:
+def test_a_database_that_goes_away_amid_a_search_is_told_and_what_had_ended_is_kept(postgresql, project, monkeypatch):
+    with postgresql() as own, known_with_password(own.url, monkeypatch) as database:
         given = project(trees=200)
         going = homei("--trials", "50")
         wait_for(lambda: "COMPLETE" in database.states())

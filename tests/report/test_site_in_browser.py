@@ -1,6 +1,5 @@
 """The front page as its readers open it: from disk, in a real browser, on a screen and on a phone."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -14,11 +13,9 @@ PHONE, SCREEN = {"width": 360, "height": 780}, {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(required):
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        why = "no chromium on the PATH: install it to see the front page in a real browser"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+    required(chromium, "chromium", "install it to see the front page in a real browser")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

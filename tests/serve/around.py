@@ -6,24 +6,49 @@ import time
 from collections.abc import Iterator
 
 import uvicorn
+from fastapi import FastAPI
 from newcomer import free_port
+from prometheus_client import CollectorRegistry
 
 from homei.config import Publish
-from homei.serve.app import BATCH, create_app
+from homei.serve.access.routes import Routes
+from homei.serve.app import create_app
+from homei.serve.cache.keeping import Cache, from_environment
+from homei.serve.cache.metrics import Metrics
 from homei.serve.desk import Desk
-from homei.serve.limits import BodyLimit
-from homei.serve.refusal import failure
-from homei.serve.request_ids import RequestIds
+from homei.serve.direct import Direct
+from homei.serve.layers import layers
+from homei.serve.watch import Meter
 from homei.warehouse.access import Warehouse
 
 
-def whole(contract, predictor, settings: Publish | None = None):
+def kept(contract, registry=None, patience=5.0, **how) -> Cache:
+    """The cache that the environment asks for, patient with a busy machine, its figures apart from those of others."""
+    return from_environment(contract, Metrics(registry or CollectorRegistry()), patience=patience, **how)
+
+
+def whole(contract, predictor, settings: Publish | None = None, cache: Cache | None = None, log=None, **limits):
     """The app with all that is around it in a Bento."""
     app = create_app(contract)
-    app.state.predictor = predictor
+    app.state.predictor, app.state.cache, app.state.log = predictor, cache, log
     app.state.warehouse = Desk(Warehouse(settings or contract.warehouse))
-    limited = BodyLimit(app, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: 200_000})
-    return RequestIds(limited, failure)
+    return surrounded(app, contract.limits.model_copy(update=limits))
+
+
+def surrounded(app, limits, keeper=None):
+    """An app in its layers, with figures of its own."""
+    inner = app
+    meter = Meter(CollectorRegistry())
+    for layer, options in reversed(layers(Direct(app), Routes(app), limits, keeper, lambda: meter)):
+        inner = layer(inner, **options)
+    return inner
+
+
+def inmost(app) -> FastAPI:
+    """What is within the layers."""
+    while not isinstance(app, FastAPI):
+        app = app.app
+    return app
 
 
 @contextlib.contextmanager

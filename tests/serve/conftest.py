@@ -2,18 +2,17 @@
 
 import contextlib
 import datetime
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import bentos
 import httpx
 import numpy as np
-import postgres
 import pytest
 import warehouses
 import yaml
-from around import served, whole
+from around import kept, served, whole
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -35,6 +34,9 @@ ACCESS = {
 }  # fmt: skip
 
 
+CACHE = {"address": "HOMEI_CACHE", "seconds": 60, "entries": 100, "entry_bytes": 20_000}
+
+
 class Market:
     """Prices that rise by one per cent a month."""
 
@@ -45,6 +47,9 @@ class Market:
             "comparable_distance": np.where(nowhere, np.nan, 0.5),
             "alike_distance": np.where(columns["floor"] > 30, 9.0, 0.1),
         }
+
+    def is_prepared(self, month):
+        return True
 
     def comparables(self, columns, count):
         sold = {
@@ -108,6 +113,7 @@ def contract() -> Contract:
                 "timeout": 4,
                 "log": True,
                 "access": ACCESS,
+                "cache": CACHE,
             },
             "coordinates": {"system": "wgs84", "origin": [45.0, -30.0]},
             "warehouse": {"address": "HOMEI_WAREHOUSE", "file": "data/warehouse/homei.db"},
@@ -135,9 +141,7 @@ def warehouse(request, tmp_path_factory) -> Iterator[Publish]:
         if request.param == "sqlite":
             address = f"sqlite:///{tmp_path_factory.mktemp('warehouse') / 'homei.db'}"
         else:
-            if postgres.binaries() is None and not os.environ.get("CI"):
-                pytest.skip("no PostgreSQL here: Debian's package postgresql has it")
-            address = stack.enter_context(postgres.running()).url
+            address = stack.enter_context(request.getfixturevalue("postgresql")()).url
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv(settings.address, address)
         warehouses.publish(settings)
@@ -146,8 +150,11 @@ def warehouse(request, tmp_path_factory) -> Iterator[Publish]:
 
 @pytest.fixture(scope="session")
 def reader(contract, predictor, warehouse) -> Iterator[httpx.Client]:
-    """A client of a service with a published warehouse."""
-    with served(whole(contract, predictor, warehouse)) as url, httpx.Client(base_url=url, timeout=30) as opened:
+    """A client of a service with a published warehouse, and a cache in memory."""
+    with (
+        served(whole(contract, predictor, warehouse, kept(contract))) as url,
+        httpx.Client(base_url=url, timeout=30) as opened,
+    ):
         yield opened
 
 
@@ -181,3 +188,25 @@ def _certify(folder, name="site"):
     private.write_bytes(key.private_bytes(pem, whole, serialization.NoEncryption()))
     private.chmod(0o600)
     return certificate, private
+
+
+@pytest.fixture(scope="session")
+def packaged(tmp_path_factory) -> Path:
+    """A project with a Bento."""
+    folder = tmp_path_factory.mktemp("project")
+    bentos.build(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def away(packaged, tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """A copy of the Bento where the repository's homei can't be imported, and the environment that sees to that."""
+    return bentos.copied(packaged, tmp_path_factory.mktemp("elsewhere"))
+
+
+@pytest.fixture(scope="session")
+def bento_url(away) -> Iterator[str]:
+    """Where BentoML serves that copy, to whoever asks, with no warehouse."""
+    # On every address, as BentoML's own command does it: an open service must see to it that only loopback is answered.
+    with bentos.answering(away, "0.0.0.0") as url:
+        yield url

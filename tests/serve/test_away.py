@@ -1,11 +1,11 @@
 """A service whose warehouse is away, empty, old, slow or restarted: clean answers, and back by itself."""
 
+import asyncio
 import contextlib
 import sqlite3
 import time
 
 import httpx
-import postgres
 import pytest
 import warehouses
 from around import served, whole
@@ -77,6 +77,39 @@ def test_an_address_that_is_none_is_not_shown(client, monkeypatch):
     assert "secret" not in away(client.get(SEARCH))
 
 
+def test_a_warehouse_is_gone_once_it_was_there_and_is_not_any_more(tmp_path, monkeypatch):
+    file = tmp_path / "homei.db"
+    monkeypatch.setenv(SETTINGS.address, f"sqlite:///{file}")
+
+    async def found():
+        return [await asked.is_gone() for _ in range(2)]
+
+    asked = desk.Desk(Warehouse(SETTINGS), fresh=0)
+    assert asyncio.run(found()) == [False, False], "where nobody published, nothing is gone"
+    warehouses.publish(SETTINGS)
+    assert asyncio.run(found()) == [False, False]
+    kept = file.rename(tmp_path / "elsewhere")
+    assert asyncio.run(found()) == [True, True]
+    kept.rename(file)
+    assert asyncio.run(found()) == [False, False]
+    file.write_bytes(b"nonsense" * 1000)
+    assert asyncio.run(found()) == [True, True]
+
+
+def test_what_a_probe_found_is_believed_for_a_while(tmp_path, monkeypatch):
+    monkeypatch.setenv(SETTINGS.address, f"sqlite:///{tmp_path / 'homei.db'}")
+    warehouses.publish(SETTINGS)
+    asked = desk.Desk(Warehouse(SETTINGS), fresh=60)
+    assert not asyncio.run(asked.is_gone())
+    (tmp_path / "homei.db").unlink()
+    assert not asyncio.run(asked.is_gone())
+
+
+def test_a_server_that_can_not_be_reached_is_gone_whether_or_not_it_ever_was_there(monkeypatch):
+    monkeypatch.setenv(SETTINGS.address, "postgresql://nobody@127.0.0.1:1/none")
+    assert asyncio.run(desk.Desk(Warehouse(SETTINGS)).is_gone())
+
+
 SLOW = {
     "sqlite": "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n",
     "postgresql": "select pg_sleep(60)",
@@ -93,10 +126,8 @@ def test_a_statement_without_end_is_ended_and_the_next_one_answered(warehouse):
     reader.close()
 
 
-def test_a_server_that_is_restarted_is_found_again(contract, predictor, monkeypatch):
-    if postgres.binaries() is None:
-        pytest.skip("no PostgreSQL here")
-    with postgres.running() as server:
+def test_a_server_that_is_restarted_is_found_again(contract, predictor, monkeypatch, postgresql):
+    with postgresql() as server:
         monkeypatch.setenv(SETTINGS.address, server.url)
         warehouses.publish(SETTINGS)
         with served(whole(contract, predictor, SETTINGS)) as url, httpx.Client(base_url=url, timeout=30) as client:

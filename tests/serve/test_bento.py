@@ -1,7 +1,5 @@
-import contextlib
 import datetime
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -12,20 +10,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-import numpy as np
-import pandas as pd
 import pytest
+from bentos import answering, homes, inside, package_it, running
 from newcomer import free_port
 from sqlalchemy import select
 
-from homei import lake, params, tools
 from homei.config import Publish
-from homei.features.adjustments import SOLD
-from homei.features.columns import month_of, numeric_inputs, statistic_columns
-from homei.features.comparables import ADJUSTED
 from homei.model import package
-from homei.model.recipe import Recipe
-from homei.model.train import fit
 from homei.serve import launch
 from homei.serve.access import clients, keys
 from homei.serve.access.launching import encryption
@@ -43,81 +34,10 @@ PRICE, BATCH = "/api/v1/predict/price", "/api/v1/predict/batch"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A project in which all stages before `package` have run, on a market of a few numbers."""
-    folder = tmp_path_factory.mktemp("project")
-    shutil.copyfile(REPOSITORY / "bentofile.yaml", folder / "bentofile.yaml")
-    lake.write_text(params.compose(["source=demo"], REPOSITORY / "params"), folder / "params.yaml")
-    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{REPOSITORY / tools.UV}{os.pathsep}{os.environ['PATH']}")
-        sections = params.check(params.read())
-        write_market(sections)
-        train_small(sections)
-        package_it()
-        yield folder
-
-
-def package_it():
-    package.run(**vars(params.pick("source", "features", "package", "serve", "publish")))
-
-
-def write_market(sections):
-    last = month_of(sections.source.as_of) + 1
-    months = np.arange(last - 30, last + 1)
-    changes = {"market_change_3": 0.03, "market_change_12": 0.12}
-    lake.write(pd.DataFrame({"month": months, "market_level": 8 + 0.01 * np.arange(31), **changes}), lake.MARKET_INDEX)
-    statistics = dict.fromkeys(statistic_columns(sections.features), 1.0)
-    places = [
-        {"level": "location", "place": "harbour", "property_type": kind, "month": month, **statistics}
-        for month in months
-        for kind in ("flat", "house")
-    ]
-    lake.write(pd.DataFrame(places), lake.MARKET_HISTORY)
-    lake.write(pd.DataFrame({"property_id": ["A1"], "month": [last - 20], "u": [0.1]}), lake.PREVIOUS_SALES)
-    place = {"kind": ["station"], "name": ["Quay"], "latitude": [45.0], "longitude": [-30.0], "x": [0.0], "y": [0.0]}
-    lake.write(pd.DataFrame(place), lake.PLACES)
-    lake.write(pd.DataFrame({"month": months, **dict.fromkeys(ADJUSTED, 0.01)}), lake.ADJUSTMENTS)
-    sold = some_sales(sections, 1500).assign(sale_date="2025-06-01", u=0.1)
-    lake.write(sold[[*SOLD, "u"]], lake.SOLD)
-
-
-def train_small(sections):
-    sales = some_sales(sections, 1500)
-    lake.write(sales, lake.READY)
-    recipe = Recipe.of(sections.seed, sections.source, sections.features, sections.model, sections.train)
-    recipe = recipe.with_parameters(n_estimators=40)
-    few_folds = sections.intervals.model_copy(update={"folds": 2})
-    trained = fit(
-        sales, recipe, sections.source, sections.split, few_folds, sections.scope, lake.digest(lake.READY)[:12]
-    )
-    trained.valuation.save(package.MODEL)
-
-
-def some_sales(sections, count):
-    """Sales of thirty months, whose prices follow area, floor and location."""
-    draw = np.random.default_rng(3)
-    inputs = {name: draw.normal(size=count) for name in numeric_inputs(sections.source, sections.features)}
-    floor, area = draw.integers(0, 9, count).astype(float), np.round(draw.uniform(30, 200, count), 1)
-    location = draw.choice(["harbour", "hill"], count)
-    own = {
-        "transaction_id": [f"T{number}" for number in range(count)],
-        "month": month_of(sections.source.as_of) - 29 + np.arange(count) * 30 // count,
-        "square_meters": area,
-        "property_type": draw.choice(["flat", "house"], count),
-        "location": location,
-        "year_built": 1950.0 + draw.integers(0, 70, count),
-        "floor": floor,
-        "bathrooms": np.nan,
-        "bedrooms": draw.integers(1, 6, count).astype(float),
-        "latitude": 45 + draw.normal(size=count) / 50,
-        "longitude": -30 + draw.normal(size=count) / 50,
-        "market_level": 8.0,
-        "comparable_distance": 0.3,
-        "alike_distance": 0.1,
-    }
-    noise = draw.normal(scale=0.1, size=count)
-    price = area * np.exp(8 + 0.02 * floor + 0.2 * (location == "harbour") + noise)
-    return pd.DataFrame({**inputs, **own, "price": np.round(price, 2)})
+def project(packaged):
+    """The project of the Bento, as the current folder."""
+    with inside(packaged):
+        yield packaged
 
 
 @pytest.fixture(scope="module")
@@ -126,66 +46,8 @@ def bento(project):
 
 
 @pytest.fixture(scope="module")
-def away(bento, tmp_path_factory):
-    """A copy of the Bento where the repository's homei can't be imported, and the environment that sees to that."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    lake.write_text("raise ImportError('this is the repository')\n", folder / "poison" / "homei" / "__init__.py")
-    shutil.copytree(bento, folder / "bento")
-    own = {"PYTHONPATH": str(folder / "poison"), "BENTOML_HOME": str(folder / "home"), "BENTOML_DO_NOT_TRACK": "true"}
-    return folder, os.environ | own
-
-
-@pytest.fixture(scope="module")
-def url(away):
-    # On every address, as BentoML's own command does it: an open service must see to it that only loopback is answered.
-    with answering(away, "0.0.0.0") as url:
-        yield url
-
-
-@contextlib.contextmanager
-def answering(away, host, options=(), settings=None):
-    folder, environment = away
-    address = ["--host", host, "--port", str(port := free_port()), *options]
-    command = [sys.executable, "-m", "bentoml", "serve", str(folder / "bento"), *address]
-    scheme = "https" if options else "http"
-    with running(command, f"{scheme}://127.0.0.1:{port}", cwd=folder, env=environment | (settings or {})) as url:
-        yield url
-
-
-@contextlib.contextmanager
-def running(command, url, **how):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **how)
-    try:
-        for _ in range(400):
-            with contextlib.suppress(httpx.TransportError):
-                assert httpx.get(f"{url}/readyz", verify=False).status_code == 200
-                break
-            assert process.poll() is None
-            time.sleep(0.3)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def homes(contract, count):
-    draw = np.random.default_rng(7)
-    for number in range(count):
-        home = {
-            "square_meters": round(draw.uniform(30, 210), 2),
-            "property_type": draw.choice(contract.property_types),
-        }
-        home["location"] = draw.choice(["harbour", "hill"])
-        if number % 2:
-            home |= {"latitude": 45 + draw.normal() / 90, "longitude": -30 + draw.normal() / 90, "property_id": "A1"}
-            home |= {"location": "a new quarter"} if number % 5 == 0 else {}
-        if number % 3:
-            home |= {
-                "year_built": 1950 + number % 70,
-                "floor": number % 9,
-                "valuation_date": f"2025-{number % 12 + 1:02}-15",
-            }
-        yield home
+def url(bento_url):
+    return bento_url
 
 
 def test_the_bento_answers_without_the_repository(url, away):
@@ -242,13 +104,66 @@ def test_probes_metrics_and_docs_are_there(url):
     for probe in ("/healthz", "/livez", "/readyz"):
         assert httpx.get(url + probe).status_code == 200
     httpx.post(url + PRICE, json={})
+    httpx.get(url + "/api/v1/properties/somebody's-home")
     counted = httpx.get(url + "/metrics").text
-    assert 'request_total{endpoint="/api/v1/predict/price",http_response_code="422"' in counted
+    assert 'homei_requests_total{method="POST",route="/api/v1/predict/price",status="422"}' in counted
+    assert 'route="/api/v1/properties/{property_id}",status="503"' in counted and "somebody" not in counted
     assert 'homei_valuation_requests_refused_total{status="422"}' in counted
     assert 'homei_model_info{data_version="' in counted
     page = httpx.get(url + "/", follow_redirects=True).text
     assert "https://" not in page
     assert httpx.get(url + "/docs-assets/swagger-ui-bundle.js").status_code == 200
+
+
+def test_a_bento_is_ready_only_while_its_warehouse_is_there_and_each_line_of_its_log_is_json(away, tmp_path):
+    publish = Publish(address="HOMEI_WAREHOUSE", file=str(tmp_path / "warehouse.db"))
+    engine = connect(publish)
+    migrate(engine)
+    engine.dispose()
+    settings = {publish.address: f"sqlite:///{publish.file}", "HOMEI_LOGS": "json"}
+    with (tmp_path / "log").open("wb") as log, answering(away, "127.0.0.1", settings=settings, log=log) as url:
+        Path(publish.file).rename(tmp_path / "elsewhere")
+        assert becomes(lambda: httpx.get(url + "/readyz").status_code == 503), (tmp_path / "log").read_text()
+        assert httpx.get(url + "/livez").status_code == 200
+        home = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
+        assert httpx.post(url + PRICE, json=home).status_code == 200
+        (tmp_path / "elsewhere").rename(publish.file)
+        assert becomes(lambda: httpx.get(url + "/readyz").status_code == 200), "still away"
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert {"bentoml.serve", "homei.requests"} <= {line["logger"] for line in lines}
+    assert all({"time", "level", "message"} <= line.keys() for line in lines)
+
+
+def becomes(is_so, seconds=15):
+    end = time.monotonic() + seconds
+    while not (found := is_so()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
+
+
+METRICS = [
+    "homei_requests_total", "homei_request_seconds_bucket", "homei_requests_in_flight", "homei_model_info",
+    "homei_valuations_total", "homei_valuations_beyond_knowledge_total", "homei_valuation_flags_total",
+    "homei_interval_relative_width_bucket", "homei_valuation_requests_refused_total",
+    "homei_prediction_lines_total", "homei_prediction_spool_bytes", "process_cpu_seconds_total",
+]  # fmt: skip
+
+
+def test_metrics_tell_of_requests_versions_variants_widths_and_what_is_beyond_knowledge(url):
+    homes = [{"square_meters": area, "property_type": "flat", "location": "harbour"} for area in (70.5, 209.0)]
+    assert httpx.post(url + BATCH, json={"properties": homes}).status_code == 200
+    httpx.post(url + PRICE, json={})
+    told = []
+
+    def is_there():
+        told[:] = [line for line in httpx.get(url + "/metrics").text.splitlines() if not line.startswith("#")]
+        return all(any(line.startswith((f"{name}{{", f"{name} ")) for line in told) for name in METRICS)
+
+    assert becomes(is_there), set(METRICS) - {line.partition("{")[0].partition(" ")[0] for line in told}
+    of_variants = [line for line in told if line.startswith(("homei_valuations", "homei_interval", "homei_model_info"))]
+    assert of_variants and all('variant="latest"' in line for line in of_variants)
+    (info,) = [line for line in told if line.startswith("homei_model_info")]
+    assert 'model_version="' in info and 'data_version="' in info
 
 
 def test_a_bento_without_keys_answers_on_loopback_only_however_it_was_started(url):

@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 
 def binaries() -> Path | None:
     """Where PostgreSQL's programs are: Debian keeps them out of PATH."""
@@ -38,6 +40,15 @@ class Postgres:
     def stop(self) -> None:
         """At once, as if the power had gone."""
         self._run("pg_ctl", "stop", "-D", self.data, "-m", "immediate")
+
+    def kill(self) -> None:
+        """All of its processes, in a moment: it writes nothing more and tells nobody."""
+        main = psutil.Process(int((self.data / "postmaster.pid").read_text().splitlines()[0]))
+        processes = [main, *main.children(recursive=True)]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=10)
 
     def _run(self, program: str, *arguments: object) -> None:
         command = [str(binaries() / program), *map(str, arguments)]

@@ -1,11 +1,9 @@
 """Feeds out of databases, on a real SQLite and a real PostgreSQL."""
 
 import datetime
-import os
 import sqlite3
 from pathlib import Path
 
-import postgres
 import pytest
 import sqlalchemy
 
@@ -22,11 +20,9 @@ ALL = Span(None, END)
 
 
 @pytest.fixture(scope="module")
-def server():
-    """A PostgreSQL with a table of deeds in the schema `registry`; CI must have one."""
-    if postgres.binaries() is None and not os.environ.get("CI"):
-        pytest.skip("no PostgreSQL here: Debian's package postgresql has it")
-    with postgres.running() as running:
+def server(postgresql):
+    """A PostgreSQL with a table of deeds in the schema `registry`."""
+    with postgresql() as running:
         engine = sqlalchemy.create_engine(running.url)
         with engine.begin() as connection:
             connection.exec_driver_sql("create schema registry")
@@ -167,10 +163,8 @@ def test_postgresql_is_only_read(server):
         rows_of(found)
 
 
-def test_a_database_that_goes_away_amid_a_read_loses_and_doubles_nothing(source_of):
-    if postgres.binaries() is None and not os.environ.get("CI"):
-        pytest.skip("no PostgreSQL here: Debian's package postgresql has it")
-    with postgres.running() as server:
+def test_a_database_that_goes_away_amid_a_read_loses_and_doubles_nothing(source_of, postgresql):
+    with postgresql() as server:
         engine = sqlalchemy.create_engine(server.url)
         with engine.begin() as connection:
             connection.exec_driver_sql(

@@ -1,11 +1,9 @@
 """A lake of few homes, and warehouses to publish it into: real files and a real server."""
 
 import datetime
-import os
 
 import numpy as np
 import pandas as pd
-import postgres
 import pytest
 import sqlalchemy
 
@@ -22,11 +20,9 @@ DAY = pd.Timestamp("2021-05-01")
 
 
 @pytest.fixture(scope="session")
-def server():
-    """A PostgreSQL; CI must have one."""
-    if postgres.binaries() is None and not os.environ.get("CI"):
-        pytest.skip("no PostgreSQL here, so warehouses are tried on SQLite alone: Debian's package postgresql has it")
-    with postgres.running() as running:
+def server(postgresql):
+    """A PostgreSQL; without one, warehouses are tried on SQLite alone."""
+    with postgresql() as running:
         yield running
 
 

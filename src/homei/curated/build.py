@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ from homei.source import TABLES, Source
 
 DICTIONARY = Path("reports/curated/dictionary.html")
 QUALITY = Path("reports/curated/data_quality.html")
+# Tables that are written at a time: Spark plans each on one core, which takes longer than a small city's rows.
+ABREAST = 3
 
 
 class Curated(NamedTuple):
@@ -42,8 +45,8 @@ def run(source: Source, spark: Spark, curate: Curate) -> None:
     engine = session(spark)
     tables = build(engine, source, curate)
     check(read_dictionary(), {name: curated.frame.dtypes for name, curated in tables.items()})
-    for curated in tables.values():
-        lake.write_spark(curated.frame, curated.table, curated.key, curated.years_of)
+    with ThreadPoolExecutor(ABREAST) as pool:
+        list(pool.map(lambda curated: lake.write_spark(*curated), tables.values()))
     lake.write_text(dictionary_page(read_dictionary(), source), DICTIONARY)
     lake.write_text(stable_html(quality_page(lake.read(lake.DATA_QUALITY), source)), QUALITY)
 

@@ -75,6 +75,7 @@ class Lookup:
             columns_of(sold), worth_by_month(worth), self._sections.comparables, self._coordinates
         )
         self._comparables.prepare(self.last_month)
+        self._prepared = {self.last_month}
 
     @classmethod
     def load(cls, folder: Path) -> Lookup:
@@ -101,7 +102,13 @@ class Lookup:
         for level in LEVELS:
             found |= self._history(level, places[level], kinds, month_list)
         found |= self._previous_sale(columns["property_id"].tolist(), month_list)
-        return found | self._comparables.features(columns) | self._surroundings.around(x, y)
+        found |= self._comparables.features(columns) | self._surroundings.around(x, y)
+        self._prepared.update(month_list)
+        return found
+
+    def is_prepared(self, month: int) -> bool:
+        """Whether a month's features are quickly had; a month's first home takes up to seconds, among a million."""
+        return month in self._prepared
 
     def comparables(self, columns: Mapping[str, np.ndarray], count: int) -> list[list[dict[str, Any]]]:
         """The `count` most similar earlier sales of each row, as `features.comparables.told` tells them."""

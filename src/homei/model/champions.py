@@ -26,6 +26,7 @@ from homei.verify import md5
 FOLDER = Path("registry/champion")
 PINNED = FOLDER.with_suffix(".dvc")
 BENTO, RECORD = "bento", "bento.json"  # in the folder: a Bento, and what models/bento.json said of it
+IN_USE = Path("models/champion.json")  # a copy of that of the version in use, once it is: services follow it
 DECISIONS = Path("registry/decisions.jsonl")
 ARTIFACT = "valuation"  # in dvc.yaml, too
 STAGE = "production"
@@ -103,6 +104,11 @@ def restore(version: Version) -> Path:
                 "objects: delete them, and they come from the remote"
             )
     return FOLDER
+
+
+def announce() -> None:
+    """Has services that follow the champion take the one in FOLDER, which is in use."""
+    lake.write_text((FOLDER / RECORD).read_text(encoding="utf-8"), IN_USE)
 
 
 def pinned(version: Version) -> str:
@@ -208,6 +214,7 @@ def _assign(name: str, message: str, commit: str | None = None) -> Version:
     if commit:
         api.register(".", ARTIFACT, commit, version=name, message=message)
     api.assign(".", ARTIFACT, STAGE, version=name, message=message, force=True)
+    announce()
     return find(name)
 
 
@@ -217,7 +224,10 @@ def _bring(version: Version, target: Path) -> None:
     from dvc_data.index import DataIndexDirError
 
     try:
-        Repo.get(str(Path.cwd()), str(FOLDER), out=str(target), rev=version.commit)
+        with Repo() as today:
+            # A version's own commit may name another remote than today's, or none.
+            remotes = {section: today.config[section] for section in ("core", "remote")}
+        Repo.get(str(Path.cwd()), str(FOLDER), out=str(target), rev=version.commit, config=remotes)
     except (DvcException, DataIndexDirError, OSError) as error:
         raise ChampionError(
             f"{version.name} is neither in DVC's cache nor in its remote ({error}); "

@@ -7,7 +7,6 @@ records the digest of every file that came out.
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import os
 import re
@@ -23,6 +22,7 @@ import homei
 from homei import config, lake, tools
 from homei.features.columns import month_of
 from homei.features.lookup import export
+from homei.model import manifest
 from homei.model.valuation import Valuation
 
 MODEL = Path("models/valuation")
@@ -141,12 +141,8 @@ def verify_bento(project: Path = Path()) -> list[str]:
     folder = bento_folder(record["tag"])
     if not (project / folder).is_dir():
         return [f"{folder} is not there: `homei package` builds it"]
-    expected, there = record["files"], _hashes(project / folder)
-    differences = [f"{folder}/{name}: not there" for name in expected.keys() - there.keys()]
-    differences += [f"{folder}/{name}: not of this Bento" for name in there.keys() - expected.keys()]
-    changed = (name for name in expected.keys() & there.keys() if expected[name] != there[name])
-    differences += [f"{folder}/{name}: its bytes are not those that {RECORD} records" for name in changed]
-    return sorted(differences)
+    found = manifest.differences(record["files"], project / folder, RECORD)
+    return [told.removeprefix(f"{project}/") for told in found]
 
 
 def _imports(file: Path) -> Iterator[str]:
@@ -223,12 +219,5 @@ def _keep_the_newest(versions: Path) -> None:
 def _record(tag: str, contract: dict[str, Any]) -> None:
     folder = bento_folder(tag)
     versions = {name: contract[name] for name in ("model_version", "data_version", "as_of")}
-    files = _hashes(folder)
-    total = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-    lake.write_json({"tag": tag, "digest": total, **versions, "files": files}, RECORD)
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 by file; Python's own caches, which a run of the service may leave, don't count."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
-    return {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    files = manifest.hashes(folder)
+    lake.write_json({"tag": tag, "digest": manifest.total(files), **versions, "files": files}, RECORD)

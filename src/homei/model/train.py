@@ -96,7 +96,9 @@ def fit(
     with ThreadPoolExecutor(workers) as pool:
         bar = tqdm(pool.map(recipe.fit, sides), desc="models", total=len(sides), unit="model", disable=None)
         *fits, final = bar
-    parts = [out_of_time(fitted, recipe.with_gaps(asked)) for fitted, (_, asked) in zip(fits, steps, strict=True)]
+        asked = [unseen for _, unseen in steps]
+        parts = list(pool.map(lambda fitted, unseen: out_of_time(fitted, recipe.with_gaps(unseen)), fits, asked))
+        rolling = list(pool.map(predictions, asked[:-1], fits[:-1]))
 
     def valuation(fitted: Fitted, known: Sequence[OutOfTime], learnt: pd.DataFrame) -> Valuation:
         spread = calibrate(known, fitted.encoder, recipe.attributes, intervals.level, recipe.seed)
@@ -104,7 +106,6 @@ def fit(
         return Valuation(fitted, spread, own, meta(fitted, learnt, source, intervals.level, data_version))
 
     holdout = valuation(fits[-1], parts[:-1], before)
-    rolling = [predictions(asked, fitted) for fitted, (_, asked) in zip(fits[:-1], steps[:-1], strict=True)]
     table = pd.concat([*rolling, valued(held, holdout)], ignore_index=True)
     return Trained(valuation(final, parts, everything), holdout, table)
 

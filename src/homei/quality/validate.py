@@ -42,9 +42,10 @@ def run(source: Source, validate: Validate) -> None:
     sales, places = judged["sales"], judge_places(lake.read(lake.RAW["places"]), source)
     quality = summary(raw["sales"], sales, places, source, validate)
     quality["tables"] = [counts for table in TABLES for counts in counts_by_feed(table, raw[table], judged[table])]
-    set_aside = [rows.quarantined.assign(source_table=table) for table, rows in judged.items()]
-    quarantine = pd.concat([*set_aside, places.quarantined.assign(source_table="places")], ignore_index=True)
-    lake.write(lake.typed(quarantine.astype({"source_line": np.int64})), lake.QUARANTINE)
+    set_aside = [
+        lake.typed(rows.quarantined.assign(source_table=table)) for table, rows in {**judged, "places": places}.items()
+    ]
+    lake.write(lake.typed(pd.concat(set_aside, ignore_index=True)), lake.QUARANTINE)
     lake.write_json(quality, REPORTS / "quality.json")
     lake.write_text(quality_page(quality, sales.quarantined, source), REPORTS / "quality.html")
     stop_if_too_few(quality)

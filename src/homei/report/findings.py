@@ -33,7 +33,7 @@ MEASURES = {
     "coverage_worth_decile": ("… in the tenth of worth furthest off", "percent"),
     "coverage_valued_decile": ("… in the tenth of value furthest off", "percent"),
     "coverage_location": ("… in the district furthest off", "percent"),
-    "interval_width": ("Width against plain split-conformal", "decimal"),
+    "interval_width": ("Width against plain split-conformal", "ratio"),
     "noise_floor": ("Times the noise floor", "decimal"),
 }
 MODEL = "The model"

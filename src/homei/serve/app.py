@@ -7,19 +7,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
+from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from homei.serve.access.doorkeeper import Doorkeeper
 from homei.serve.access.endpoint import add_token_endpoint
+from homei.serve.access.gate import client_of
+from homei.serve.access.routes import METRICS
 from homei.serve.access.scopes import describe_security, needs
-from homei.serve.answers import BODY, WRONG, DirectRoute, describe_answers, ok, promised
+from homei.serve.answers import BODY, WRONG, DirectRoute, describe_answers, encoded, keepable, ok, promised
 from homei.serve.bodies import json_body
+from homei.serve.cache.asking import valued
 from homei.serve.contract import Contract
 from homei.serve.feedback import add_feedback
 from homei.serve.include import PARAMETER, included
@@ -27,15 +31,18 @@ from homei.serve.properties import add_properties
 from homei.serve.refusal import Problem, RequestError, answer, shown
 from homei.serve.schemas import Intake, Valuation, Valuations
 from homei.serve.trends import add_trends
+from homei.serve.watch import MEDIA_TYPE, page
 
 PRICE = "/api/v1/predict/price"
 BATCH = "/api/v1/predict/batch"
 NAME = b"x-prediction-id"
+UNVALUED = {422: f"{WRONG[422]} Or a price would be an invention: nothing alike was sold within reach."}
 
 
 def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
     """The app for one contract; whoever runs it sets `app.state.predictor`, `app.state.warehouse` to a Desk, and
-    `app.state.log` to a PredictionLog where answers are counted and kept.
+    `app.state.log` to a PredictionLog where answers are counted and kept, and `app.state.cache` to a Cache where those
+    that are asked for again aren't made anew.
 
     With a doorkeeper it has the token endpoint, and OpenAPI tells who may; the gate before the app is what holds it.
     """
@@ -48,16 +55,17 @@ def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.router.route_class = DirectRoute
-    app.state.log = None
+    app.state.log = app.state.cache = None
     app.add_exception_handler(HTTPException, _no_such_route)
     _add_valuations(app, Intake(contract), contract)
     add_properties(app, contract)
     add_trends(app)
     add_feedback(app)
-    describe_answers(app)
+    add_metrics(app)
     if keeper:
         add_token_endpoint(app, keeper)
         describe_security(app)
+    describe_answers(app)
     return app
 
 
@@ -67,30 +75,26 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
     @app.post(
         PRICE,
         tags=["valuations"],
-        responses=_named(promised(Valuation, BODY | WRONG)),
+        responses=keepable(_named(promised(Valuation, BODY | UNVALUED))),
         openapi_extra=_body(schema, contract.example),
     )
     @needs("predict")
     async def price(request: Request) -> Response:
         """Value one property."""
         began = time.perf_counter()
-        value = request.app.state.predictor.value
         try:
             include = included(request.scope["query_string"])
             row = intake.one(await json_body(request))
-            if include:
-                valued = await to_thread.run_sync(value, [row], include, True)
-            else:
-                # Well under a millisecond: a thread would cost more than it frees.
-                valued = value([row], alone=True)
-            return _logged(request, ok(valued[0]), began, [row], valued, alone=True)
+            predictor = request.app.state.predictor.answering(row, client_of(request.scope))
+            found = await valued(request, PRICE, predictor, row, include)
+            return _logged(request, encoded(*found), began, [row], [from_json(found.body)], alone=True)
         except RequestError as refused:
             return _refused(request, refused)
 
     @app.post(
         BATCH,
         tags=["valuations"],
-        responses=_named(promised(Valuations, BODY | WRONG)),
+        responses=_named(promised(Valuations, BODY | UNVALUED)),
         openapi_extra=_batch_body(schema, contract),
     )
     @needs("predict")
@@ -99,14 +103,14 @@ def _add_valuations(app: FastAPI, intake: Intake, contract: Contract) -> None:
 
         began = time.perf_counter()
 
-        def valued(body: bytes, include: frozenset[str]) -> Response:
+        def answered(body: bytes, include: frozenset[str]) -> Response:
             rows = intake.many(body)
-            answers = request.app.state.predictor.value(rows, include)
+            answers = request.app.state.predictor.value_all(rows, include, client_of(request.scope))
             return _logged(request, ok({"valuations": answers}), began, rows, answers)
 
         try:
             include = included(request.scope["query_string"])
-            return await to_thread.run_sync(valued, await json_body(request), include)
+            return await to_thread.run_sync(answered, await json_body(request), include)
         except RequestError as refused:
             return _refused(request, refused)
 
@@ -150,6 +154,15 @@ def add_docs(app: FastAPI, assets: Path) -> None:
     @app.get("/", include_in_schema=False)
     async def index(request: Request) -> Response:
         return RedirectResponse("/docs")
+
+
+def add_metrics(app: FastAPI) -> None:
+    """The figures for Prometheus at /metrics, from a thread of their own: no overload keeps them from being seen."""
+    limiter = CapacityLimiter(1)
+
+    @app.get(METRICS, include_in_schema=False)
+    async def metrics(request: Request) -> Response:
+        return Response(await to_thread.run_sync(page, limiter=limiter), media_type=MEDIA_TYPE)
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from anyio import CapacityLimiter, fail_after, to_thread
+from anyio import CapacityLimiter, Lock, fail_after, to_thread
 from sqlalchemy import Connection, RowMapping
 
 from homei.serve.refusal import Problem, RequestError
-from homei.warehouse.access import Warehouse
+from homei.warehouse.access import NoWarehouseError, Warehouse
 from homei.warehouse.connection import SlowError, WarehouseError
 
 Answer = TypeVar("Answer")
@@ -18,6 +19,7 @@ Answer = TypeVar("Answer")
 CONNECTIONS = 8
 SECONDS = 2.0  # a statement
 PATIENCE = 5.0  # seconds that a request waits, for a connection and its answer
+FRESH = 2.0  # seconds for which what a probe found is believed
 AWAY = "can't be asked now; whoever runs this service brings the data there with `homei publish`"
 
 log = logging.getLogger(__name__)
@@ -26,9 +28,12 @@ log = logging.getLogger(__name__)
 class Desk:
     """Asks the warehouse for routes; raises RequestError (503, with Retry-After) where it has no answer in time."""
 
-    def __init__(self, warehouse: Warehouse, connections: int = CONNECTIONS) -> None:
+    def __init__(self, warehouse: Warehouse, connections: int = CONNECTIONS, fresh: float = FRESH) -> None:
         self._warehouse = warehouse
         self._limiter = CapacityLimiter(connections)
+        self._looking, self._fresh = Lock(), fresh
+        self._looked = -fresh
+        self._was_there = self._is_gone = False
 
     async def read(self, work: Callable[[Connection, RowMapping], Answer]) -> Answer:
         """What `work` finds, as Warehouse.read gives it."""
@@ -37,6 +42,30 @@ class Desk:
     async def write(self, work: Callable[[Connection], Answer]) -> Answer:
         """What `work` gives, as Warehouse.write gives it."""
         return await self._asked(lambda: self._warehouse.write(work))
+
+    async def is_gone(self) -> bool:
+        """Whether there was a warehouse, or should be one, and it can't be reached: looked at again each few seconds.
+
+        One that is busy is there, and one where nobody ever published is none that could be gone.
+        """
+        async with self._looking:
+            if time.monotonic() - self._looked >= self._fresh:
+                self._is_gone = await to_thread.run_sync(self._look, limiter=CapacityLimiter(1))
+                self._looked = time.monotonic()
+        return self._is_gone
+
+    def _look(self) -> bool:
+        try:
+            self._warehouse.ask()
+        except SlowError:
+            pass
+        except NoWarehouseError:
+            return self._was_there
+        except WarehouseError as error:
+            log.warning("no warehouse: %s", error)
+            return True
+        self._was_there = True
+        return False
 
     async def _asked(self, asking: Callable[[], Answer]) -> Answer:
         try:

@@ -34,12 +34,21 @@ def _day(value: Any) -> datetime.date:
     raise ValueError("should be a date such as 2026-01-31")
 
 
+def _named(name: str) -> dict[str, Any]:
+    return {"required": [name], "properties": {name: {"type": "string"}}}
+
+
 class Sold(BaseModel):
     """A sale: of a published property, of an answer that this service gave, or both."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        json_schema_extra={"anyOf": [_named("property_id"), _named("prediction_id")]},
+    )
 
-    property_id: Name | None = Field(None, description="As a search shows it.")
+    property_id: Name | None = Field(None, description="As a search shows it: one that is published.")
     prediction_id: Name | None = Field(
         None,
         description="As X-Prediction-Id of an answer; `.17` behind it means row 17.",

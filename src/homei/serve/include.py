@@ -20,9 +20,10 @@ PARAMETER: dict[str, Any] = {
     "required": False,
     "style": "form",
     "explode": False,
+    "allowEmptyValue": True,
     "schema": {"type": "array", "items": {"type": "string", "enum": list(INCLUDABLE)}},
     "description": "What each answer holds besides: `comparables`, the most similar earlier sales, and `reasons`, "
-    f"in a batch of up to {MOST_EXPLAINED} properties.",
+    f"of models that can tell them, in a batch of up to {MOST_EXPLAINED} properties.",
 }
 
 

@@ -10,9 +10,16 @@ from pathlib import Path
 import click
 
 from homei import lake, params
+from homei.assignment import CHALLENGER
 from homei.model import champions, package
 from homei.serve.access.launching import entrance
+from homei.serve.cache.address import address as cache_address
+from homei.serve.experiment import setting
+from homei.serve.follow import setting as following
+from homei.serve.logs import chosen as json_or_text
+from homei.serve.opponents import opponents
 from homei.serve.predictions.log import CHAMPION, DEFAULT, FOLDER, LATEST, VARIANT
+from homei.serve.watch import logged
 from homei.warehouse.connection import address
 
 
@@ -26,20 +33,29 @@ def launch(
     champion: bool = False,
     certificate: Path | None = None,
     certificate_key: Path | None = None,
+    experiment: bool = False,
 ) -> None:
     """Replaces this process by BentoML serving the recorded Bento, which is packaged anew where the store lacks it.
 
-    Or that of the champion, which is restored where it isn't what was promoted. Raises LaunchError where the port is
-    taken or the Bento isn't the recorded one, and UnsafeError where other machines could ask without a token.
+    Or that of the champion, which is restored where it isn't what was promoted; or in an experiment both. Raises
+    LaunchError where the port is taken or the Bento isn't the recorded one, CacheError where the cache's address is
+    none, UnsafeError where other machines could ask without a token, and UnfairError for an experiment that could tell
+    nothing.
     """
+    json_or_text(), logged()  # a setting that is wrong is told here, and not by a service that doesn't start
+    cache_address(params.pick("serve").serve.cache)
     way_in = entrance(host, params.pick("publish").publish, certificate, certificate_key)
     _check_port(host, port)
-    bento, name = champion_bento() if champion else recorded_bento()
+    if experiment:
+        bento, name, own = opposed()
+    else:
+        bento, name = champion_bento() if champion else recorded_bento()
+        own = variant(champion) | followed(champion)
     click.echo(f"Serving {name} at {way_in.scheme}://{host}:{port} (docs at /docs); Ctrl+C ends it.")
     click.echo("\n".join(way_in.notes))
     sys.stdout.flush()
     command = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", host, "--port", str(port)]
-    os.execve(sys.executable, [*command, *way_in.options], environment() | variant(champion) | way_in.environment)
+    os.execve(sys.executable, [*command, *way_in.options], environment() | own | way_in.environment)
 
 
 def checked_bento() -> Path:
@@ -62,8 +78,18 @@ def champion_bento() -> tuple[Path, str]:
     if version is None:
         raise LaunchError("there is no champion yet: `homei promote` makes what was built the first one")
     folder = champions.restore(version)
+    champions.announce()
     tag = lake.read_json(folder / champions.RECORD)["tag"]
     return (folder / champions.BENTO).resolve(), f"{version.name} ({tag})"
+
+
+def opposed() -> tuple[Path, str, dict[str, str]]:
+    """The challenger's Bento, what is served beside what, and the environment in which it serves the champion too."""
+    settings = params.pick("experiment").experiment
+    (champion, its_name), (challenger, tag) = champion_bento(), recorded_bento()
+    design = opponents(champion, challenger, settings)
+    told = f"champion {its_name} and, for {design.share:.0%} of all by {design.unit}, challenger {tag}"
+    return challenger, told, setting(design, champion) | {VARIANT: CHALLENGER}
 
 
 def environment() -> dict[str, str]:
@@ -79,6 +105,13 @@ def environment() -> dict[str, str]:
 def variant(champion: bool) -> dict[str, str]:
     """What the log of answers calls the model that answers."""
     return {VARIANT: CHAMPION if champion else LATEST}
+
+
+def followed(champion: bool) -> dict[str, str]:
+    """What a running service looks at for a newer model: the record of the champion in use, or of what was built."""
+    if champion:
+        return following(champions.IN_USE.resolve(), str((champions.FOLDER / champions.BENTO).resolve()))
+    return following(package.RECORD.resolve(), str(package.HOME.resolve() / "bentos" / "{tag}"))
 
 
 def _warehouse() -> dict[str, str]:

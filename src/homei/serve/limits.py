@@ -37,7 +37,9 @@ class BodyLimit:
         except RequestError as refused:
             return await answer(scope, refused)(scope, receive, send)
         if body is None:
-            return None  # the client has gone
+            # Nobody reads it, but to BentoML a request without an answer runs on, until its timeout.
+            gone = RequestError(400, [Problem("body", "broke off")], CLOSING)
+            return await answer(scope, gone)(scope, receive, send)
         return await self.app(scope, _handing_on(body, receive), send)
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes | None:

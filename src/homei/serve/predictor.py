@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +25,7 @@ NUMERIC = ("square_meters", "bedrooms", "bathrooms", "year_built", "floor", "lat
 CATEGORICAL = ("property_type", "location", "property_id")
 
 SHOWN = 5  # comparables of a valuation
+WORTH_A_THREAD = 1000  # rows: some 30 ms of the model
 WHY = {
     "unknown_location": "nothing was sold in this location",
     "unusual_area": "the area is not usual for this type",
@@ -36,6 +40,8 @@ class History(Protocol):
     """What knows a market's past: homei.features.lookup.Lookup."""
 
     def features(self, columns: Columns) -> dict[str, np.ndarray]: ...
+
+    def is_prepared(self, month: int) -> bool: ...
 
     def comparables(self, columns: Columns, count: int) -> list[list[dict[str, Any]]]: ...
 
@@ -53,7 +59,11 @@ class Model(Protocol):
 class Predictor:
     """Values rows, one or many by the same path, so that a batch says of each row what a single request says."""
 
-    def __init__(self, contract: Contract, history: History, model: Model) -> None:
+    def __init__(self, contract: Contract, history: History, model: Model, variant: str | None = None) -> None:
+        self.version = contract.model_version
+        self.variant = variant
+        # What tells its answers from those of any other model.
+        self.stamp = hashlib.sha256(f"{variant} {contract.model_dump_json()}".encode()).hexdigest()
         self._history = history
         self._model = model
         self._level = contract.level
@@ -64,35 +74,64 @@ class Predictor:
             "data_version": contract.data_version,
             "as_of": contract.as_of.isoformat(),
         }
+        if variant:
+            self._versions["variant"] = variant
         self._numeric = (*NUMERIC, *contract.numeric)
         self._categorical = (*CATEGORICAL, *contract.categorical)
 
     @classmethod
-    def load(cls, folder: Path, contract: Contract) -> Predictor:
-        """The predictor of a Bento's folder; the model's files are hashed before they are loaded."""
+    def load(cls, folder: Path, contract: Contract, variant: str | None = None) -> Predictor:
+        """The predictor of a Bento's folder; the model's files are hashed before they are loaded.
+
+        In an experiment its answers name the `variant` that it is.
+        """
         from homei.features.lookup import Lookup
         from homei.model.valuation import Valuation
 
-        return cls(contract, Lookup.load(folder / "lookup"), Valuation.load(folder / "valuation"))
+        return cls(contract, Lookup.load(folder / "lookup"), Valuation.load(folder / "valuation"), variant)
+
+    def versions(self) -> list[tuple[str | None, str, str]]:
+        """Variant, model version and data version of what answers, one of each."""
+        return [(self.variant, self.version, self._versions["data_version"])]
+
+    def answering(self, row: Mapping[str, Any], client: str | None) -> Predictor:
+        """Who answers for a row of a client: in an Experiment one of two, here this one for all."""
+        return self
+
+    def is_quick(self, row: Mapping[str, Any]) -> bool:
+        """Whether valuing a row takes a millisecond or so: a thread would cost more than it frees."""
+        return self._history.is_prepared(month_of(row["valuation_date"]))
+
+    def value_all(
+        self, rows: Sequence[Mapping[str, Any]], include: frozenset[str], client: str | None
+    ) -> list[dict[str, Any]]:
+        """As `value`, each row by who answers for it."""
+        return self.value(rows, include)
 
     def value(
-        self, rows: Sequence[Mapping[str, Any]], include: frozenset[str] = NOTHING, alone: bool = False
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        include: frozenset[str] = NOTHING,
+        alone: bool = False,
+        numbers: Sequence[int] | None = None,
     ) -> list[dict[str, Any]]:
         """One answer a row, in order: price, interval, confidence and flags, with currency and versions.
 
         The confidence is 1 minus the forecast's standard deviation relative to the price, within 0 and 1; a flag names
         what is beyond the model's knowledge. Each name in `include` (of serve.include.INCLUDABLE) is a further entry.
-        Raises RequestError where one can't be given, and where a price would be an invention; it names the row, or the
-        body where that is the row `alone` and no batch.
+        Raises RequestError where one can't be given, and where a price would be an invention; it names the row
+        (by its number in `numbers`, where these are not all rows of a batch), or the body where that is the row
+        `alone` and no batch.
         """
+        numbers = range(len(rows)) if numbers is None else numbers
         check_size(len(rows), include)
         columns = self._columns(rows)
         known = {**columns, **self._history.features(columns)}
-        values = self._model.value(known)
+        values = self._values(known)
         if not np.isfinite(values.price).all():
-            row = int(np.flatnonzero(~np.isfinite(values.price))[0])
+            row = numbers[int(np.flatnonzero(~np.isfinite(values.price))[0])]
             raise RequestError(422, [Problem("valuation_date", f"no price level is known for that month (row {row})")])
-        self._refuse_inventions(values.flags, alone)
+        self._refuse_inventions(values.flags, alone, numbers)
         confidence = np.clip(1 - values.deviation, 0, 1)
         parts = (values.price, values.low, values.high, confidence, values.flags)
         answers = [self._answer(*row) for row in zip(*(part.tolist() for part in parts), strict=True)]
@@ -115,6 +154,18 @@ class Predictor:
         row = {name: known.get(name) for name in (*self._numeric, *self._categorical)}
         return self._history.comparables(self._columns([row | {"valuation_date": self._day}]), SHOWN)[0]
 
+    def _values(self, known: Columns) -> Any:
+        """What the model says: of many homes on all cores, since each home's trees are walked by themselves."""
+        count = len(known["month"])
+        parts = min(len(os.sched_getaffinity(0)), count // WORTH_A_THREAD)
+        if parts < 2:
+            return self._model.value(known)
+        cuts = [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
+        homes = [{name: column[rows] for name, column in known.items()} for rows in cuts]
+        with ThreadPoolExecutor(parts) as pool:
+            found = list(pool.map(self._model.value, homes))
+        return type(found[0])(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
     def _reasons(self, known: Columns, prices: np.ndarray) -> list[dict[str, Any]]:
         """What an average home is worth, and what makes each of these worth more or less, the largest amount first."""
         try:
@@ -126,12 +177,13 @@ class Predictor:
             for start, added in zip(*(money.tolist() for money in told.in_money(prices)), strict=True)
         ]
 
-    def _refuse_inventions(self, flags: np.ndarray, alone: bool) -> None:
+    def _refuse_inventions(self, flags: np.ndarray, alone: bool, numbers: Sequence[int]) -> None:
         refused = np.flatnonzero(self._model.scope.refused(flags)) if flags.any() else ()
         problems = []
         for row in refused[:MOST_PROBLEMS]:
             why = " and ".join(WHY[flag] for flag, raised in zip(FLAGS, flags[row], strict=True) if raised)
-            problems.append(Problem("body" if alone else f"properties.{row}", f"{why}: a price would be an invention"))
+            field = "body" if alone else f"properties.{numbers[row]}"
+            problems.append(Problem(field, f"{why}: a price would be an invention"))
         if problems:
             raise RequestError(422, problems)
 

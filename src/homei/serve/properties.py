@@ -11,13 +11,14 @@ from starlette.responses import Response
 
 from homei.serve import cursors
 from homei.serve.access.scopes import needs
-from homei.serve.answers import AWAY, WRONG, ok, promised
+from homei.serve.answers import AWAY, WRONG, as_json, encoded, keepable, promised
+from homei.serve.cache.asking import published
 from homei.serve.contract import Contract
 from homei.serve.cursors import Cursor
 from homei.serve.homes import Detailed, Homes, detailed, listed, versions
-from homei.serve.query import parameters, parsed
+from homei.serve.query import parsed
 from homei.serve.refusal import Problem, RequestError, answer, shown
-from homei.serve.searching import Search, check
+from homei.serve.searching import Search, check, described
 from homei.warehouse import history
 from homei.warehouse.search import MOST_COUNTED, Page, Start, find
 
@@ -32,28 +33,32 @@ def add_properties(app: FastAPI, contract: Contract) -> None:
     @app.get(
         SEARCH,
         tags=["properties"],
-        responses=promised(Homes, WRONG | AWAY),
-        openapi_extra={"parameters": parameters(Search)},
+        responses=keepable(promised(Homes, WRONG | AWAY)),
+        openapi_extra={"parameters": described(contract.place)},
     )
     @needs("analytics")
     async def search(request: Request) -> Response:
         """Homes by what they are, where they are and what they cost, in pages."""
         try:
             asked = parsed(Search, request.scope["query_string"])
-            return ok(await request.app.state.warehouse.read(_searching(asked, contract)))
+            searching = _searching(asked, contract)
+            return encoded(*await published(request, SEARCH, asked.model_dump(), searching))
         except RequestError as refused:
             return answer(request.scope, refused)
 
     @app.get(
-        PROPERTY, tags=["properties"], responses=promised(Detailed, ABSENT | AWAY), openapi_extra={"parameters": [_KEY]}
+        PROPERTY,
+        tags=["properties"],
+        responses=keepable(promised(Detailed, ABSENT | AWAY)),
+        openapi_extra={"parameters": [_KEY]},
     )
     @needs("analytics")
     async def one(request: Request) -> Response:
         """One home, with its valuation, its past, and earlier sales that are like it."""
         try:
-            row, past, published = await request.app.state.warehouse.read(_looking(request.path_params["property_id"]))
-            comparables = request.app.state.predictor.comparables(row)
-            return ok(detailed(row, past, comparables, published))
+            predictor, property_id = request.app.state.predictor, request.path_params["property_id"]
+            looking = _looking(property_id, predictor)
+            return encoded(*await published(request, PROPERTY, [property_id, predictor.stamp], looking))
         except RequestError as refused:
             return answer(request.scope, refused)
 
@@ -75,18 +80,19 @@ def _searching(asked: Search, contract: Contract) -> Any:
     question = cursors.question(filters.given(), asked.sort)
     cursor = None if asked.cursor is None else cursors.opened(asked.cursor, question)
 
-    def whole(connection: Connection, published: RowMapping) -> dict[str, Any]:
+    def whole(connection: Connection, published: RowMapping) -> bytes:
         cursors.require_same_data(cursor, published["digest"])
         start = cursor.start if cursor else None
         counted = cursor.counted if cursor else None
         falling = asked.sort.startswith("-")
         page = find(connection, filters, place, order, falling, asked.limit, start, counted)
-        return {
+        found = {
             "properties": [listed(home, published["level"]) for home in page.homes],
             "total": {"count": min(page.counted, MOST_COUNTED), "exact": page.counted <= MOST_COUNTED},
             **_ends(page, question, cursors.short(published["digest"])),
             **versions(published),
         }
+        return as_json(found)
 
     return whole
 
@@ -105,16 +111,17 @@ def _ends(page: Page, question: str, digest: str) -> dict[str, str | None]:
     }
 
 
-def _looking(property_id: str) -> Any:
-    """What finds a property and its past, given a connection; raises RequestError where there is none."""
+def _looking(property_id: str, predictor: Any) -> Any:
+    """What tells a property and its past, given a connection; raises RequestError where there is none."""
     absent = RequestError(404, [Problem("property_id", "no such property is published", shown(property_id))])
     if "\0" in property_id:
         raise absent  # which no database takes
 
-    def whole(connection: Connection, published: RowMapping) -> tuple[dict[str, Any], list, RowMapping]:
+    def whole(connection: Connection, published: RowMapping) -> bytes:
         row = history.one(connection, property_id)
         if row is None:
             raise absent
-        return row, history.past(connection, property_id), published
+        past = history.past(connection, property_id)
+        return as_json(detailed(row, past, predictor.comparables(row), published))
 
     return whole

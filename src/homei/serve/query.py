@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from homei.serve.refusal import Problem, RequestError, problems_of, shown
+from homei.serve.schemas import VISIBLE
 
 MOST = 100  # parameters of one request
 
 
+CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+PLAIN = re.compile(f"[^{CONTROLS}]*")
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, str) and not value.isprintable():
+    if isinstance(value, str) and not PLAIN.fullmatch(value):
         raise ValueError("holds a character that can't be printed")
     return value
 
 
-# A name as the data has it: databases take no NUL, and no name has a line break.
-Name = Annotated[str, BeforeValidator(_plain), Field(min_length=1, max_length=200, pattern=r"\S")]
+# A name as the data has it: databases take no NUL, and no name has a line break. OpenAPI tells that as one pattern.
+Name = Annotated[
+    str,
+    BeforeValidator(_plain),
+    Field(
+        min_length=1,
+        max_length=200,
+        pattern=VISIBLE,
+        json_schema_extra={"pattern": rf"^[^{CONTROLS}]*[^\s\ufeff{CONTROLS}][^{CONTROLS}]*$"},
+    ),
+]
 
 
 class Query(BaseModel):

@@ -6,6 +6,7 @@ import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
 Message = MutableMapping[str, Any]
@@ -15,7 +16,15 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 KEY = "homei.request_id"  # in the scope of a request
 HEADER = b"x-request-id"
+# No browser takes an answer for what it isn't, or shows it within another's page.
+ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"frame-ancestors 'none'"))
+# In place of what no router's patterns match, as `*` or a line break, which BentoML would refuse in a way of its own,
+# and of what it tells of the service's inside.
+NOWHERE, SCHEMA = "/nowhere", "/schema.json"
 _PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+# The same for what knows no scope, as lines of the log do; each request has a context of its own.
+current: ContextVar[str] = ContextVar("request_id", default="")
 
 log = logging.getLogger("homei.serve")
 
@@ -39,6 +48,9 @@ class RequestIds:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         name = scope[KEY] = _name(scope)
+        current.set(name)
+        if not scope["path"].startswith("/") or "\n" in scope["path"] or scope["path"] == SCHEMA:
+            scope["path"] = NOWHERE
         began = False
 
         async def sending(message: Message) -> None:
@@ -46,13 +58,13 @@ class RequestIds:
             if message["type"] == "http.response.start":
                 began = True
                 headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != HEADER]
-                message = {**message, "headers": [*headers, (HEADER, name.encode())]}
+                message = {**message, "headers": [*headers, (HEADER, name.encode()), *ALWAYS]}
             await send(message)
 
         try:
             return await self.app(scope, receive, sending)
         except Exception:
-            log.exception("request %s: %s %s failed", name, scope["method"], scope["path"])
+            log.exception("request %s failed", name)
             if began:
                 raise
             return await self.fallen(scope)(scope, receive, sending)

@@ -42,12 +42,13 @@ MEANINGS = {
     "latitude": "Latitude in degrees (WGS84), or y in metres where the source has a plane; needs longitude.",
     "longitude": "Longitude in degrees (WGS84), or x in metres where the source has a plane; needs latitude.",
     "property_id": "The property's identifier in the register, for models whose inputs include its previous sale.",
-    "valuation_date": "The day to value for, within the months that the package carries.",
 }
 NUMBERS = ("bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
 MOST_FIELDS = 100  # of one row: a row of a million unknown fields costs seconds to explain
 
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+# Not blank, by whatever a dialect of regular expressions takes for blank: clients check it with theirs.
+VISIBLE = r"[^\s\u001c-\u001f\u0085\ufeff]"
+Text = Annotated[str, Field(min_length=1, max_length=200, pattern=VISIBLE)]
 
 
 class Interval(BaseModel):
@@ -102,6 +103,11 @@ class Valuation(BaseModel):
     model_version: str
     data_version: str
     as_of: datetime.date = Field(description="The last day of sales that the model knows.")
+    variant: Literal["champion", "challenger"] | None = Field(
+        None,
+        description="Only while an experiment runs: which model answered. The same property (or client) always meets "
+        "the same one; where a request names none, it is the champion, and the answer is no part of the experiment.",
+    )
     comparables: list[Comparable] | None = Field(None, description="Only where `include` asks for them.")
     reasons: Reasons | None = Field(None, description="Only where `include` asks for them.")
 
@@ -139,10 +145,13 @@ def property_model(contract: Contract) -> type[BaseModel]:
         fields[name] = (_number(contract, name) | None, _field(name, None))
     for name in ("property_id", *contract.categorical):
         fields[name] = (Text | None, _field(name, None))
-    fields["valuation_date"] = (_date(contract), _field("valuation_date", contract.default_date))
-    config = ConfigDict(
-        extra="forbid", strict=True, allow_inf_nan=False, json_schema_extra={"example": contract.example}
+    said = (
+        f"The day to value for, from {contract.dates[0]} to {contract.dates[1]}, the months that the package carries."
     )
+    fields["valuation_date"] = (_date(contract), Field(contract.default_date, description=said))
+    told = {"example": contract.example, "anyOf": [_coordinates("number"), _coordinates("null")]}
+    told["anyOf"][0]["required"] = ["latitude", "longitude"]
+    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, json_schema_extra=told)
     return create_model("Property", __config__=config, __doc__="A property to be valued.", **fields)
 
 
@@ -205,6 +214,10 @@ def _contradictions(row: Mapping[str, Any], place: str) -> Iterator[Problem]:
     built, year = row["year_built"], row["valuation_date"].year
     if built is not None and built > year:
         yield Problem(f"{place}year_built", f"should not be after the valuation's year, {year}", built)
+
+
+def _coordinates(kind: str) -> dict[str, Any]:
+    return {"properties": {name: {"type": kind} for name in ("latitude", "longitude")}}
 
 
 def _refused(field: str, message: str, value: Any = None) -> RequestError:

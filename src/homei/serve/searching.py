@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from homei.serve.cursors import MOST_CHARACTERS
-from homei.serve.query import Name, Query
+from homei.serve.query import Name, Query, parameters
 from homei.serve.refusal import Problem, RequestError
 from homei.warehouse.search import DISTANCE, RANGES, Filters, Place
 from homei.warehouse.words import terms
@@ -36,24 +36,29 @@ class Search(Query):
     location: Name | None = Field(None, description="District or town, exactly as the data has it.")
     property_type: Name | None = Field(None, description="The type, exactly as the data has it.", examples=["flat"])
     price_min: Money | None = Field(None, description="Of what a home costs: what is asked, else its value.")
-    price_max: Money | None = Field(None, description="As `price_min`.", examples=[500000])
+    price_max: Money | None = Field(None, description="As `price_min`, and not below it.", examples=[500000])
     area_min: Area | None = Field(None, description="Square metres.", examples=[60])
-    area_max: Area | None = Field(None, description="Square metres.")
+    area_max: Area | None = Field(None, description="Square metres; not below `area_min`.")
     bedrooms_min: Rooms | None = Field(None, description="Number of bedrooms.", examples=[2])
-    bedrooms_max: Rooms | None = Field(None, description="Number of bedrooms.")
+    bedrooms_max: Rooms | None = Field(None, description="Number of bedrooms; not below `bedrooms_min`.")
     year_min: Year | None = Field(None, description="Year of completion.")
-    year_max: Year | None = Field(None, description="Year of completion.")
+    year_max: Year | None = Field(None, description="Year of completion; not below `year_min`.")
     south: Degrees | None = Field(None, description=_side("southern"))
     west: Degrees | None = Field(None, description=_side("western"))
-    north: Degrees | None = Field(None, description=_side("northern"))
-    east: Degrees | None = Field(None, description=_side("eastern"))
+    north: Degrees | None = Field(None, description=_side("northern") + " Not below `south`.")
+    east: Degrees | None = Field(None, description=_side("eastern") + " Not below `west`.")
     latitude: Degrees | None = Field(None, description="Of a circle's centre; needs `longitude` and `radius`.")
     longitude: Degrees | None = Field(None, description="Of a circle's centre; needs `latitude` and `radius`.")
     radius: Annotated[float, Field(gt=0, le=50_000)] | None = Field(None, description="Of a circle, in metres.")
     address: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
-        None, description="Words of the address, in any order; the last one may be the beginning of a word."
+        None,
+        description=f"1 to {MOST_WORDS} words or numbers of the address, in any order; "
+        "the last one may be the beginning of a word.",
     )
-    sort: Sort = Field("price", description="A page lists only homes that have what it is sorted by; `-` falls.")
+    sort: Sort = Field(
+        "price",
+        description="A page lists only homes that have what it is sorted by; `-` falls. `distance` needs a `radius`.",
+    )
     limit: Annotated[int, Field(ge=1, le=100)] = Field(20, description="Homes on a page.")
     cursor: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)] | None = Field(
         None, description="`next` or `previous` of an answer to the same search."
@@ -63,6 +68,15 @@ class Search(Query):
     def filters(self) -> Filters:
         """The conditions."""
         return Filters(**self.model_dump(exclude={"sort", "limit", "cursor"}))
+
+
+def described(place: Place) -> list[dict[str, Any]]:
+    """The parameters as OpenAPI tells them; what is in degrees has their limits."""
+    told = parameters(Search)
+    for parameter in told:
+        if place.system == "wgs84" and (most := LIMITS.get(parameter["name"])):
+            parameter["schema"] |= {"minimum": -most, "maximum": most}
+    return told
 
 
 def check(asked: Search, place: Place) -> None:

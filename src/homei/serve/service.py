@@ -2,79 +2,107 @@
 
 from __future__ import annotations
 
-import logging
+import gc
+import os
 from pathlib import Path
 
 import bentoml
+from fastapi import FastAPI
 
+from homei.serve import logs
 from homei.serve.access.doorkeeper import from_environment
-from homei.serve.access.gate import Gate
-from homei.serve.access.loopback import LoopbackOnly
 from homei.serve.access.routes import Routes
-from homei.serve.app import BATCH, add_docs, create_app
-from homei.serve.contract import read
+from homei.serve.app import add_docs, create_app
+from homei.serve.cache.keeping import from_environment as answer_cache
+from homei.serve.contract import Contract, read
 from homei.serve.desk import Desk
-from homei.serve.limits import BodyLimit
+from homei.serve.experiment import load
+from homei.serve.follow import Current
+from homei.serve.follow import from_environment as follower
+from homei.serve.layers import layers
 from homei.serve.predictions.log import from_environment as prediction_log
 from homei.serve.predictor import Predictor
-from homei.serve.refusal import failure
-from homei.serve.request_ids import RequestIds
+from homei.serve.wire import guard
 from homei.warehouse.access import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
 SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_content"
 
-# uvicorn would put together an access line for each request, which BentoML's logging then drops.
-logging.getLogger("uvicorn.access").propagate = False
+# BentoML has set up its own logging by now, in each of its processes.
+logs.configure()
+
+# Where BentoML would have several processes gather their figures: two services that share its home share that folder,
+# and the one that starts last empties it. This one has one process, which can tell its own.
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 contract = read(ROOT)
 keeper = from_environment(contract.limits.access, contract.warehouse)
-app = create_app(contract, keeper)
-add_docs(app, SWAGGER)
-# A stalled upload gets its 408 before BentoML's timeout makes it a 504.
-guarded = BodyLimit(
-    app, contract.limits.max_body_bytes, contract.limits.timeout / 2, {BATCH: contract.limits.max_batch_bytes}
-)
+
+
+def assembled(contract: Contract) -> FastAPI:
+    """The app of a contract, with its documentation; its state is for the service to set."""
+    app = create_app(contract, keeper)
+    add_docs(app, SWAGGER)
+    return app
+
+
+app = assembled(contract)
+current = Current(app)
+guard(contract.limits.timeout / 2)  # BentoML makes uvicorn's settings itself, once this module is there
 
 
 @bentoml.service(
     name=contract.name,
     workers=1,
-    traffic={"timeout": contract.limits.timeout, "max_concurrency": contract.limits.max_concurrency},
-    # A log line and a span a request cost more than the valuation itself; the metrics count all the same.
+    # BentoML's own limits, metrics, access log and spans cost a fifth of a valuation; its refusals are of another
+    # shape, and its metrics have a line for every path that anyone asks for. Ours are in `layers`; a timeout it must
+    # have.
+    traffic={"timeout": 10 * contract.limits.timeout},
+    metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
 )
-# BentoML looks into a FastAPI app's routes to decide whether a path is its business; around BodyLimit it can't, so that
-# every path that isn't BentoML's own is answered, and refused, in one way.
-@bentoml.asgi_app(guarded, path="/")
 class ValuationService:
     """Values properties from what sold before."""
 
     def __init__(self) -> None:
-        app.state.predictor = Predictor.load(ROOT, contract)
+        app.state.predictor = load(ROOT, contract)
         app.state.warehouse = Desk(Warehouse(contract.warehouse))
+        app.state.cache = answer_cache(contract)
         app.state.log = prediction_log(contract)
+        app.state.log.answers_by(app.state.predictor)
         app.state.log.start()
+        self._follower = follower(ROOT, contract, self._take, app.state.log.reloaded)
+        if self._follower:
+            self._follower.start()
         if keeper:
             keeper.start()
+        # What is loaded by now stays: looking through all of it for garbage would hold up an answer for 0.1 s.
+        gc.collect()
+        gc.freeze()
 
-    def __is_ready__(self) -> bool:
-        """What /readyz tells; /livez stays well, since a service without its warehouse is not mended by a restart."""
-        return keeper is None or keeper.is_ready
+    async def __is_ready__(self) -> bool:
+        """What /readyz tells; /livez stays well, since a service without its warehouse is not mended by a restart.
+
+        A service without a model did not start. One that never had a warehouse values homes, which is all it is for.
+        """
+        return (keeper is None or keeper.is_ready) and not await app.state.warehouse.is_gone()
+
+    def _take(self, contract: Contract, predictor: Predictor) -> None:
+        """Has a newer model answer what comes from now on."""
+        app.state.log.answers_by(predictor)
+        current.swap(assembled(contract), predictor, contract.limits.timeout)
 
     @bentoml.on_shutdown
     def end(self) -> None:
         """Called once the last request was answered."""
+        if self._follower:
+            self._follower.stop()
         app.state.log.stop()
         if keeper:
             keeper.stop()
 
 
-# Around all of BentoML's own paths too, and before a body is read. The first one that is added is the outermost:
-# whatever guards the app can tell a request's name.
-ValuationService.add_asgi_middleware(RequestIds, fallen=failure)
-if keeper:
-    ValuationService.add_asgi_middleware(Gate, keeper=keeper, routes=Routes(app))
-else:
-    ValuationService.add_asgi_middleware(LoopbackOnly)
+# BentoML has the one that is added first outermost, and none that is around its own timeout.
+for layer, options in layers(current, Routes(app), contract.limits, keeper):
+    ValuationService.add_asgi_middleware(layer, **options)

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from homei.serve.access.scopes import needs
-from homei.serve.answers import AWAY, WRONG, ok, promised
+from homei.serve.answers import AWAY, JSON, WRONG, as_json, encoded, keepable, promised
+from homei.serve.cache.asking import published
 from homei.serve.homes import Versioned, versions
 from homei.serve.query import Name, Query, parameters, parsed
 from homei.serve.refusal import Problem, RequestError, answer, shown
@@ -63,7 +64,7 @@ class MarketTrends(Versioned):
 
 def add_trends(app: FastAPI) -> None:
     """Adds the route; it asks the Desk in `app.state.warehouse`."""
-    responses = promised(MarketTrends, ABSENT | WRONG | AWAY)
+    responses = keepable(promised(MarketTrends, ABSENT | WRONG | AWAY))
     responses[200]["content"] = {CSV: {"schema": {"type": "string"}, "example": _example()}}
 
     @app.get(TRENDS, tags=["market"], responses=responses, openapi_extra={"parameters": parameters(Trends)})
@@ -72,12 +73,11 @@ def add_trends(app: FastAPI) -> None:
         """Prices, sales, offers and their change over time."""
         try:
             asked = parsed(Trends, request.scope["query_string"])
-            told = await request.app.state.warehouse.read(_asking(asked))
+            kind = CSV if asked.format == "csv" or (asked.format is None and _wants_csv(request)) else JSON
+            question = [kind, asked.model_dump(exclude={"format"})]
+            response = encoded(*await published(request, TRENDS, question, _asking(asked, kind)), kind)
         except RequestError as refused:
             return answer(request.scope, refused)
-        if asked.format == "csv" or (asked.format is None and _wants_csv(request.headers.get("accept", ""))):
-            return Response(as_csv(told), media_type=CSV, headers={"vary": "accept"})
-        response = ok(told)
         response.headers["vary"] = "accept"
         return response
 
@@ -100,16 +100,17 @@ def _cell(text: str | None) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def _asking(asked: Trends) -> Any:
+def _asking(asked: Trends, kind: str) -> Any:
     """What answers a question, given a connection; raises RequestError where nothing is known of it."""
     market = Market(asked.location, asked.property_type, asked.months, asked.frequency)
 
-    def whole(connection: Connection, published: RowMapping) -> dict[str, Any]:
+    def whole(connection: Connection, published: RowMapping) -> bytes:
         periods = find(connection, market, published["as_of"])
         if not any(period["market_sales"] for period in periods):
             _require_known(connection, asked)
         own = {"location": asked.location, "property_type": asked.property_type, "frequency": asked.frequency}
-        return {**own, "periods": periods, **versions(published)}
+        told = {**own, "periods": periods, **versions(published)}
+        return as_csv(told).encode() if kind == CSV else as_json(told)
 
     return whole
 
@@ -121,10 +122,10 @@ def _require_known(connection: Connection, asked: Trends) -> None:
             raise RequestError(404, [Problem(column, "nothing is known of it", shown(value))])
 
 
-def _wants_csv(accept: str) -> bool:
+def _wants_csv(request: Request) -> bool:
     """Whether a client that says what it takes would rather have CSV than JSON."""
     weights = {CSV: 0.0, "application/json": 0.0}
-    for part in accept.lower().split(","):
+    for part in request.headers.get("accept", "").lower().split(","):
         kind, *options = (piece.strip() for piece in part.split(";"))
         if kind in weights:
             weights[kind] = max(weights[kind], _weight(options))

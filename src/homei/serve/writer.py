@@ -22,10 +22,13 @@ class Complaint:
         self._every = every
         self._told = -every
 
-    def tell(self, message: str, *parts: Any) -> None:
-        if time.monotonic() - self._told >= self._every:
-            self._told = time.monotonic()
-            log.error(message, *parts)
+    def tell(self, message: str, *parts: Any) -> bool:
+        """Whether it was told this time."""
+        if time.monotonic() - self._told < self._every:
+            return False
+        self._told = time.monotonic()
+        log.error(message, *parts)
+        return True
 
 
 class Writer:

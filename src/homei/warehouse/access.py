@@ -81,6 +81,15 @@ class Warehouse:
 
         self._twice(whole)
 
+    def ask(self) -> None:
+        """Asks whether it is there, whether anything is published or not; raises as `append` does where it isn't."""
+
+        def whole(engine: Engine) -> None:
+            with reading(engine) as connection:
+                connection.execute(select(publication.c.digest))
+
+        self._twice(whole)
+
     def close(self) -> None:
         """Gives all connections back; the next call makes new ones."""
         with self._lock:

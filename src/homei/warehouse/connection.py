@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from homei.config import Publish
+from homei.databases import remedy, words
 
 POSTGRESQL = "postgresql+psycopg"
 DRIVERS = dict.fromkeys(("postgres", "postgresql", POSTGRESQL), POSTGRESQL) | {"sqlite": "sqlite"}
@@ -71,7 +72,7 @@ def connect(publish: Publish, wait: int = WAIT, **pool: Any) -> Engine:
     try:
         return create_engine(url, connect_args={"connect_timeout": min(wait, 10)}, **{"pool_pre_ping": True, **pool})
     except ModuleNotFoundError as error:
-        raise WarehouseError(f"{publish.address} names PostgreSQL: pip install 'homei[postgresql]'") from error
+        raise WarehouseError(f"{publish.address} names PostgreSQL: {remedy(error)}") from error
 
 
 def shown(url: URL) -> str:
@@ -117,12 +118,10 @@ def _told(engine: Engine) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        # The driver's own words, without the statement and its parameters.
-        words = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        url = engine.url
+        url, told = engine.url, words(error)
         for secret in (url.password, *(value for value in url.query.values() if isinstance(value, str))):
-            words = words.replace(str(secret), "***") if secret else words
-        raise _kind(error)(f"{shown(url)}: {words}") from None
+            told = told.replace(str(secret), "***") if secret else told
+        raise _kind(error)(f"{shown(url)}: {told}") from None
 
 
 def _kind(error: SQLAlchemyError) -> type[WarehouseError]:

@@ -20,11 +20,12 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 # The revision of the schema that these tables are: what a service, which carries no migrations, asks a warehouse for.
-REVISION = "0006"
+REVISION = "0007"
 # The height of a strip of equal latitude, by coordinate system: half a kilometre, in degrees or metres.
 STRIPS = {"wgs84": 0.005, "plane": 500.0}
 ALL = ""  # in market_trends and property_kinds: all locations, or all types
@@ -185,8 +186,16 @@ predictions = Table(
     Column("flags", Document, nullable=False),
     *_columns(Text, "variant", "model_version", "data_version", nullable=False),
     Column("latency_ms", Double, nullable=False),
+    Column("experiment", Text),  # homei.assignment.Design.name, where the answer was part of one
     Index("ix_predictions_time", "predicted_at"),
     Index("ix_predictions_property", "property_id", "predicted_at"),
+    Index(
+        "ix_predictions_experiment",
+        "experiment",
+        "predicted_at",
+        sqlite_where=text("experiment IS NOT NULL"),
+        postgresql_where=text("experiment IS NOT NULL"),
+    ),
 )
 
 # The price that a property did sell at; a client that sends its key again changes nothing.

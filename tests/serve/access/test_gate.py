@@ -55,9 +55,11 @@ def test_probes_and_documentation_are_open_and_nothing_else_is(contract, place, 
     assert not [path for path in closed if routes.rule("GET", path).is_open]
 
 
-def test_a_path_with_a_newline_is_the_route_that_the_app_takes_it_for(place):
-    with place.session(place.token("analyst", "analytics")) as session:
-        assert session.post(f"{PRICE}%0A", json=HOME).status_code == 403
+def test_a_path_with_a_newline_is_no_route_whatever_a_pattern_would_take_it_for(place):
+    with place.session(place.token("boss", "predict")) as session:
+        assert session.post(f"{PRICE}%0A", json=HOME).status_code == 404
+    with place.session() as session:
+        assert session.post(f"{PRICE}%0A", json=HOME).status_code == 401
 
 
 def test_what_is_not_there_is_told_to_those_with_a_token_only(place):

@@ -1,18 +1,16 @@
 """The trail's writer: nothing is lost, nothing comes twice, all stays in order, whatever becomes of the warehouse."""
 
 import contextlib
-import os
 import time
 
-import postgres
 import pytest
 from sqlalchemy import func, select
 
 from homei.config import Publish
 from homei.serve.audit import chain, head, trail
-from homei.serve.audit.files import TakenError
 from homei.serve.audit.spill import Spill
 from homei.serve.audit.trail import Trail
+from homei.serve.files import TakenError
 from homei.warehouse.connection import connect, reading, writing
 from homei.warehouse.schema import migrate
 from homei.warehouse.tables import audit
@@ -197,11 +195,9 @@ def test_two_services_with_folders_of_their_own_share_one_chain(where, engine, t
     assert verdict(engine, tmp_path / "a").fault is verdict(engine, tmp_path / "b").fault is None
 
 
-def test_a_postgresql_that_is_killed_and_comes_back_gets_every_line_in_order(where, tmp_path, monkeypatch):
-    if postgres.binaries() is None and not os.environ.get("CI"):
-        pytest.skip("no PostgreSQL here: Debian's package postgresql has it")
+def test_a_postgresql_that_is_killed_and_comes_back_gets_every_line_in_order(where, tmp_path, monkeypatch, postgresql):
     folder = tmp_path / "apart"
-    with postgres.running() as server:
+    with postgresql() as server:
         monkeypatch.setenv(ADDRESS, server.url)
         engine = connect(where)
         migrate(engine)

@@ -3,7 +3,6 @@
 import concurrent.futures
 import datetime
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,6 @@ import time
 from pathlib import Path
 
 import httpx
-import postgres
 import pytest
 
 from homei.serve.predictions import log, spool
@@ -268,11 +266,9 @@ def test_a_folder_that_cant_be_written_is_named_at_once(contract, tmp_path, monk
 
 
 def test_a_postgresql_that_is_killed_under_load_and_comes_back_gets_every_answer(
-    place, app_of, serving, until, monkeypatch
+    place, app_of, serving, until, monkeypatch, postgresql
 ):
-    if postgres.binaries() is None and not os.environ.get("CI"):
-        pytest.skip("no PostgreSQL here: Debian's package postgresql has it")
-    with postgres.running() as server:
+    with postgresql() as server:
         monkeypatch.setenv(ADDRESS, server.url)
         place.migrate()
         names, slowest, stopping = [], [0.0], threading.Event()

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from homei.config import Access, Publish
+from homei.config import Publish
 from homei.serve.access import clients, keys
 from homei.serve.access.clients import Client
 from homei.serve.access.keys import Keyring, UnusableKeyError
 from homei.serve.access.throttle import LockOut, Rates
 from homei.serve.audit import head
 from homei.serve.audit.trail import Trail
+from homei.serving import Access
 from homei.warehouse.connection import WarehouseError, connect
 
 EVERY = 2.0  # seconds until a revoked client, a new one or a key that came or went is noticed

@@ -22,14 +22,21 @@ from homei.serve.access.scopes import ANYONE, SCOPES, TOKEN, needs
 from homei.serve.access.secrets import BusyError, Comparer
 
 FORM = "application/x-www-form-urlencoded"
-MOST_BYTES = 8192
+MOST_BYTES, MOST_FIELDS = 8192, 20
 FIELDS = {
     "grant_type": {"type": "string", "enum": ["client_credentials"]},
     "scope": {"type": "string", "description": f"Of {', '.join(SCOPES)}, with spaces between; all, if absent."},
     "client_id": {"type": "string"},
     "client_secret": {"type": "string", "description": "Unless both are sent by HTTP Basic."},
 }
-BODY = {"type": "object", "properties": FIELDS, "required": ["grant_type"]}
+# What else a form holds is ignored, as RFC 6749 has it, but nothing may be there twice.
+BODY = {
+    "type": "object",
+    "properties": FIELDS,
+    "required": ["grant_type"],
+    "additionalProperties": {"type": "string"},
+    "maxProperties": MOST_FIELDS,
+}
 EXAMPLE = {"grant_type": "client_credentials", "scope": "predict"}
 
 
@@ -60,7 +67,7 @@ def add_token_endpoint(app: FastAPI, keeper: Doorkeeper) -> None:
     @app.post(
         TOKEN,
         tags=["access"],
-        responses={200: {"model": Token}, 400: {"model": TokenRefusal}, 401: {"model": TokenRefusal}},
+        responses={200: {"model": Token}} | {status: {"model": TokenRefusal} for status in (400, 401, 503)},
         openapi_extra={"requestBody": {"required": True, "content": {FORM: {"schema": BODY, "example": EXAMPLE}}}},
     )
     @needs(ANYONE)
@@ -97,7 +104,7 @@ async def _form(request: Request) -> dict[str, str]:
     try:
         if len(body) > MOST_BYTES:
             raise ValueError
-        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=20, errors="strict")
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError as error:
         raise GrantError("invalid_request", "the body is too long or no form in UTF-8") from error
     form = dict(pairs)

@@ -15,7 +15,7 @@ from typing import Any
 from homei.serve.access import tokens
 from homei.serve.access.clients import Client
 from homei.serve.access.doorkeeper import Doorkeeper
-from homei.serve.access.routes import Routes, Rule
+from homei.serve.access.routes import METHODS, Routes, Rule
 from homei.serve.access.scopes import TOKEN
 from homei.serve.access.tokens import Grant, InvalidTokenError
 from homei.serve.access.turned import (
@@ -37,7 +37,6 @@ MOST_TOKENS = 10_000
 # A line each would let anyone fill the trail: the failure that locked an address has one that says so, and a service
 # that lets nobody in says why in its log.
 UNRECORDED = ("locked", "unable")
-METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 @dataclass(slots=True)

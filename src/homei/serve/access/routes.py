@@ -14,6 +14,7 @@ OPEN = frozenset({"/", "/docs", "/openapi.json", "/livez", "/readyz", "/healthz"
 OPEN_BELOW = "/docs-assets/"
 # BentoML's own: how much is asked and by what routes is the operator's business.
 METRICS = "/metrics"
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Rule:
     is_open: bool = False
 
 
-OPENED = Rule("", is_open=True)
+OPENED = {path: Rule(path, is_open=True) for path in (*OPEN, OPEN_BELOW)}
 # Any token: whoever has one is told that there is nothing, and whoever hasn't learns not even that.
 UNKNOWN = Rule("unknown")
 
@@ -48,8 +49,10 @@ class Routes:
         """The rule of one request. Patterns are the app's own, lest a path mean another thing here than there."""
         if found := self._plain.get((method, path)):
             return found
-        if path in OPEN or path.startswith(OPEN_BELOW):
-            return OPENED
+        if path in OPEN:
+            return OPENED[path]
+        if path.startswith(OPEN_BELOW):
+            return OPENED[OPEN_BELOW]
         for pattern, rules, otherwise in self._patterns:
             if pattern.match(path):
                 return rules.get(method, otherwise)

@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from homei.serve.access.turned import LOCKED, TURNED_AWAY
+from homei.serve.answers import refusals
+
 SCOPES = {
     "predict": "Ask for valuations.",
     "analytics": "Search properties and read the market's figures.",
@@ -60,6 +63,9 @@ def describe_security(app: FastAPI) -> None:
             for method in route.methods:
                 described = schema["paths"][route.path_format][method.lower()]
                 described["security"] = [] if scope == ANYONE else [{SCHEME: [scope]}]
+                for status, told in refusals(LOCKED if scope == ANYONE else TURNED_AWAY).items():
+                    known = described["responses"].setdefault(status, told)
+                    known["content"] = told["content"] | known["content"]
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -6,7 +6,7 @@ import ipaddress
 import math
 from collections import OrderedDict
 
-from homei.config import Access
+from homei.serving import Access
 
 BURST_SECONDS = 2  # a client that was quiet may ask for as much at once
 MOST_ADDRESSES = 10_000

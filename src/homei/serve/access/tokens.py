@@ -9,8 +9,8 @@ from typing import Any
 
 import jwt
 
-from homei.config import Access
 from homei.serve.access.keys import Key, Keyring
+from homei.serving import Access
 
 TYPE = "at+jwt"
 CLAIMS = ["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "scope"]

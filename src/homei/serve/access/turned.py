@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homei.serve.answers import BODY
 from homei.serve.refusal import Problem, RequestError
 
 REALM = 'Bearer realm="homei"'
@@ -11,6 +12,20 @@ SAID = {
     "wrong_audience": "the token is for another audience",
     "wrong_issuer": "the token is another issuer's",
     "revoked": "the client was revoked",
+}
+# Why requests are turned away, as OpenAPI tells it: at the token endpoint, and wherever a token is needed.
+LOCKED = {
+    408: BODY[408],
+    413: BODY[413],
+    429: "Too many failures came from this address; `Retry-After` says when to come back.",
+    503: "Nobody can be let in for now, or too many ask at once; `Retry-After` says when to come back.",
+}
+TURNED_AWAY = {
+    400: "The header `Authorization` is there more than once.",
+    401: "There is no token, or none that is good for anything: `WWW-Authenticate` tells which.",
+    403: "The token has not the scope that this needs.",
+    429: "More requests than this client's rate allows, or too many failures; `Retry-After` says when to come back.",
+    503: LOCKED[503],
 }
 
 

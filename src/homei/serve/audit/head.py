@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from homei.serve.audit.chain import Head, Line, append, holds
-from homei.serve.audit.files import locked, replace
+from homei.serve.files import locked, replace
 from homei.warehouse.connection import writing
 
 FOLDER = "HOMEI_AUDIT"  # the environment variable that names where head and spill are kept

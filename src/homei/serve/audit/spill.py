@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from homei.serve.audit.chain import ROWS, Line, append, last, line
-from homei.serve.audit.files import extend
+from homei.serve.files import extend
 from homei.warehouse.tables import audit
 
 FILE = "spill.jsonl"

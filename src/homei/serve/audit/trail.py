@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import Engine
 
 from homei.serve.audit.chain import Line, append, line
-from homei.serve.audit.files import TakenError, locked
 from homei.serve.audit.head import FOLDER, is_intact, keep
 from homei.serve.audit.spill import Spill
+from homei.serve.files import TakenError, locked
 from homei.serve.writer import Writer
 from homei.warehouse.connection import WarehouseError, limit_waiting, writing
 

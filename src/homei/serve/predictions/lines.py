@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
+from homei.assignment import Design
+
 UNFIT = b"\\u0000"  # which PostgreSQL can't hold in a text
 REPLACED = "\ufffd".encode()
 
@@ -46,11 +48,15 @@ def entry(
     return Entry(at, new_name(at), alone, rows, answers, passed, request_id or None, client)
 
 
-def lines(given: Entry, variant: str) -> Iterator[bytes]:
-    """A line for each answer, in order; in a batch each has its number behind the name."""
+def lines(given: Entry, variant: str, design: Design | None = None) -> Iterator[bytes]:
+    """A line for each answer, in order; in a batch each has its number behind the name.
+
+    In an experiment the answer's own variant counts, and the experiment is named where the answer is part of it.
+    """
     at = datetime.datetime.fromtimestamp(given.at, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     for number, (row, answer) in enumerate(zip(given.rows, given.answers, strict=True)):
         interval = answer["interval"]
+        is_part = design is not None and design.unit_of(row, given.client) is not None
         line = to_json(
             {
                 "prediction_id": given.name if given.alone else f"{given.name}.{number}",
@@ -65,10 +71,11 @@ def lines(given: Entry, variant: str) -> Iterator[bytes]:
                 "level": interval["level"],
                 "confidence": answer["confidence"],
                 "flags": answer["flags"],
-                "variant": variant,
+                "variant": answer.get("variant", variant),
                 "model_version": answer["model_version"],
                 "data_version": answer["data_version"],
                 "latency_ms": given.milliseconds,
+                "experiment": design.name if design and is_part else None,
             }
         )
         yield _without_nul(line) if UNFIT in line else line

@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from homei.assignment import Design
 from homei.serve.access.gate import client_of
 from homei.serve.contract import Contract
+from homei.serve.experiment import Models, design_from_environment
 from homei.serve.predictions.lines import Entry, entry, lines
 from homei.serve.predictions.metrics import Metrics
 from homei.serve.predictions.shipper import RETRY, Shipper
@@ -49,8 +51,9 @@ class PredictionLog:
         pause: float = PAUSE,
         retry: float = RETRY,
         most: int = MOST_WAITING,
+        design: Design | None = None,
     ) -> None:
-        self._variant, self._metrics = variant, metrics
+        self._variant, self._metrics, self._design = variant, metrics, design
         self._writer = Writer("predictions", self._write, pause, most)
         self._spool: Spool | None = None
         self._shipper: Shipper | None = None
@@ -99,12 +102,21 @@ class PredictionLog:
         """Counts a request that got no valuation."""
         self._metrics.refused(status)
 
+    def reloaded(self, outcome: str) -> None:
+        """Counts what came of a newer model."""
+        self._metrics.reloaded(outcome)
+
+    def answers_by(self, models: Models) -> None:
+        """Has the metrics name the models that answer from now on."""
+        for variant, model_version, data_version in models.versions():
+            self._metrics.model(variant or self._variant, model_version, data_version)
+
     def _write(self, taken: Sequence[Entry]) -> None:
         if not taken:
             return
         count = sum(len(given.rows) for given in taken)
         if self._spool and self.keeps:
-            told = (line.decode() + "\n" for given in taken for line in lines(given, self._variant))
+            told = (line.decode() + "\n" for given in taken for line in lines(given, self._variant, self._design))
             self._spool.add("".join(told))
             self._metrics.lines("spooled", count)
         else:
@@ -127,6 +139,6 @@ def from_environment(contract: Contract) -> PredictionLog:
         return PredictionLog(variant, metrics)
     warehouse = Warehouse(contract.warehouse, connections=1, seconds=SECONDS)
     try:
-        return PredictionLog(variant, metrics, Path(folder), warehouse)
+        return PredictionLog(variant, metrics, Path(folder), warehouse, design=design_from_environment())
     except OSError as error:
         raise FolderError(f"{FOLDER} names {folder}, where nothing can be written: {error.strerror}") from error

@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from homei.serve.audit.files import TakenError, extend, locked
+from homei.serve.files import TakenError, extend, locked
 
 CURRENT = "current"
 SUFFIX = ".jsonl"
