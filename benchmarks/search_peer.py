@@ -48,7 +48,7 @@ AWAY = (
 
 ours = FastAPI()
 ours.router.route_class = DirectRoute
-ours.state.warehouse = Desk(Warehouse(Publish(address=ADDRESS, file="")))
+ours.state.warehouse, ours.state.cache = Desk(Warehouse(Publish(address=ADDRESS, file=""))), None
 add_properties(ours, SimpleNamespace(place=GROUND))  # type: ignore[arg-type]
 add_trends(ours)
 
