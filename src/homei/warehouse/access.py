@@ -28,6 +28,7 @@ from homei.warehouse.tables import REVISION, publication
 Answer = TypeVar("Answer")
 
 STEPS = 50_000  # of SQLite's machine, between two looks at the clock: about a millisecond
+PREPARED_AFTER, MOST_PREPARED = 2, 500  # uses of a statement, and statements of a connection in PostgreSQL
 CACHE, MAPPED = 32 << 10, 1 << 30  # KiB a connection, and bytes of the file that all share
 
 
@@ -130,10 +131,13 @@ class Warehouse:
         return engine
 
 
+_REVISION = select(column("version_num")).select_from(table("alembic_version")).scalar_subquery()
+_PUBLISHED = select(publication, _REVISION.label("revision"))
+
+
 def published(connection: Connection) -> RowMapping:
     """The row of `publication`; raises UnavailableError where nothing is published, or by another revision."""
-    revision = select(column("version_num")).select_from(table("alembic_version")).scalar_subquery()
-    found = connection.execute(select(publication, revision.label("revision"))).mappings().one_or_none()
+    found = connection.execute(_PUBLISHED).mappings().one_or_none()
     if found is None:
         raise UnavailableError(f"{shown(connection.engine.url)} holds no publication yet")
     if found["revision"] != REVISION:
@@ -146,11 +150,12 @@ def published(connection: Connection) -> RowMapping:
 def _limit_postgresql(engine: Engine, seconds: float) -> None:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
+        connection.prepare_threshold, connection.prepared_max = PREPARED_AFTER, MOST_PREPARED
         with connection.cursor() as cursor:
             cursor.execute(f"SET statement_timeout = {int(1000 * seconds)}")
             cursor.execute(f"SET lock_timeout = {int(1000 * seconds)}")
-            # A plan made for any value is far off where one location has half of the homes.
-            cursor.execute("SET plan_cache_mode = force_custom_plan")
+            # A search is made so that one plan is good for all its values: to plan it costs more than to run it.
+            cursor.execute("SET plan_cache_mode = force_generic_plan")
             # What is searched lies in memory: what an index finds is read for little.
             cursor.execute("SET random_page_cost = 1.1")
             # Both are for questions that take seconds: here they cost more than the whole answer.

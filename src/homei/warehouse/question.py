@@ -82,23 +82,23 @@ class Question:
     def conditions(self, way: str, kinds: str | None = None) -> list[str]:
         """The filters as SQL, for an index entered that way; `kinds` is the condition on kinds, else on all of them."""
         entered = ENTERED[way]
-        found = {f"home.{RANGES.get(self.order)} IS NOT NULL": way == self.order} if self.order != DISTANCE else {}
-        f = self.filters
+        f, found = self.filters, self._places(way)
         if f.location is not None:
             found["home.location = :location"] = "location" in entered
-        if "kind" in entered or f.property_type is not None or self._rooms():
-            found[kinds or self._among("home.kind", "kinds")] = "kind" in entered
         for name, column in RANGES.items():
             if name == "bedrooms" and self._all_have_the_rooms():
                 continue
             for end, sign in (("min", ">="), ("max", "<=")):
                 if getattr(f, f"{name}_{end}") is not None:
                     found[f"home.{column} {sign} :{name}_{end}"] = name in entered
-        found |= self._places(way)
+        if self.order != DISTANCE:
+            found[f"{self.by} IS NOT NULL"] = self.order in entered
         for number in range(len(self.sought.words) if self.sought else 0):
-            place = "instr" if self.sqlite else "strpos"
-            found[f"{place}(home.words, :word_{number}) > 0"] = False
-        return [sql if plain else f"({sql}) IS TRUE" for sql, plain in found.items()]
+            found[f"{'instr' if self.sqlite else 'strpos'}(home.words, :word_{number}) > 0"] = False
+        if "kind" in entered or f.property_type is not None or self._rooms():
+            found[kinds or self._among("home.kind", "kinds")] = "kind" in entered
+        others = " AND ".join(sql for sql, enters in found.items() if not enters)
+        return [sql for sql, enters in found.items() if enters] + ([f"({others}) IS TRUE"] if others else [])
 
     def _rooms(self) -> bool:
         return self.filters.bedrooms_min is not None or self.filters.bedrooms_max is not None

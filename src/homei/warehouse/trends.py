@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, Select, bindparam, exists, select
 
 from homei.warehouse.tables import ALL, market_trends
 
@@ -56,14 +56,24 @@ def _known(
     connection: Connection, market: Market, first: datetime.date, last: datetime.date
 ) -> dict[int, dict[str, Any]]:
     """The published periods by the number of their first month."""
+    asked = {
+        "frequency": market.frequency,
+        "location": ALL if market.location is None else market.location,
+        "property_type": ALL if market.property_type is None else market.property_type,
+        "first": first,
+        "last": last,
+    }
+    return {_number(row["period"]): dict(row) for row in connection.execute(_PERIODS, asked).mappings()}
+
+
+def _periods() -> Select:
     c = market_trends.c
-    query = select(c.period, *(c[name] for name in TOLD)).where(
-        c.frequency == market.frequency,
-        c.location == (ALL if market.location is None else market.location),
-        c.property_type == (ALL if market.property_type is None else market.property_type),
-        c.period.between(first, last),
-    )
-    return {_number(row["period"]): dict(row) for row in connection.execute(query).mappings()}
+    keys = (c[name] == bindparam(name) for name in ("frequency", "location", "property_type"))
+    told = select(c.period, *(c[name] for name in TOLD))
+    return told.where(*keys, c.period.between(bindparam("first"), bindparam("last")))
+
+
+_PERIODS = _periods()  # put together once: that takes longer than the answer
 
 
 def _told(known: dict[int, dict[str, Any]], number: int, step: int) -> dict[str, Any]:

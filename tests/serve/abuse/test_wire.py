@@ -242,9 +242,10 @@ def test_clients_that_break_off_leave_nothing_behind(bento_url):
 
 
 def in_progress(url):
+    """Requests beside the one that asks."""
     lines = httpx.get(f"{url}/metrics").text.split("\n")
-    (told,) = [line for line in lines if line.startswith("homei_requests_in_flight ")]
-    return float(told.split()[-1]) - 1  # that of the figures themselves
+    [running] = [float(line.split()[-1]) for line in lines if line.startswith("homei_requests_in_flight ")]
+    return running - 1
 
 
 def test_half_a_request_and_a_closed_side_get_no_valuation(bento_url):
@@ -280,7 +281,7 @@ def test_figures_are_kept_under_few_names_whatever_is_asked_for(bento_url):
             client.get(f"/api/v1/nothing-{number}")
             client.get(f"/docs-assets/nothing-{number}")
         told = client.get("/metrics").text
-    names = set(re.findall(r'route="([^"]*)"', told))
+    names = set(re.findall(r'\broute="([^"]*)"', told))
     assert {PRICE, "/api/v1/properties/{property_id}", "unknown", "/docs-assets/", "/readyz"} <= names
     assert not [name for name in names if "home-" in name or "nothing-" in name] and len(names) < 20
 
