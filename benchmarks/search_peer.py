@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,7 +48,7 @@ AWAY = (
 
 ours = FastAPI()
 ours.router.route_class = DirectRoute
-ours.state.warehouse = Desk(Warehouse(Publish(address=ADDRESS, file="")))
+ours.state.warehouse, ours.state.cache = Desk(Warehouse(Publish(address=ADDRESS, file=""))), None
 add_properties(ours, SimpleNamespace(place=GROUND))  # type: ignore[arg-type]
 add_trends(ours)
 
@@ -61,6 +62,7 @@ plain = FastAPI()
 own = threading.local()
 
 
+@plain.exception_handler(sqlite3.OperationalError)
 @plain.exception_handler(psycopg.errors.QueryCanceled)
 async def slow(_: Request, __: Exception) -> Response:
     return Response(status_code=503)
@@ -73,6 +75,8 @@ def rows(sql: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         if not hasattr(own, "connection"):
             own.connection = sqlite3.connect(address.removeprefix("sqlite:///"))
             own.connection.row_factory = sqlite3.Row
+            own.connection.set_progress_handler(lambda: time.monotonic() > own.end, 50_000)
+        own.end = time.monotonic() + SECONDS
         return [dict(row) for row in own.connection.execute(sql, values)]
     if not hasattr(own, "connection"):
         url = address.replace("+psycopg", "")

@@ -1,4 +1,4 @@
-"""A million properties, each sold once, into PostgreSQL and SQLite, beside plain peers; then searches among them.
+"""A million properties, each sold once, into PostgreSQL and SQLite, beside plain peers.
 
     python -m benchmarks.warehouse
 
@@ -21,23 +21,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from sqlalchemy import Column, Engine, MetaData, Table, Text, select, text
+from sqlalchemy import Column, Engine, MetaData, Table
 
 from homei import lake
 from homei.config import Intervals, Publish
 from homei.features.columns import MARKET_LEVEL, month_of
 from homei.params import pick
 from homei.warehouse import merge, publish
-from homei.warehouse.connection import connect, reading, writing
+from homei.warehouse.connection import connect, writing
 from homei.warehouse.contents import arranged, properties
 from homei.warehouse.tables import property_analytics
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "sources"))
 import postgres
 
-HOMES, SEARCHES, PAGE = 1_000_000, 200, 50
+HOMES = 1_000_000
 MOST_SECONDS = {"PostgreSQL": 60.0, "SQLite": 40.0}
-MOST_MS = {"PostgreSQL": 20.0, "SQLite": 40.0}
 ADDRESS = "HOMEI_BENCHMARK_WAREHOUSE"
 INTERVALS = Intervals(level=0.9, folds=4)
 AS_OF = datetime.date(2025, 12, 31)
@@ -73,10 +72,6 @@ def measure(name: str, source, settings: Publish) -> None:
     anew = seconds(lambda: publish.run(source, INTERVALS, settings))
     checked = seconds(lambda: publish.check(settings))
     print(f"  nothing new {again:.1f} s; all values new {anew:.1f} s; --check {checked:.1f} s")
-    for title, taken in searched(engine).items():
-        tail = float(np.quantile(taken, 0.95))
-        verdict = f"{'meets' if tail <= MOST_MS[name] else 'MISSES'} <= {MOST_MS[name]:g} ms"
-        print(f"  {title}: median {np.median(taken):.1f} ms, p95 {tail:.1f} ms: {verdict}")
     engine.dispose()
 
 
@@ -99,62 +94,6 @@ def _to_sql(engine: Engine, rows: pa.Table) -> None:
     with writing(engine) as connection:
         frame.to_sql("plain", connection, index=False, chunksize=10_000)
         connection.exec_driver_sql("DROP TABLE plain")
-
-
-def searched(engine: Engine) -> dict[str, list[float]]:
-    """Milliseconds of SEARCHES searches of each kind: a page of PAGE, anywhere in the order."""
-    random = np.random.default_rng(20260101)
-    home = property_analytics.c
-    columns = [home.property_id, home.address, home.price, home.valued_price, home.valued_low, home.valued_high]
-    kinds = {
-        "location, type and price, by price": lambda: (
-            [home.location == place(random), home.property_type == "flat", home.price > random.uniform(1e5, 4e5)],
-            home.price,
-        ),
-        "price alone, by price": lambda: ([home.price > random.uniform(1e5, 1e6)], home.price),
-        "area and bedrooms, by area": lambda: (
-            [home.square_meters > random.uniform(40, 150), home.bedrooms >= 3], home.square_meters,
-        ),
-        "a box of a kilometre, by price": lambda: (box(random), home.price),
-        "two words of an address, by price": lambda: ([words(engine, random)], home.price),
-    }  # fmt: skip
-    taken: dict[str, list[float]] = {title: [] for title in kinds}
-    with reading(engine) as connection:
-        for _ in range(SEARCHES):
-            for title, kind in kinds.items():
-                conditions, order = kind()
-                query = select(*columns).where(*conditions).order_by(order, home.property_id).limit(PAGE)
-                taken[title].append(1_000 * seconds(lambda query=query: connection.execute(query).all()))
-    return taken
-
-
-def place(random: np.random.Generator) -> str:
-    return f"district {random.integers(40)}"
-
-
-def box(random: np.random.Generator) -> list:
-    south, west = random.uniform(44.85, 45.15), random.uniform(-30.15, -29.85)
-    home = property_analytics.c
-    strips = range(int(np.floor(south / 0.005)), int(np.floor((south + 0.009) / 0.005)) + 1)
-    return [
-        home.strip.in_(list(strips)),
-        home.longitude.between(west, west + 0.0127),
-        home.latitude.between(south, south + 0.009),
-    ]
-
-
-def words(engine: Engine, random: np.random.Generator):
-    street, number = random.integers(5_000), random.integers(1, 90)
-    home = property_analytics.c
-    if engine.dialect.name == "sqlite":
-        sought, condition = f'"street{street}"* "{number}"*', "property_words MATCH :sought"
-    else:
-        sought, condition = (
-            f"street{street}:* & {number}:*",
-            "to_tsvector('simple', address) @@ to_tsquery('simple', :sought)",
-        )
-    found = text(f"SELECT property_id FROM property_words WHERE {condition}").bindparams(sought=sought)
-    return home.property_id.in_(found.columns(Column("property_id", Text)).scalar_subquery())
 
 
 def simulate(homes: int) -> None:

@@ -23,6 +23,8 @@ MOST_COUNTED = 1_000
 FETCHED = 5.0  # a row of the table
 BRANCH = 50.0  # a kind that is merged with others
 STATEMENT = 2_000.0
+BEGUN = 1.5  # a home with one of the words that begin so
+HAVE_PLACES = ("place", "price")  # the indexes that have coordinates
 EVERY = 1 << 40
 
 
@@ -84,7 +86,8 @@ def _counted(
         walk = _walking(question, _along(question), most, matching)
     # Until enough are counted, in whatever order they come; then their page, if there are more.
     again = 0.0 if matching < most / 2 else _looking_again(question, falling, limit, max(matching, most))
-    some = min(all_, most * all_ / matching) + (again + STATEMENT if again else 0.0)
+    entering = _entering(question, way)
+    some = entering + min(all_, most * (all_ - entering) / matching) + (again + STATEMENT if again else 0.0)
     if walk <= min(all_, some):
         asked = walked_page(question, _along(question), falling, limit, None, most)
     else:
@@ -148,7 +151,16 @@ def _way(question: Question) -> str:
 
 def _looking(question: Question, way: str) -> float:
     """What it costs to look at all homes that an index is entered for."""
-    return _homes(question, way) * (FETCHED if way == "words" or _is_fetched(question, way) else 1.0)
+    fetched = way == "words" or _is_fetched(question, way)
+    return _entering(question, way) + _homes(question, way) * (FETCHED if fetched else 1.0)
+
+
+def _entering(question: Question, way: str) -> float:
+    """What it costs before the first home is looked at."""
+    if way != "words" or question.sought is None:
+        return 0.0
+    begun = any(is_beginning for _, is_beginning in words.rarest(question.sought))
+    return BEGUN * question.sought.homes[-1] if begun else 0.0
 
 
 def _walking(question: Question, along: str, rows: int, matching: float) -> float:
@@ -162,7 +174,7 @@ def _walking(question: Question, along: str, rows: int, matching: float) -> floa
 
 def _is_fetched(question: Question, way: str) -> bool:
     """Whether conditions need more of a home than the index has."""
-    return question.sought is not None or (question.box is not None and way != "place")
+    return question.sought is not None or (question.box is not None and way not in HAVE_PLACES)
 
 
 def _homes(question: Question, way: str) -> float:

@@ -80,7 +80,10 @@ property_analytics = Table(
     Column("features", Document, nullable=False),
     # What is searched by, and in what order: the key comes next, so that a page begins where another ended; then what
     # else is asked for, so that a search reads the index alone.
-    Index("ix_property_kind_price", "kind", "price", "property_id", "square_meters", "year_built", "location"),
+    Index(
+        "ix_property_kind_price",
+        *("kind", "price", "property_id", "square_meters", "year_built", "location", "latitude", "longitude"),
+    ),
     Index("ix_property_kind_area", "kind", "square_meters", "property_id", "price", "year_built", "location"),
     Index("ix_property_kind_year", "kind", "year_built", "property_id", "price", "square_meters", "location"),
     Index("ix_property_location", "location", "kind", "price", "property_id", "square_meters", "year_built"),

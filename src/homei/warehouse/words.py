@@ -92,11 +92,14 @@ def _homes_with(whole: int) -> TextClause:
 
 
 def rarest(sought: Sought) -> list[tuple[str, bool]]:
-    """The word that the fewest homes have, with those that are not much more common; the last one is a beginning."""
-    most = COMMON * max(1, min(sought.homes))
-    last = len(sought.words) - 1
+    """The word that the fewest homes have, with whole ones that are not much more common; the last is a beginning.
+
+    All words that begin so have to be put together, so that a beginning is only looked up where it is the rarest.
+    """
+    least, last = min(sought.homes), len(sought.words) - 1
     told = list(zip(sought.words, sought.homes, strict=True))
-    return [(word, number == last) for number, (word, homes) in enumerate(told) if homes <= most]
+    most = [COMMON * max(1, least)] * last + [least]
+    return [(word, number == last) for number, (word, homes) in enumerate(told) if homes <= most[number]]
 
 
 def query(dialect: str, sought: Sequence[tuple[str, bool]]) -> str:

@@ -17,7 +17,9 @@ OLD = {
     "ix_property_place": ["strip", "longitude"],
 }
 NEW = {
-    "ix_property_kind_price": ["kind", "price", "property_id", "square_meters", "year_built", "location"],
+    "ix_property_kind_price": [
+        "kind", "price", "property_id", "square_meters", "year_built", "location", "latitude", "longitude",
+    ],
     "ix_property_kind_area": ["kind", "square_meters", "property_id", "price", "year_built", "location"],
     "ix_property_kind_year": ["kind", "year_built", "property_id", "price", "square_meters", "location"],
     "ix_property_location": ["location", "kind", "price", "property_id", "square_meters", "year_built"],
