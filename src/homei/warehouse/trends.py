@@ -63,7 +63,7 @@ def _known(
         "first": first,
         "last": last,
     }
-    return {_number(row["period"]): dict(row) for row in connection.execute(_PERIODS, asked).mappings()}
+    return {_number(row["period"]): dict(row) for row in connection.execute(_PERIODS, asked).mappings().all()}
 
 
 def _periods() -> Select:

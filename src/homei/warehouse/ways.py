@@ -79,7 +79,7 @@ def walked_page(
 
 def rows_of(connection: Connection, asked: tuple[str, dict[str, Any]]) -> list[RowMapping]:
     """What the database answers."""
-    return list(connection.execute(_statement(asked[0]), asked[1]).mappings())
+    return list(connection.execute(_statement(asked[0]), asked[1]).mappings().all())
 
 
 @functools.lru_cache(maxsize=1_000)
