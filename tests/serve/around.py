@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 
 import uvicorn
-from fastapi import FastAPI
 from newcomer import free_port
 from prometheus_client import CollectorRegistry
 
@@ -42,13 +41,6 @@ def surrounded(app, limits, keeper=None):
     for layer, options in reversed(layers(Direct(app), Routes(app), limits, keeper, lambda: meter)):
         inner = layer(inner, **options)
     return inner
-
-
-def inmost(app) -> FastAPI:
-    """What is within the layers."""
-    while not isinstance(app, FastAPI):
-        app = app.app
-    return app
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ guard(contract.limits.timeout / 2)  # BentoML makes uvicorn's settings itself, o
 @bentoml.service(
     name=contract.name,
     workers=1,
-    # BentoML's own limits, metrics, access log and spans cost a fifth of a valuation; its refusals are of another
+    # BentoML's own limits, metrics, access log and spans cost a seventh of a valuation; its refusals are of another
     # shape, and its metrics have a line for every path that anyone asks for. Ours are in `layers`; a timeout it must
     # have.
     traffic={"timeout": 10 * contract.limits.timeout},
