@@ -3,6 +3,9 @@ import time
 from urllib.parse import urlsplit
 
 import httpx
+from starlette.responses import Response
+
+from homei.serve.limits import BodyLimit
 
 PRICE = "/api/v1/predict/price"
 JSON = {"content-type": "application/json"}
@@ -48,6 +51,24 @@ def test_a_body_that_stalls_is_given_up_in_time(server):
         started = time.monotonic()
         assert connection.recv(100).startswith(b"HTTP/1.1 408")
         assert 1 < time.monotonic() - started < 4
+
+
+def test_all_bodies_that_arrive_have_a_limit_and_leave_their_room_behind(serving):
+    async def length(scope, receive, send):
+        message = await receive()
+        response = Response(str(len(message["body"])))
+        await response(scope, receive, send)
+
+    with serving(BodyLimit(length, most=1000, seconds=5, arriving=1500)) as url, connect(url) as slow:
+        slow.sendall(b"Content-Length: 1000\r\n\r\n" + b" " * 999)
+        while httpx.post(url, content=b" " * 600).status_code == 200:
+            time.sleep(0.02)
+        refused = httpx.post(url, content=b" " * 600)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert httpx.post(url, content=b" " * 400).text == "400"
+        slow.sendall(b" ")
+        assert b"1000" in slow.recv(1000)
+        assert [httpx.post(url, content=b" " * 1000).text for _ in range(3)] == ["1000"] * 3
 
 
 def test_a_client_that_goes_away_leaves_the_service_well(server):

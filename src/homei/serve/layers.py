@@ -38,14 +38,14 @@ def layers(
     """Classes of ASGI apps and their options; each is around the next, the last one around BentoML's own app.
 
     A request has its name before anything can refuse it, and a place among those that are answered only once it may
-    pass. A stalled upload gets its 408 before it is the answer that is late.
+    pass and is there as a whole: who sends slowly takes nobody's.
     """
     entry = (Gate, {"keeper": keeper, "routes": routes}) if keeper else (LoopbackOnly, {})
+    answering = Traffic(app, limits.max_concurrency, limits.timeout)
     sizes = {"most": limits.max_body_bytes, "larger": {BATCH: limits.max_batch_bytes}}
     return [
         (RequestIds, {"fallen": failure}),
         (Watch, {"routes": routes, "meter": meter, "logged": logged()}),
         entry,
-        (Traffic, {"most": limits.max_concurrency, "seconds": limits.timeout}),
-        (Ours, {"ours": BodyLimit(app, seconds=limits.timeout / 2, **sizes)}),
+        (Ours, {"ours": BodyLimit(answering, seconds=limits.timeout / 2, **sizes)}),
     ]

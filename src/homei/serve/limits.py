@@ -11,19 +11,31 @@ from homei.serve.request_ids import App, Message, Receive, Send
 # A client that is still sending can't read its refusal; up to this many times the limit is read and dropped first.
 PATIENCE = 8
 CLOSING = {"connection": "close"}
+BUSY = {"retry-after": "1", **CLOSING}
+# Of all bodies that are arriving, together. By bytes, not by number: a crowd that sends slowly keeps nobody out.
+MOST_ARRIVING = 256 << 20
 
 
 class BodyLimit:
     """An ASGI app around `app` that answers 413 to a body of more than `most` bytes and 408 to one that stalls.
 
-    A path in `larger` has a limit of its own. It holds no more of a body than that, and hands it on in one piece.
+    A path in `larger` has a limit of its own. It holds no more of a body than that, and hands it on in one piece. Where
+    all that are arriving would be more than `arriving` bytes, the next piece's request is answered with 503.
     """
 
-    def __init__(self, app: App, most: int, seconds: float, larger: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        most: int,
+        seconds: float,
+        larger: Mapping[str, int] | None = None,
+        arriving: int = MOST_ARRIVING,
+    ) -> None:
         self.app = app
         self.most = most
         self.larger = larger or {}
         self.seconds = seconds
+        self._room = arriving
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
@@ -47,21 +59,28 @@ class BodyLimit:
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared[:20]) > most and b"expect" in headers:
             raise too_large  # it asks before it sends
-        chunks, size, more = [], 0, True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            chunk, more = message.get("body", b""), message.get("more_body", False)
-            size += len(chunk)
-            if size <= most:
+        chunks, size, held, more = [], 0, 0, True
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                chunk, more = message.get("body", b""), message.get("more_body", False)
+                size += len(chunk)
+                if size > most:
+                    chunks.clear()
+                    more = more and size <= PATIENCE * most
+                    continue
+                if len(chunk) > self._room:
+                    raise RequestError(503, [Problem("body", "too many others are arriving now")], BUSY)
                 chunks.append(chunk)
-            else:
-                chunks.clear()
-                more = more and size <= PATIENCE * most
-        if size > most:
-            raise too_large
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                held += len(chunk)
+                self._room -= len(chunk)
+            if size > most:
+                raise too_large
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        finally:
+            self._room += held
 
 
 def _handing_on(body: bytes, receive: Receive) -> Receive:

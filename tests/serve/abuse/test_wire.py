@@ -248,6 +248,20 @@ def in_progress(url):
     return running - 1
 
 
+def test_a_crowd_that_sends_slowly_takes_nobodys_place(bento_url):
+    whole = request(PRICE, json.dumps(HOME).encode())
+    crowd = [opened(bento_url) for _ in range(100)]  # of whom 64 could be answered at a time
+    try:
+        for connection in crowd:
+            connection.sendall(whole[:-1])
+        while in_progress(bento_url) < len(crowd):
+            time.sleep(0.05)
+        assert httpx.post(bento_url + PRICE, json=HOME).status_code == 200
+    finally:
+        for connection in crowd:
+            connection.close()
+
+
 def test_half_a_request_and_a_closed_side_get_no_valuation(bento_url):
     whole = request(PRICE, json.dumps(HOME).encode())
     assert all(answer.status >= 400 for answer in exchange(bento_url, whole[:-10], half_closed=True))
