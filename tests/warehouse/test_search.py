@@ -251,6 +251,16 @@ def test_words_of_addresses_are_parted_as_those_of_a_search(addresses):
     assert found.to_pylist() == [f" {words} " if words else None for words in said]
 
 
+def test_a_box_keeps_to_its_sides_within_a_strip(warehouse):
+    place, latitudes = PLACES["plane"], [-1.0, 0.0, 499.9, 1200.0]
+    homes = [{"property_id": f"p{at}", "price": 1.0, "place": (at, 0.0), "address": None} for at in latitudes]
+    published(warehouse, place, homes)
+    box = Filters(south=0.0, north=0.0, west=0.0, east=1.0)
+    with reading(warehouse) as connection:
+        page = find(connection, box, place, "price", False, 10, None)
+    assert [home["property_id"] for home in page.homes] == ["p0.0"]
+
+
 def test_more_homes_than_are_counted_are_told_as_more(warehouse, monkeypatch):
     monkeypatch.setattr("homei.warehouse.search.MOST_COUNTED", 3)
     homes = [{"property_id": f"p{n}", "price": 1.0, "place": None, "address": None} for n in range(9)]
