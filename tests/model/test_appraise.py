@@ -10,12 +10,13 @@ import pytest
 from homei.features.columns import month_of
 from homei.model.appraise import VALUED, appraised, with_extras
 from homei.model.scope import Scope
+from homei.serve.contract import Contract
 from homei.serve.predictor import Predictor
 from homei.serve.refusal import RequestError
 
 TOMORROW = datetime.date(2022, 1, 1)
-VERSIONS = {"currency": "EUR", "model_version": "m1", "data_version": "d1", "as_of": TOMORROW}
-CONTRACT = SimpleNamespace(level=0.9, numeric=["lot"], categorical=[], default_date=TOMORROW, **VERSIONS)
+VERSIONS = {"currency": "EUR", "model_version": "m1", "data_version": "d1", "as_of": datetime.date(2021, 12, 31)}
+CONTRACT = Contract.model_construct(level=0.9, numeric=["lot"], categorical=[], **VERSIONS)
 
 
 class Market:
