@@ -56,18 +56,23 @@ def towns(draw):
 
 @strategies.composite
 def questions(draw, place):
-    """Filters with an order; each condition is there one time in four."""
+    """Filters with an order; few conditions at once, so that homes are left for several pages."""
     latitudes, longitudes = map(strategies.sampled_from, places[place.system])
-    rarely = lambda values: draw(strategies.one_of(*[strategies.none()] * 3, values))  # noqa: E731
-    told = {"location": rarely(names), "property_type": rarely(strategies.sampled_from(["flat", "house", "barn"]))}
-    for name in ("price", "area", "bedrooms"):
-        told |= {f"{name}_min": rarely(numbers), f"{name}_max": rarely(numbers)}
-    told |= {f"year_{end}": rarely(strategies.integers(1989, 1994)) for end in ("min", "max")}
-    if box := rarely(strategies.tuples(latitudes, longitudes, latitudes, longitudes)):
+    kinds_ = ["location", "property_type", "price", "area", "bedrooms", "year", "box", "circle", "address"]
+    chosen = draw(strategies.lists(strategies.sampled_from(kinds_), max_size=3))
+    if_chosen = lambda name, values: draw(values) if name in chosen else None  # noqa: E731
+    types = strategies.sampled_from(["flat", "house", "barn"])
+    told = {"location": if_chosen("location", names), "property_type": if_chosen("property_type", types)}
+    for name in ("price", "area", "bedrooms", "year"):
+        values = strategies.integers(1989, 1994) if name == "year" else numbers
+        told |= {f"{name}_{end}": if_chosen(name, some(values)) for end in ("min", "max")}
+    if box := if_chosen("box", strategies.tuples(latitudes, longitudes, latitudes, longitudes)):
         told |= dict(zip(("south", "west", "north", "east"), box, strict=True))
-    if centre := rarely(strategies.tuples(latitudes, longitudes, strategies.sampled_from([1.0, 600.0, 2000.0]))):
+    circle = strategies.tuples(latitudes, longitudes, strategies.sampled_from([1.0, 600.0, 2000.0]))
+    if centre := if_chosen("circle", circle):
         told |= dict(zip(("latitude", "longitude", "radius"), centre, strict=True))
-    text = rarely(strategies.lists(words | strategies.just("mi"), min_size=1, max_size=2).map(" ".join))
+    sought = strategies.lists(words | strategies.just("mi"), min_size=1, max_size=2).map(" ".join)
+    text = if_chosen("address", sought)
     orders = [*ORDERS, *([DISTANCE] if centre else [])]
     return Filters(**told, address=text), draw(strategies.sampled_from(orders)), draw(strategies.booleans())
 
@@ -244,6 +249,16 @@ def test_words_of_addresses_are_parted_as_those_of_a_search(addresses):
     said = [None if address is None else " ".join(terms(address)) for address in addresses]
     found = searched(pa.chunked_array([pa.array(addresses, pa.string())]))
     assert found.to_pylist() == [f" {words} " if words else None for words in said]
+
+
+def test_a_box_keeps_to_its_sides_within_a_strip(warehouse):
+    place, latitudes = PLACES["plane"], [-1.0, 0.0, 499.9, 1200.0]
+    homes = [{"property_id": f"p{at}", "price": 1.0, "place": (at, 0.0), "address": None} for at in latitudes]
+    published(warehouse, place, homes)
+    box = Filters(south=0.0, north=0.0, west=0.0, east=1.0)
+    with reading(warehouse) as connection:
+        page = find(connection, box, place, "price", False, 10, None)
+    assert [home["property_id"] for home in page.homes] == ["p0.0"]
 
 
 def test_more_homes_than_are_counted_are_told_as_more(warehouse, monkeypatch):
