@@ -64,16 +64,15 @@ def test_a_running_bento_takes_the_newer_one_under_load_without_dropping_a_reque
         concurrent.futures.ThreadPoolExecutor(8) as pool,
     ):
         hammering = [pool.submit(hammer, url) for _ in range(8)]
-        time.sleep(1)
-        lake.write_json(after, record)
-        metrics = f'model_version="{after["model_version"]}",variant="latest"}} 1.0'
-        end = time.monotonic() + 60
-        while metrics not in httpx.get(url + "/metrics", timeout=30).text and time.monotonic() < end:
-            time.sleep(0.1)
-        time.sleep(0.5)  # the metrics are told just before
-        swapped.set()
-        time.sleep(0.5)
-        stop.set()
+        try:
+            time.sleep(1)
+            lake.write_json(after, record)
+            wait_for(url, f'model_version="{after["model_version"]}",variant="latest"}} 1.0')
+            time.sleep(0.5)  # the metrics are told just before
+            swapped.set()
+            time.sleep(0.5)
+        finally:
+            stop.set()
         assert [each.result() for each in hammering] == [None] * 8
         assert httpx.get(url + "/readyz").status_code == 200
         assert 'homei_reload_total{outcome="taken"} 1.0' in httpx.get(url + "/metrics").text
@@ -81,6 +80,13 @@ def test_a_running_bento_takes_the_newer_one_under_load_without_dropping_a_reque
     assert {answer["model_version"] for *_, answer in seen} == set(prices)
     assert all(answer["predicted_price"] == prices[answer["model_version"]][number] for *_, number, answer in seen)
     assert {answer["model_version"] for _, began_later, _, answer in seen if began_later} == {after["model_version"]}
+
+
+def wait_for(url, metric):
+    end = time.monotonic() + 30
+    while metric not in httpx.get(url + "/metrics", timeout=30).text:
+        assert time.monotonic() < end, metric
+        time.sleep(0.1)
 
 
 def prices_of(bento, rows):
