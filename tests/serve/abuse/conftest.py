@@ -11,7 +11,7 @@ from guarded import NEVER_SET, Place, whole_town
 from homei.config import Publish
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def town(contract, predictor, tmp_path_factory) -> Iterator[Place]:
     """A whole town in SQLite."""
     folder = tmp_path_factory.mktemp("town")
@@ -21,7 +21,7 @@ def town(contract, predictor, tmp_path_factory) -> Iterator[Place]:
         yield place
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def each_town(contract, predictor, warehouse, tmp_path_factory) -> Iterator[Place]:
     """A whole town in SQLite, and in PostgreSQL."""
     with whole_town(contract, predictor, tmp_path_factory.mktemp("town"), warehouse) as place:
