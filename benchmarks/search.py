@@ -15,13 +15,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -30,8 +27,9 @@ import numpy as np
 import psycopg
 from pydantic_core import to_json
 
-from benchmarks import portal
+from benchmarks import portal, servers
 from benchmarks.search_peer import ADDRESS, BARE, COLUMNS, PATH, TRENDS
+from benchmarks.servers import Server
 from benchmarks.warehouse import AS_OF, HOMES, INTERVALS, postgres, simulate
 from homei.config import Publish
 from homei.params import pick
@@ -40,7 +38,6 @@ from homei.warehouse import publish
 CONNECTIONS, REQUESTS, OF_A_KIND, OF_THE_PEER = 8, 1_000, 160, 80
 MOST_MS, MOST_TRENDS_MS = {"PostgreSQL": 20.0, "SQLite": 40.0}, 10.0
 APPS = ("ours", "plain")
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 Taken = tuple[np.ndarray, float]  # milliseconds of each request, and of CPU a request
@@ -55,17 +52,21 @@ def main() -> None:
             with database as running:
                 os.environ[ADDRESS] = running.url if running else f"sqlite:///{folder}/homei.db"
                 publish.run(source, INTERVALS, Publish(address=ADDRESS, file=""))
-                measure(name, root, int((running.data / "postmaster.pid").read_text().split()[0]) if running else None)
+                process = running and int((running.data / "postmaster.pid").read_text().split()[0])
+                measure(name, root, [Server(running.url, process)] if running else [])
 
 
-def measure(name: str, root: Path, database: int | None) -> None:
-    """`database` is the process of a database that has its own."""
+def measure(name: str, root: Path, databases: list[Server]) -> None:
+    """`databases` has the server of one that has a process of its own."""
     with contextlib.ExitStack() as stack:
-        apps = {app: stack.enter_context(_served(app, root)) for app in APPS}
+        command = ["uvicorn", "--no-access-log", "--log-level", "critical"]
+        apps = {
+            app: stack.enter_context(servers.running([*command, f"benchmarks.search_peer:{app}"], root, {}, "/docs"))
+            for app in APPS
+        }
 
         def asked(app: str, path: str, requests: list[portal.Asked], connections: int = CONNECTIONS) -> Taken:
-            url, process = apps[app]
-            return _measured(url + path, requests, connections, [process, *([database] if database else [])])
+            return _measured(apps[app].url + path, requests, connections, [apps[app], *databases])
 
         print(f"{name}, {HOMES:,} properties, {CONNECTIONS} connections; floor: {_floor()}")
         empty = asked("ours", BARE, [{}] * OF_A_KIND)
@@ -103,30 +104,10 @@ def _cut(taken: Taken, share: float) -> float:
     return float(np.quantile(taken[0], share, method="higher"))
 
 
-@contextlib.contextmanager
-def _served(app: str, root: Path) -> Iterator[tuple[str, int]]:
-    """An app of search_peer on loopback: its address and its process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", f"benchmarks.search_peer:{app}", "--port", str(port)]
-    command += ["--no-access-log", "--log-level", "critical"]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(root)}, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(300):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}", process.pid
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _measured(url: str, requests: list[portal.Asked], connections: int, processes: list[int]) -> Taken:
-    began = sum(map(_cpu, processes))
+def _measured(url: str, requests: list[portal.Asked], connections: int, working: Sequence[Server]) -> Taken:
+    began = sum(server.cpu() for server in working)
     taken = asyncio.run(_requested(url, requests, connections))
-    return np.array(taken), (sum(map(_cpu, processes)) - began) / len(requests)
+    return np.array(taken), 1_000 * (sum(server.cpu() for server in working) - began) / len(requests)
 
 
 async def _requested(url: str, requests: list[portal.Asked], connections: int) -> list[float]:
@@ -145,17 +126,6 @@ async def _requested(url: str, requests: list[portal.Asked], connections: int) -
 
     await asyncio.gather(*(ask() for _ in range(connections)))
     return taken
-
-
-def _cpu(process: int) -> float:
-    """Milliseconds that a process and its children, which are a database's connections, have worked."""
-    total = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = path.read_text().rpartition(")")[2].split()
-            if int(path.parent.name) == process or int(fields[1]) == process:
-                total += int(fields[11]) + int(fields[12])
-    return 1_000 * total / TICK
 
 
 def _floor() -> str:

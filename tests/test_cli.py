@@ -62,3 +62,9 @@ def test_a_copy_of_the_project_runs_its_own_code(project):
     cli = project / "src/homei/cli.py"
     cli.write_text(cli.read_text().replace("\nExamples:", "\nExamples of the copy:"))
     assert "Examples of the copy:" in homei("--help", folder=project).stdout
+
+
+def test_the_command_line_loads_nothing_heavy_before_a_command_runs():
+    """Each stage is a process of its own, which would pay for what other commands need."""
+    code = "import homei.cli, sys; print(*{'numpy', 'pandas', 'pyarrow', 'sqlalchemy', 'scipy'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""

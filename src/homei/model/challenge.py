@@ -8,9 +8,6 @@ valuations are those of its own twin, of the months that both hold-outs share.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from homei import config, lake
-from homei.model import champions
+from homei.model import champions, own_code
 from homei.model.evaluate import HOLD_OUT
 from homei.model.ratio import checked, mdape, percentile_interval, resamples
 
@@ -81,17 +78,12 @@ def values_of(champion: Path, identities: pd.Series) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as scratch:
         asked, answer = Path(scratch, "asked.parquet"), Path(scratch, "answer.parquet")
         ready[ready["transaction_id"].isin(identities)].to_parquet(asked, index=False)
-        source = (champion / champions.BENTO / "src").resolve()
-        done = subprocess.run(
-            [sys.executable, "-c", VALUE, str(asked), str(answer)],
-            cwd=source,
-            env={**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise PromotionError(f"the champion can't value today's sales; do they lack its features? {reason}")
+        try:
+            own_code.run(champion / champions.BENTO, VALUE, str(asked), str(answer))
+        except own_code.OwnCodeError as error:
+            raise PromotionError(
+                f"the champion can't value today's sales; do they lack its features? {error}"
+            ) from error
         return pd.read_parquet(answer)
 
 

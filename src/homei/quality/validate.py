@@ -45,7 +45,7 @@ def run(source: Source, validate: Validate) -> None:
     set_aside = [
         lake.typed(rows.quarantined.assign(source_table=table)) for table, rows in {**judged, "places": places}.items()
     ]
-    lake.write(lake.typed(pd.concat(set_aside, ignore_index=True)), lake.QUARANTINE)
+    lake.write(pd.concat(set_aside, ignore_index=True), lake.QUARANTINE)
     lake.write_json(quality, REPORTS / "quality.json")
     lake.write_text(quality_page(quality, sales.quarantined, source), REPORTS / "quality.html")
     stop_if_too_few(quality)

@@ -28,12 +28,12 @@ WORDS = {
     MISMATCHED: "Don't decide: units are not shared as the experiment says, so something besides the models differs.",
 }
 CHIPS = {BETTER: True, WORSE: False, ALIKE: "watch", TOO_EARLY: "watch", MISMATCHED: False}
-METHOD = """
+METHOD = f"""
 Each sale that was told is laid beside the valuation it names, or else the last one of that home before the sale. The
 difference is the challenger's median error less the champion's, since no sale was valued by both; its interval is the
 middle of that difference over resamples in which units (homes, or clients) are drawn with all of their sales. What is
-needed comes from the spread of these medians, for a chance of 80 % to see such a difference. Units should be shared as
-the experiment says: a chi-square test tells where they are not.
+needed comes from the spread of these medians, for a chance of {text(POWER, "percent0")} to see such a difference. Units
+should be shared as the experiment says: a chi-square test tells where they are not.
 """
 PEEKING = """
 When to decide is fixed before an experiment begins, as experiment.sales in params/: the first so many sales count,

@@ -29,8 +29,6 @@ BODY = {
     413: "The body is too large.",
     415: "The body is not declared as JSON in UTF-8.",
 }
-
-
 _TEXT = {"type": "string"}
 
 
@@ -74,9 +72,9 @@ def refusals(said: Mapping[int, str]) -> dict[str, dict[str, Any]]:
     }
 
 
-def promised(model: type[BaseModel], refusals: Mapping[int, str], status: int = 200) -> dict[int | str, dict[str, Any]]:
+def promised(model: type[BaseModel], said: Mapping[int, str], status: int = 200) -> dict[int | str, dict[str, Any]]:
     """What a route may answer, as FastAPI's `responses`."""
-    refused = {code: {"model": Refusal, "description": said} for code, said in sorted(refusals.items())}
+    refused = {code: {"model": Refusal, "description": text} for code, text in sorted(said.items())}
     return {status: {"model": model, "description": "The answer."}, **refused}
 
 
@@ -100,10 +98,7 @@ def describe_answers(app: FastAPI) -> None:
 
 
 def _describe(responses: dict[str, Any]) -> None:
-    named = {
-        "description": "The request's name, the client's own if it gave a plain one.",
-        "schema": {"type": "string"},
-    }
+    named = {"description": "The request's name, the client's own if it gave a plain one.", "schema": _TEXT}
     for response in responses.values():
         response["headers"] = {**response.get("headers", {}), "X-Request-Id": named}
         content = response.get("content", {})

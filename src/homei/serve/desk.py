@@ -31,7 +31,8 @@ class Desk:
     def __init__(self, warehouse: Warehouse, connections: int = CONNECTIONS, fresh: float = FRESH) -> None:
         self._warehouse = warehouse
         self._limiter = CapacityLimiter(connections)
-        self._looking, self._fresh = Lock(), fresh
+        # Probes have a thread of their own: they are answered however many routes wait.
+        self._looking, self._fresh, self._probing = Lock(), fresh, CapacityLimiter(1)
         self._looked = -fresh
         self._was_there = self._is_gone = False
 
@@ -50,7 +51,7 @@ class Desk:
         """
         async with self._looking:
             if time.monotonic() - self._looked >= self._fresh:
-                self._is_gone = await to_thread.run_sync(self._look, limiter=CapacityLimiter(1))
+                self._is_gone = await to_thread.run_sync(self._look, limiter=self._probing)
                 self._looked = time.monotonic()
         return self._is_gone
 

@@ -73,7 +73,10 @@ def recorded_bento() -> tuple[Path, str]:
 
 
 def champion_bento() -> tuple[Path, str]:
-    """The folder of the champion's Bento, every byte of it as promoted, and its version and tag."""
+    """The folder of the champion's Bento, every byte of it as promoted, and its version and tag.
+
+    Services that follow the champion take it from now on.
+    """
     version = champions.in_use()
     if version is None:
         raise LaunchError("there is no champion yet: `homei promote` makes what was built the first one")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from homei import config
 from homei.assignment import Design
-from homei.model import manifest
+from homei.model import manifest, own_code
 from homei.serve.contract import PROMISED, Contract, differences, read
 
 # Models that know the market up to different days value the same request for different days.
@@ -87,16 +84,8 @@ def _check_code(champion: Path, challenger: Path) -> None:
 
 def _values(model: Path, code: Path) -> str:
     """How a Bento's model values some homes by a Bento's code."""
-    source = (code / "src").resolve()
-    folders = [str((model / "src").resolve()), *([str(source)] if code != model else [])]
-    done = subprocess.run(
-        [sys.executable, "-c", VALUE, *folders],
-        cwd=source,
-        env={**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise UnfairError(f"the code of {code} can't value by the model of {model}: {reason}")
-    return done.stdout
+    folders = [str((bento / "src").resolve()) for bento in ((model,) if code == model else (model, code))]
+    try:
+        return own_code.run(code, VALUE, *folders)
+    except own_code.OwnCodeError as error:
+        raise UnfairError(f"the code of {code} can't value by the model of {model}: {error}") from error

@@ -157,7 +157,7 @@ class Predictor:
     def _values(self, known: Columns) -> Any:
         """What the model says: of many homes on all cores, since each home's trees are walked by themselves."""
         count = len(known["month"])
-        parts = min(len(os.sched_getaffinity(0)), count // WORTH_A_THREAD)
+        parts = min(os.cpu_count() or 1, count // WORTH_A_THREAD)
         if parts < 2:
             return self._model.value(known)
         cuts = [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy import Connection
 
 from homei import config, params
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 class NoExperimentError(RuntimeError):
