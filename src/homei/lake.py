@@ -10,9 +10,10 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -66,6 +67,8 @@ BACKTEST = Path("data/processed/backtest")
 # Arrow's own allocator gives memory back and asks for it anew all the time: a third of the time that checking takes.
 pa.set_memory_pool(pa.system_memory_pool())
 
+# Spark frames that are written at a time: each is planned on one core, longer than a small city takes to be written.
+ABREAST = 3
 TEXT, DAY = pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.date32())
 
 
@@ -162,6 +165,21 @@ def write_spark(frame: DataFrame, table: Path, key: Sequence[str], years_of: str
         for place, part in parts.items():
             (folder / place).mkdir(exist_ok=True)
             _store(part, folder / place / "part-00000.parquet")
+
+
+class SparkTable(NamedTuple):
+    """What `write_spark` is told of a table."""
+
+    frame: DataFrame
+    table: Path
+    key: Sequence[str]
+    years_of: str | None = None
+
+
+def write_spark_tables(tables: Iterable[SparkTable]) -> None:
+    """Several tables side by side, each as `write_spark` writes it."""
+    with ThreadPoolExecutor(ABREAST) as pool:
+        list(pool.map(lambda table: write_spark(*table), tables))
 
 
 def _by_year(rows: pa.Table, dated: pa.ChunkedArray) -> dict[str, pa.Table]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from homei import lake
 from homei.config import Curate, Spark
@@ -19,22 +17,12 @@ from homei.curated.properties import property_analytics
 from homei.curated.quality_page import quality_page
 from homei.curated.quality_view import data_quality
 from homei.features.session import session
+from homei.lake import SparkTable
 from homei.report.stable import stable_html
 from homei.source import TABLES, Source
 
 DICTIONARY = Path("reports/curated/dictionary.html")
 QUALITY = Path("reports/curated/data_quality.html")
-# Tables that are written at a time: Spark plans each on one core, which takes longer than a small city's rows.
-ABREAST = 3
-
-
-class Curated(NamedTuple):
-    """A curated table: its rows, where they go, the columns that tell them apart, and the one that tells their year."""
-
-    frame: DataFrame
-    table: Path
-    key: list[str]
-    years_of: str | None = None
 
 
 def run(source: Source, spark: Spark, curate: Curate) -> None:
@@ -45,13 +33,12 @@ def run(source: Source, spark: Spark, curate: Curate) -> None:
     engine = session(spark)
     tables = build(engine, source, curate)
     check(read_dictionary(), {name: curated.frame.dtypes for name, curated in tables.items()})
-    with ThreadPoolExecutor(ABREAST) as pool:
-        list(pool.map(lambda curated: lake.write_spark(*curated), tables.values()))
+    lake.write_spark_tables(tables.values())
     lake.write_text(dictionary_page(read_dictionary(), source), DICTIONARY)
     lake.write_text(stable_html(quality_page(lake.read(lake.DATA_QUALITY), source)), QUALITY)
 
 
-def build(engine: SparkSession, source: Source, curate: Curate) -> dict[str, Curated]:
+def build(engine: SparkSession, source: Source, curate: Curate) -> dict[str, SparkTable]:
     """The curated tables by name, as of the source's `as_of`."""
     as_of, index = source.as_of, lake.read(lake.MARKET_INDEX)
     sales, properties = (lake.read_spark(engine, table) for table in (lake.RESOLVED_SALES, lake.RESOLVED_PROPERTIES))
@@ -65,9 +52,9 @@ def build(engine: SparkSession, source: Source, curate: Curate) -> dict[str, Cur
     features = property_features(sales, source, curate.average_months)
     quality = data_quality(raw, valid, quarantine, source, curate.thresholds)
     return {
-        "property_analytics": Curated(homes, lake.PROPERTY_ANALYTICS, ["property_id"]),
-        "customer_analytics": Curated(customers, lake.CUSTOMER_ANALYTICS, ["customer_id"]),
-        "market_analytics": Curated(markets, lake.MARKET_ANALYTICS, ["month", "location"], "month"),
-        "property_features": Curated(features, lake.PROPERTY_FEATURES, ["transaction_id"], "sale_date"),
-        "data_quality": Curated(quality, lake.DATA_QUALITY, ["table_name", "feed", "month", "column_name"]),
+        "property_analytics": SparkTable(homes, lake.PROPERTY_ANALYTICS, ["property_id"]),
+        "customer_analytics": SparkTable(customers, lake.CUSTOMER_ANALYTICS, ["customer_id"]),
+        "market_analytics": SparkTable(markets, lake.MARKET_ANALYTICS, ["month", "location"], "month"),
+        "property_features": SparkTable(features, lake.PROPERTY_FEATURES, ["transaction_id"], "sale_date"),
+        "data_quality": SparkTable(quality, lake.DATA_QUALITY, ["table_name", "feed", "month", "column_name"]),
     }

@@ -17,6 +17,7 @@ from homei.features.market import market_history, with_history, with_keys, with_
 from homei.features.places import project_places, with_places
 from homei.features.previous import previous_sales, with_previous
 from homei.features.session import session
+from homei.lake import SparkTable
 from homei.source import CANONICAL, Source
 
 
@@ -41,9 +42,12 @@ def run(source: Source, spark: Spark, features: Features) -> None:
     lake.write(tables.places, lake.PLACES)
     lake.write(tables.adjustments, lake.ADJUSTMENTS)
     lake.write(lake.typed(tables.sold), lake.SOLD)
-    lake.write_spark(tables.history, lake.MARKET_HISTORY, key=["level", "place", "property_type", "month"])
-    lake.write_spark(tables.previous, lake.PREVIOUS_SALES, key=["property_id", "month"])
-    lake.write_spark(tables.ready, lake.READY, key=["month", "transaction_id"], years_of="month")
+    written = [
+        SparkTable(tables.history, lake.MARKET_HISTORY, key=["level", "place", "property_type", "month"]),
+        SparkTable(tables.previous, lake.PREVIOUS_SALES, key=["property_id", "month"]),
+        SparkTable(tables.ready, lake.READY, key=["month", "transaction_id"], years_of="month"),
+    ]
+    lake.write_spark_tables(written)
 
 
 def build(market_sales: DataFrame, valid_places: pd.DataFrame, source: Source, features: Features) -> Tables:
