@@ -132,7 +132,7 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
         seen, shown = (_points(found[name], False) for name in ("worth_seeing", "detectable"))
         notes.append(
             f"To see a difference of {seen} takes {text(found['needed'])} sales in all ({_needed(found)}); "
-            f"the planned ones show one of {shown}, with a chance of {POWER:.0%}."
+            f"the planned ones show one of {shown}, with a chance of {text(POWER, 'percent0')}."
         )
     for what, ratio in found["sample_ratio"].items():
         name = {"units": "Units that were answered", "sold": "Units that sold"}[what]
