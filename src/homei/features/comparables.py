@@ -48,6 +48,12 @@ class Found(NamedTuple):
         nearness = np.exp((nearest - self.distance) / decay)
         return np.where(self.row >= 0, nearness, 0.0)
 
+    def mean_level(self, decay: float) -> np.ndarray:
+        """The level that each home's comparables imply together; NaN without any."""
+        weights = self.weights(decay)
+        total = weights.sum(axis=1)
+        return (weights * np.nan_to_num(self.level)).sum(axis=1) / np.where(total > 0, total, np.nan)
+
 
 @dataclass(frozen=True, eq=False)
 class Month:
@@ -57,6 +63,17 @@ class Month:
     alike: cKDTree  # the same sales by their attributes alone, wherever and whenever they were sold
     rows: np.ndarray  # of all sales, by place in the trees
     compared: np.ndarray  # types × COMPARED: what enough sales of a type tell; houses, say, have no floor
+
+
+class Asked(NamedTuple):
+    """The homes of one month and of known types that comparables are searched for."""
+
+    month: int
+    searched: Month
+    rows: np.ndarray  # of the columns asked with
+    homes: np.ndarray  # COMPARED of each, filled in where it is left out, 0 where it isn't compared
+    codes: np.ndarray  # of their types
+    tells_all: np.ndarray  # whether a home itself tells all that is compared
 
 
 class Comparables:
@@ -95,13 +112,9 @@ class Comparables:
         An attribute that a home leaves out is taken for the median of its type in its location. No comparables for an
         unknown type, and for a home of which neither the place nor a location with sales is known.
         """
-        shape = (len(columns["month"]), count)
-        found = Found(np.full(shape, -1), np.full(shape, np.nan), np.full(shape, np.nan), np.zeros((*shape, 3)))
-        for month, searched, rows, homes, codes in self._by_month(columns):
-            placed = np.isfinite(homes).all(axis=1)
-            nearest = self._nearest(searched, homes[placed], codes[placed], month, count)
-            for part, values in zip(found, nearest, strict=True):
-                part[rows[placed]] = values
+        found = _nothing(len(columns["month"]), count)
+        for asked in self._asked(columns):
+            self._search(asked, found)
         return found
 
     def features(self, columns: Columns, found: Found | None = None) -> dict[str, np.ndarray]:
@@ -109,44 +122,31 @@ class Comparables:
 
         Distances are in scales, the second over floor, area and age alone, wherever the sale was; NaN without any.
         """
-        found = self.of(columns, self._likeness.count) if found is None else found
-        alike = np.full(len(columns["month"]), np.nan)
-        for _, searched, rows, homes, codes in self._by_month(columns):
-            points = self._alike(homes, codes)
+        homes, to_search = len(columns["month"]), found is None
+        found = _nothing(homes, self._likeness.count) if found is None else found
+        alike, tells_all = np.full(homes, np.nan), np.zeros(homes, dtype=bool)
+        for asked in self._asked(columns):
+            if to_search:
+                self._search(asked, found)
+            points = self._alike(asked.homes, asked.codes)
             known = np.isfinite(points).all(axis=1)
-            alike[rows[known]] = searched.alike.query(points[known])[0]
-        columns_found = (self.level(columns, found), found.distance[:, 0].round(DIGITS), alike.round(DIGITS))
+            alike[asked.rows[known]] = asked.searched.alike.query(points[known])[0]
+            tells_all[asked.rows] = asked.tells_all
+        # The level of a typical home would pass for that of a home which leaves out what is compared.
+        level = np.where(tells_all, found.mean_level(self._likeness.decay), np.nan)
+        columns_found = (values.round(DIGITS) for values in (level, found.distance[:, 0], alike))
         return dict(zip(COMPARABLE_COLUMNS, columns_found, strict=True))
 
-    def level(self, columns: Columns, found: Found) -> np.ndarray:
-        """The log of price per m² against the index that the comparables imply for each home, to six decimals.
-
-        NaN where there is no comparable within reach, and for a home that leaves out what is compared: the level of a
-        typical home in its stead would pass for its own.
-        """
-        weights = found.weights(self._likeness.decay)
-        total = weights.sum(axis=1)
-        mean = (weights * np.nan_to_num(found.level)).sum(axis=1) / np.where(total > 0, total, np.nan)
-        return np.round(np.where(self._tells_all(columns), mean, np.nan), DIGITS)
-
-    def _by_month(self, columns: Columns) -> Iterator[tuple[int, Month, np.ndarray, np.ndarray, np.ndarray]]:
-        """Month, what is searched, and the rows of its homes of known type, filled in, with their types' codes."""
+    def _asked(self, columns: Columns) -> Iterator[Asked]:
         homes, types, months = self.attributes(columns), self._type_codes(columns), columns["month"]
-        for month in np.unique(months).tolist():
+        for month in sorted(set(months.tolist())):
             rows = np.flatnonzero((months == month) & (types != UNKNOWN))
             if rows.size and (searched := self._month(month)) is not None:
-                codes = types[rows]
-                filled = self._filled(homes[rows], codes, columns["location"][rows], searched)
-                yield month, searched, rows, np.where(searched.compared[codes], filled, 0.0), codes
-
-    def _tells_all(self, columns: Columns) -> np.ndarray:
-        homes, types, months = self.attributes(columns), self._type_codes(columns), columns["month"]
-        told = np.zeros(len(homes), dtype=bool)
-        for month in np.unique(months).tolist():
-            if (searched := self._month(month)) is not None:
-                rows = np.flatnonzero((months == month) & (types != UNKNOWN))
-                told[rows] = (np.isfinite(homes[rows]) | ~searched.compared[types[rows]]).all(axis=1)
-        return told
+                own, codes = homes[rows], types[rows]
+                compared = searched.compared[codes]
+                missing = np.isnan(own) & compared
+                filled = self._filled(own, missing, codes, columns["location"][rows], searched)
+                yield Asked(month, searched, rows, np.where(compared, filled, 0.0), codes, ~missing.any(axis=1))
 
     def _type_codes(self, columns: Columns) -> np.ndarray:
         return np.array([self._types.get(name, UNKNOWN) for name in columns["property_type"].tolist()], dtype=np.int64)
@@ -179,12 +179,16 @@ class Comparables:
     def _alike(self, attributes: np.ndarray, codes: np.ndarray) -> np.ndarray:
         return np.column_stack([(attributes / self._scales)[:, 2:], codes * APART])
 
-    def _filled(self, homes: np.ndarray, codes: np.ndarray, locations: np.ndarray, searched: Month) -> np.ndarray:
-        """The homes with what they leave out of what is compared; a place stays unknown where nothing was sold."""
-        missing = np.isnan(homes) & searched.compared[codes]
+    def _filled(
+        self, homes: np.ndarray, missing: np.ndarray, codes: np.ndarray, locations: np.ndarray, searched: Month
+    ) -> np.ndarray:
+        """The homes with what is `missing` of each; a place stays unknown where nothing was sold."""
+        some = np.flatnonzero(missing.any(axis=1))
+        if not some.size:
+            return homes
+        theirs = zip(codes[some].tolist(), locations[some].tolist(), strict=True)
         filled = homes.copy()
-        for row in np.flatnonzero(missing.any(axis=1)).tolist():
-            filled[row, missing[row]] = self._typical(searched, int(codes[row]), locations[row])[missing[row]]
+        filled[some] = np.where(missing[some], [self._typical(searched, *own) for own in theirs], homes[some])
         return filled
 
     def _typical_in(self, searched: Month, code: int, location: str | None) -> np.ndarray:
@@ -194,16 +198,26 @@ class Comparables:
         typical = np.median(self.attributes_of_sold[there if there.size else alike], axis=0)
         return typical if there.size else np.where(np.arange(len(COMPARED)) < 2, np.nan, typical)
 
-    def _nearest(self, searched: Month, homes: np.ndarray, codes: np.ndarray, month: int, count: int) -> Found:
-        points = self._places(homes, codes, np.full(len(homes), month))
-        distance, place = searched.tree.query(points, k=range(1, count + 1), distance_upper_bound=self._likeness.reach)
+    def _search(self, asked: Asked, found: Found) -> None:
+        """Puts the comparables of the homes asked for among those found."""
+        placed = np.isfinite(asked.homes).all(axis=1)
+        homes, codes = asked.homes[placed], asked.codes[placed]
+        points = self._places(homes, codes, np.full(len(homes), asked.month))
+        counts, reach = range(1, found.row.shape[1] + 1), self._likeness.reach
+        distance, place = asked.searched.tree.query(points, k=counts, distance_upper_bound=reach)
         there = np.isfinite(distance)
-        row = np.where(there, searched.rows[np.where(there, place, 0)], -1)
+        row = np.where(there, asked.searched.rows[np.where(there, place, 0)], -1)
         apart = homes[:, None, 2:] - self.attributes_of_sold[row][:, :, 2:]
-        apart = np.where(there[..., None] & searched.compared[codes][:, None, 2:], apart, 0.0)
+        apart = np.where(there[..., None] & asked.searched.compared[codes][:, None, 2:], apart, 0.0)
         # Summed along each row: a product by BLAS depends in its last bits on how many rows there are.
-        level = self.sold["u"][row] + (apart * self.worth.get(month, 0.0)).sum(axis=-1)
-        return Found(row, np.where(there, distance, np.nan), np.where(there, level, np.nan), apart)
+        level = self.sold["u"][row] + (apart * self.worth.get(asked.month, 0.0)).sum(axis=-1)
+        nearest = (row, np.where(there, distance, np.nan), np.where(there, level, np.nan), apart)
+        for whole, values in zip(found, nearest, strict=True):
+            whole[asked.rows[placed]] = values
+
+
+def _nothing(*shape: int) -> Found:
+    return Found(np.full(shape, -1), np.full(shape, np.nan), np.full(shape, np.nan), np.zeros((*shape, len(ADJUSTED))))
 
 
 def columns_of(sold: pd.DataFrame) -> dict[str, np.ndarray]:
