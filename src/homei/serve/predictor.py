@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import compress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +26,7 @@ NUMERIC = ("square_meters", "bedrooms", "bathrooms", "year_built", "floor", "lat
 CATEGORICAL = ("property_type", "location", "property_id")
 
 SHOWN = 5  # comparables of a valuation
-WORTH_A_THREAD = 1000  # rows: some 30 ms of the model
+WORTH_A_THREAD = 1000  # rows: some 30 ms
 WHY = {
     "unknown_location": "nothing was sold in this location",
     "unusual_area": "the area is not usual for this type",
@@ -126,8 +127,7 @@ class Predictor:
         numbers = range(len(rows)) if numbers is None else numbers
         check_size(len(rows), include)
         columns = self._columns(rows)
-        known = {**columns, **self._history.features(columns)}
-        values = self._values(known)
+        known, values = self._known_and_values(columns)
         if not np.isfinite(values.price).all():
             row = numbers[int(np.flatnonzero(~np.isfinite(values.price))[0])]
             raise RequestError(422, [Problem("valuation_date", f"no price level is known for that month (row {row})")])
@@ -154,17 +154,22 @@ class Predictor:
         row = {name: known.get(name) for name in (*self._numeric, *self._categorical)}
         return self._history.comparables(self._columns([row | {"valuation_date": self._day}]), SHOWN)[0]
 
-    def _values(self, known: Columns) -> Any:
-        """What the model says: of many homes on all cores, since each home's trees are walked by themselves."""
-        count = len(known["month"])
+    def _known_and_values(self, columns: Columns) -> tuple[Columns, Any]:
+        """The columns with what history tells, and the model's values: of many homes found on all cores."""
+        count = len(columns["month"])
         parts = min(os.cpu_count() or 1, count // WORTH_A_THREAD)
         if parts < 2:
-            return self._model.value(known)
+            return self._valued(columns)
         cuts = [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
-        homes = [{name: column[rows] for name, column in known.items()} for rows in cuts]
         with ThreadPoolExecutor(parts) as pool:
-            found = list(pool.map(self._model.value, homes))
-        return type(found[0])(*(np.concatenate(part) for part in zip(*found, strict=True)))
+            homes = ({name: column[rows] for name, column in columns.items()} for rows in cuts)
+            known, values = zip(*pool.map(self._valued, homes), strict=True)
+        whole = {name: np.concatenate([part[name] for part in known]) for name in known[0]}
+        return whole, type(values[0])(*(np.concatenate(part) for part in zip(*values, strict=True)))
+
+    def _valued(self, columns: Columns) -> tuple[Columns, Any]:
+        known = {**columns, **self._history.features(columns)}
+        return known, self._model.value(known)
 
     def _reasons(self, known: Columns, prices: np.ndarray) -> list[dict[str, Any]]:
         """What an average home is worth, and what makes each of these worth more or less, the largest amount first."""
@@ -199,9 +204,9 @@ class Predictor:
 
     def _answer(self, price: float, low: float, high: float, confidence: float, flags: list[bool]) -> dict[str, Any]:
         return {
-            "predicted_price": round(price, 2),
-            "interval": {"low": round(low, 2), "high": round(high, 2), "level": self._level},
+            "predicted_price": price,
+            "interval": {"low": low, "high": high, "level": self._level},
             "confidence": round(confidence, 4),
-            "flags": [flag for flag, raised in zip(FLAGS, flags, strict=True) if raised],
+            "flags": list(compress(FLAGS, flags)),
             **self._versions,
         }
