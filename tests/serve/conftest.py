@@ -74,8 +74,8 @@ class Model:
         deviation = np.where(columns["location"] == "harbour", 0.05, 0.2)
         return SimpleNamespace(
             price=price,
-            low=price * (1 - deviation),
-            high=price * (1 + deviation),
+            low=np.round(price * (1 - deviation), 2),
+            high=np.round(price * (1 + deviation), 2),
             deviation=deviation,
             flags=self.scope.flags(columns),
         )

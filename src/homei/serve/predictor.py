@@ -48,7 +48,7 @@ class History(Protocol):
 
 
 class Model(Protocol):
-    """What values homes: homei.model.valuation.Valuation."""
+    """What values homes, to the cent: homei.model.valuation.Valuation."""
 
     scope: Scope
 
