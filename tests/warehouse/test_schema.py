@@ -9,8 +9,9 @@ from sqlalchemy import insert, inspect, select, text
 
 from homei.warehouse import schema
 from homei.warehouse.connection import WarehouseError, reading, writing
+from homei.warehouse.filters import Filters, Place
 from homei.warehouse.schema import migrate, newest, require_newest, revision
-from homei.warehouse.search import Filters, Place, find
+from homei.warehouse.search import find
 from homei.warehouse.tables import audit, metadata, publication
 
 REVISIONS = [script.revision for script in ScriptDirectory(str(schema.MIGRATIONS)).walk_revisions()][::-1]

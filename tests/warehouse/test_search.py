@@ -10,10 +10,12 @@ from hypothesis import HealthCheck, given, settings, strategies
 
 from homei.warehouse.connection import reading, writing
 from homei.warehouse.contents import kinds, schema_of, searched
+from homei.warehouse.costs import Costs
+from homei.warehouse.filters import DISTANCE, ORDERS, Filters, Place, Start
 from homei.warehouse.kinds import count_kinds
 from homei.warehouse.merge import merge
 from homei.warehouse.schema import migrate
-from homei.warehouse.search import DISTANCE, ORDERS, Filters, Place, Start, find
+from homei.warehouse.search import find
 from homei.warehouse.tables import STRIPS, property_analytics
 from homei.warehouse.ways import INDEXES
 from homei.warehouse.words import index_words, terms
@@ -191,8 +193,9 @@ def test_whichever_way_homes_are_looked_for_they_are_the_same(warehouse, data):
         question, limit = data.draw(questions(place)), data.draw(strategies.integers(1, 7))
         costs = dict(zip([*INDEXES, "words", "walk"], data.draw(strategies.permutations(range(7))), strict=True))
         with reading(warehouse) as connection, pytest.MonkeyPatch.context() as patch:
-            patch.setattr("homei.warehouse.search._looking", lambda _, way: costs[way])  # noqa: B023
-            patch.setattr("homei.warehouse.search._walking", lambda *_: costs["walk"])  # noqa: B023
+            walk = math.inf if question[1] == DISTANCE else costs["walk"]
+            patch.setattr(Costs, "looking", lambda _, way: costs[way])  # noqa: B023
+            patch.setattr(Costs, "walking", lambda *_: walk)  # noqa: B023
             found = pages(connection, question, place, limit, data.draw(strategies.sampled_from([None, 1_001])))
         assert [key for page in found for key in page] == expected(place, homes, *question)
 

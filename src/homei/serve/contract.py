@@ -17,7 +17,7 @@ from homei.features.keys import metres_per_unit
 from homei.section import Range, Section
 from homei.serving import Serve
 from homei.source import Coordinates
-from homei.warehouse.search import Place
+from homei.warehouse.filters import Place
 
 FILE = "service.json"
 # What those who ask rely on: two models that differ in one of these can't answer the same requests alike.

@@ -13,7 +13,8 @@ import math
 from typing import Any, NamedTuple
 
 from homei.serve.refusal import Problem, RequestError
-from homei.warehouse.search import MOST_COUNTED, Start
+from homei.warehouse.filters import Start
+from homei.warehouse.search import MOST_COUNTED
 
 MOST_CHARACTERS = 1000
 

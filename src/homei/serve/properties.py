@@ -20,7 +20,8 @@ from homei.serve.query import parsed
 from homei.serve.refusal import Problem, RequestError, answer, shown
 from homei.serve.searching import Search, check, described
 from homei.warehouse import history
-from homei.warehouse.search import MOST_COUNTED, Page, Start, find
+from homei.warehouse.filters import Start
+from homei.warehouse.search import MOST_COUNTED, Page, find
 
 SEARCH = "/api/v1/properties/search"
 PROPERTY = "/api/v1/properties/{property_id:path}"

@@ -10,7 +10,7 @@ from pydantic import Field
 from homei.serve.cursors import MOST_CHARACTERS
 from homei.serve.query import Name, Query, parameters
 from homei.serve.refusal import Problem, RequestError
-from homei.warehouse.search import DISTANCE, RANGES, Filters, Place
+from homei.warehouse.filters import DISTANCE, RANGES, Filters, Place
 from homei.warehouse.words import terms
 
 BOX = ("south", "west", "north", "east")
