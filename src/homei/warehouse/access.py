@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, RowMapping, column, event, select, table
+from sqlalchemy import Connection, Engine, RowMapping, column, event, literal_column, select, table
+from sqlalchemy.exc import SQLAlchemyError
 
 from homei.config import Publish
 from homei.warehouse.connection import (
@@ -17,16 +19,20 @@ from homei.warehouse.connection import (
     SlowError,
     WarehouseError,
     address,
+    asking,
     connect,
+    is_near,
     reading,
     shown,
     writing,
 )
-from homei.warehouse.kinds import PUBLISHED
+from homei.warehouse.kinds import PUBLISHED, forget_kinds
 from homei.warehouse.tables import REVISION, publication
 
 Answer = TypeVar("Answer")
 
+# Connections: a database on this machine has no cores but those that already work; one far away is waited for.
+OF_NEAR, OF_FAR = 4, 8
 STEPS = 50_000  # of SQLite's machine, between two looks at the clock: about a millisecond
 PREPARED_AFTER, MOST_PREPARED = 2, 500  # uses of a statement, and statements of a connection in PostgreSQL
 CACHE, MAPPED = 32 << 10, 1 << 30  # KiB a connection, and bytes of the file that all share
@@ -40,25 +46,34 @@ class NoWarehouseError(UnavailableError):
     """There is a place for a warehouse, and nothing in it: nobody ever published there."""
 
 
+class _PublishedSinceError(Exception):
+    """Another publication is there than the one that was asked."""
+
+
 class Warehouse:
     """The published warehouse, asked by several threads at once: `connections` at most, `seconds` a statement."""
 
-    def __init__(self, publish: Publish, connections: int = 8, seconds: float = 2.0) -> None:
+    def __init__(self, publish: Publish, connections: int | None = None, seconds: float = 2.0) -> None:
         self._publish = publish
-        self._connections = connections
+        self.connections = _enough(publish) if connections is None else connections
         self._seconds = seconds
         self._lock = threading.Lock()
         self._engine: Engine | None = None
+        self._last: RowMapping | None = None  # the publication as it was seen last
 
     def read(self, work: Callable[[Connection, RowMapping], Answer]) -> Answer:
-        """What `work` finds in a transaction that can't write; it is given the row of `publication` too.
+        """What `work` finds in one publication, whose row it is given; it can't write, and may be called twice.
 
         Raises UnavailableError, and SlowError for what takes too long.
         """
 
         def whole(engine: Engine) -> Answer:
+            if self._last is not None and engine.dialect.name == "postgresql":
+                with contextlib.suppress(_PublishedSinceError):
+                    return _at_once(engine, work, self._last)
             with reading(engine) as connection:
-                return work(connection, published(connection))
+                self._last = published(connection)
+                return work(connection, self._last)
 
         return self._twice(whole)
 
@@ -124,20 +139,52 @@ class Warehouse:
 
     def _connect(self) -> Engine:
         # A connection that broke is noticed when it is used; asking before each use would double the round trips.
-        size = {"pool_size": self._connections, "max_overflow": 0, "pool_timeout": self._seconds}
-        engine = connect(self._publish, wait=max(2, int(self._seconds)), pool_pre_ping=False, **size)
-        limit = _limit_sqlite if engine.dialect.name == "sqlite" else _limit_postgresql
+        size = {"pool_size": self.connections, "max_overflow": 0, "pool_timeout": self._seconds}
+        is_sqlite = address(self._publish).drivername == "sqlite"
+        # Most reads are no transaction (_at_once), and there is nothing to roll back after one.
+        alone = {} if is_sqlite else {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+        engine = connect(self._publish, wait=max(2, int(self._seconds)), pool_pre_ping=False, **size, **alone)
+        limit = _limit_sqlite if is_sqlite else _limit_postgresql
         limit(engine, self._seconds)
         return engine
 
 
-_REVISION = select(column("version_num")).select_from(table("alembic_version")).scalar_subquery()
-_PUBLISHED = select(publication, _REVISION.label("revision"))
+def _at_once(engine: Engine, work: Callable[[Connection, RowMapping], Answer], last: RowMapping) -> Answer:
+    """What `work` finds without a transaction: all of it is of the publication seen `last` if that is there after it.
+
+    A transaction's beginning and end are two of a search's five round trips. Raises _PublishedSinceError.
+    """
+    with asking(engine) as connection:
+        connection.info[PUBLISHED] = last["digest"]
+        try:
+            answer = work(connection, last)
+        except SQLAlchemyError:
+            raise
+        except Exception:
+            # What `work` refuses may be there by now.
+            _require(connection, last)
+            raise
+        _require(connection, last)
+        return answer
+
+
+def _require(connection: Connection, last: RowMapping) -> None:
+    if tuple(published(connection).values()) != tuple(last.values()):
+        forget_kinds(connection)  # of which publication they are, nobody knows
+        raise _PublishedSinceError
+
+
+_REVISION = select(column("version_num")).select_from(table("alembic_version")).scalar_subquery().label("revision")
+_PUBLISHED = {
+    "sqlite": select(publication, _REVISION),
+    # A publication that is replaced by another, and that by the first again, is told by who wrote its row.
+    "postgresql": select(publication, _REVISION, literal_column("publication.xmin::text").label("written_by")),
+}
 
 
 def published(connection: Connection) -> RowMapping:
     """The row of `publication`; raises UnavailableError where nothing is published, or by another revision."""
-    found = connection.execute(_PUBLISHED).mappings().one_or_none()
+    found = connection.execute(_PUBLISHED[connection.dialect.name]).mappings().one_or_none()
     if found is None:
         raise UnavailableError(f"{shown(connection.engine.url)} holds no publication yet")
     if found["revision"] != REVISION:
@@ -147,6 +194,12 @@ def published(connection: Connection) -> RowMapping:
     return found
 
 
+def _enough(publish: Publish) -> int:
+    with contextlib.suppress(WarehouseError):  # which the first read tells
+        return OF_NEAR if is_near(address(publish)) else OF_FAR
+    return OF_NEAR
+
+
 def _limit_postgresql(engine: Engine, seconds: float) -> None:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
@@ -154,6 +207,8 @@ def _limit_postgresql(engine: Engine, seconds: float) -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"SET statement_timeout = {int(1000 * seconds)}")
             cursor.execute(f"SET lock_timeout = {int(1000 * seconds)}")
+            # What reads without a transaction of its own can't write either.
+            cursor.execute("SET default_transaction_read_only = on")
             # A search is made so that one plan is good for all its values: to plan it costs more than to run it.
             cursor.execute("SET plan_cache_mode = force_generic_plan")
             # What is searched lies in memory: what an index finds is read for little.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from homei.databases import remedy, words
 
 POSTGRESQL = "postgresql+psycopg"
 DRIVERS = dict.fromkeys(("postgres", "postgresql", POSTGRESQL), POSTGRESQL) | {"sqlite": "sqlite"}
+NEAR = (None, "", "localhost", "127.0.0.1", "::1")  # without a host it is a socket
 WAIT = 60  # seconds that a writer waits for another one
 CANCELLED = ("57014", "55P03")  # SQLSTATE of a statement that took, or waited, too long
 NO_TABLE = "42P01"  # and of one that names a table that isn't there
@@ -44,8 +46,11 @@ class SlowError(WarehouseError):
 def address(publish: Publish) -> URL:
     """Where the warehouse is; raises WarehouseError, naming the environment variable, for what is no such address."""
     given = os.environ.get(publish.address)
-    if not given:
-        return URL.create("sqlite", database=publish.file)
+    return _read(publish.address, given) if given else URL.create("sqlite", database=publish.file)
+
+
+@functools.lru_cache(maxsize=16)
+def _read(variable: str, given: str) -> URL:
     try:
         url = make_url(given)
     except (ArgumentError, ValueError):
@@ -53,11 +58,11 @@ def address(publish: Publish) -> URL:
     if url is None or url.drivername not in DRIVERS:
         # What was given is not shown: it may hold a password.
         raise WarehouseError(
-            f"{publish.address} holds no address of a warehouse: "
+            f"{variable} holds no address of a warehouse: "
             f"postgresql://user:password@host:5432/name or sqlite:///data/warehouse.db"
         )
     if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
-        raise WarehouseError(f"{publish.address} names no file: a warehouse in memory would be gone at once")
+        raise WarehouseError(f"{variable} names no file: a warehouse in memory would be gone at once")
     return url.set(drivername=DRIVERS[url.drivername])
 
 
@@ -75,6 +80,11 @@ def connect(publish: Publish, wait: int = WAIT, **pool: Any) -> Engine:
         raise WarehouseError(f"{publish.address} names PostgreSQL: {remedy(error)}") from error
 
 
+def is_near(url: URL) -> bool:
+    """Whether a database is on this machine."""
+    return url.drivername == "sqlite" or url.host in NEAR
+
+
 def shown(url: URL) -> str:
     """An address as it may be told: without user, password and options, which may be secrets."""
     if url.drivername == "sqlite":
@@ -85,7 +95,9 @@ def shown(url: URL) -> str:
 @contextlib.contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """The only writing transaction at a time; what it did is there as a whole once the block ends well."""
-    with _told(engine), engine.connect().execution_options(homei_writes=True) as connection, connection.begin():
+    sqlite = engine.dialect.name == "sqlite"
+    options = {"homei_writes": True} if sqlite else {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
+    with _told(engine), engine.connect().execution_options(**options) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
         yield connection
@@ -97,6 +109,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
     sqlite = engine.dialect.name == "sqlite"  # whose transactions see a snapshot anyway
     options = {"homei_reads": True} if sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with _told(engine), engine.connect().execution_options(**options) as connection, connection.begin():
+        yield connection
+
+
+@contextlib.contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """A connection of a PostgreSQL engine that is AUTOCOMMIT: each statement sees the newest publication."""
+    with _told(engine), engine.connect() as connection:
         yield connection
 
 
@@ -151,7 +170,10 @@ def _sqlite(url: URL, wait: int, pool: dict[str, Any]) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         options = connection.get_execution_options()
-        connection.exec_driver_sql(f"PRAGMA query_only = {options.get('homei_reads', False)}")
+        reads = options.get("homei_reads", False)
+        if connection.info.get("homei_reads") != reads:
+            connection.exec_driver_sql(f"PRAGMA query_only = {reads}")
+            connection.info["homei_reads"] = reads
         # A writer that begins as a reader fails where another one has written since.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("homei_writes") else "BEGIN")
 

@@ -11,6 +11,7 @@ from homei.warehouse.tables import ALL
 
 Kind = dict[str, Any]  # a row of property_kinds
 PUBLISHED = "homei_published"  # in a connection's info: the digest of the publication that its transaction sees
+KEPT = "homei_kinds"  # there too: what it remembers
 MOST_KEPT = 500  # locations
 
 _SIDES = {
@@ -51,6 +52,11 @@ def kinds_of(connection: Connection, filters: Filters) -> list[Kind]:
     ]
 
 
+def forget_kinds(connection: Connection) -> None:
+    """Makes a connection ask anew."""
+    connection.info.pop(KEPT, None)
+
+
 def _reaches(kind: Kind, name: str, end: str, value: float) -> bool:
     most = kind[f"{name}_max"]
     return most is not None and (most >= value if end == "min" else kind[f"{name}_min"] <= value)
@@ -59,7 +65,7 @@ def _reaches(kind: Kind, name: str, end: str, value: float) -> bool:
 def _kinds_in(connection: Connection, location: str) -> list[Kind]:
     """All kinds in a location, which a connection remembers for as long as it sees the same publication."""
     digest = connection.info.get(PUBLISHED)
-    kept: dict[tuple[str, str], list[Kind]] = connection.info.setdefault("homei_kinds", {})
+    kept: dict[tuple[str, str], list[Kind]] = connection.info.setdefault(KEPT, {})
     if digest is not None and (digest, location) in kept:
         return kept[digest, location]
     found = [dict(row) for row in connection.execute(_KINDS, {"location": location}).mappings()]
