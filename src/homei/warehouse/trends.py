@@ -18,6 +18,9 @@ TOLD = (
 )  # fmt: skip
 # Of which a change is told, and what it is called.
 CHANGING = {"price_index": "index", "median_price": "median"}
+NAMES = ("period", *TOLD, *(f"{what}_change{since}" for what in CHANGING.values() for since in ("", "_year")))
+PLACES = tuple(TOLD.index(column) for column in CHANGING)
+UNKNOWN = (None,) * len(TOLD)
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ def is_known(connection: Connection, column: Literal["location", "property_type"
 
 def _known(
     connection: Connection, market: Market, first: datetime.date, last: datetime.date
-) -> dict[int, dict[str, Any]]:
-    """The published periods by the number of their first month."""
+) -> dict[int, tuple[Any, ...]]:
+    """What is TOLD of the published periods, by the number of their first month."""
     asked = {
         "frequency": market.frequency,
         "location": ALL if market.location is None else market.location,
@@ -63,7 +66,7 @@ def _known(
         "first": first,
         "last": last,
     }
-    return {_number(row["period"]): dict(row) for row in connection.execute(_PERIODS, asked).mappings().all()}
+    return {_number(period): tuple(told) for period, *told in connection.execute(_PERIODS, asked)}
 
 
 def _periods() -> Select:
@@ -76,18 +79,13 @@ def _periods() -> Select:
 _PERIODS = _periods()  # put together once: that takes longer than the answer
 
 
-def _told(known: dict[int, dict[str, Any]], number: int, step: int) -> dict[str, Any]:
-    now = known.get(number, {})
-    row = {"period": _day(number), **{name: now.get(name) for name in TOLD}}
-    row["market_sales"] = row["market_sales"] or 0
-    for column, what in CHANGING.items():
-        row[f"{what}_change"] = _change(now, known.get(number - step, {}), column)
-        row[f"{what}_change_year"] = _change(now, known.get(number - 12, {}), column)
-    return row
+def _told(known: dict[int, tuple[Any, ...]], number: int, step: int) -> dict[str, Any]:
+    now, before, year = known.get(number, UNKNOWN), known.get(number - step, UNKNOWN), known.get(number - 12, UNKNOWN)
+    changes = [_change(now[at], then[at]) for at in PLACES for then in (before, year)]
+    return dict(zip(NAMES, (_day(number), now[0] or 0, *now[1:], *changes), strict=True))
 
 
-def _change(now: dict[str, Any], before: dict[str, Any], column: str) -> float | None:
-    new, old = now.get(column), before.get(column)
+def _change(new: float | None, old: float | None) -> float | None:
     return None if new is None or not old else round(new / old - 1, 4)
 
 
