@@ -22,6 +22,7 @@ from starlette.responses import Response
 from homei.config import Publish
 from homei.serve.answers import DirectRoute, ok
 from homei.serve.desk import Desk
+from homei.serve.direct import Direct
 from homei.serve.properties import add_properties
 from homei.serve.trends import add_trends
 from homei.warehouse.access import Warehouse
@@ -46,16 +47,19 @@ AWAY = (
     f" + (latitude - {{latitude}}) * (latitude - {{latitude}}) * {GROUND.north**2})"
 )
 
-ours = FastAPI()
-ours.router.route_class = DirectRoute
-ours.state.warehouse, ours.state.cache = Desk(Warehouse(Publish(address=ADDRESS, file=""))), None
-add_properties(ours, SimpleNamespace(place=GROUND))  # type: ignore[arg-type]
-add_trends(ours)
+app = FastAPI()
+app.router.route_class = DirectRoute
+app.state.warehouse, app.state.cache = Desk(Warehouse(Publish(address=ADDRESS, file=""))), None
+add_properties(app, SimpleNamespace(place=GROUND))  # type: ignore[arg-type]
+add_trends(app)
 
 
-@ours.get(BARE)
+@app.get(BARE)
 async def bare(request: Request) -> Any:
     return ok({})
+
+
+ours = Direct(app)
 
 
 plain = FastAPI()

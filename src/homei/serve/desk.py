@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from anyio import CapacityLimiter, Lock, fail_after, to_thread
 from sqlalchemy import Connection, RowMapping
 
 from homei.serve.refusal import Problem, RequestError
@@ -16,7 +17,6 @@ from homei.warehouse.connection import SlowError, WarehouseError
 
 Answer = TypeVar("Answer")
 
-CONNECTIONS = 8
 SECONDS = 2.0  # a statement
 PATIENCE = 5.0  # seconds that a request waits, for a connection and its answer
 FRESH = 2.0  # seconds for which what a probe found is believed
@@ -28,12 +28,13 @@ log = logging.getLogger(__name__)
 class Desk:
     """Asks the warehouse for routes; raises RequestError (503, with Retry-After) where it has no answer in time."""
 
-    def __init__(self, warehouse: Warehouse, connections: int = CONNECTIONS, fresh: float = FRESH) -> None:
+    def __init__(self, warehouse: Warehouse, fresh: float = FRESH) -> None:
         self._warehouse = warehouse
-        self._limiter = CapacityLimiter(connections)
+        # AnyIO's threads and limits take as long as a short answer does.
+        self._threads = ThreadPoolExecutor(warehouse.connections, "warehouse")
         # Probes have a thread of their own: they are answered however many routes wait.
-        self._looking, self._fresh, self._probing = Lock(), fresh, CapacityLimiter(1)
-        self._looked = -fresh
+        self._probing, self._looking = ThreadPoolExecutor(1, "probe"), asyncio.Lock()
+        self._fresh, self._looked = fresh, -fresh
         self._was_there = self._is_gone = False
 
     async def read(self, work: Callable[[Connection, RowMapping], Answer]) -> Answer:
@@ -51,7 +52,7 @@ class Desk:
         """
         async with self._looking:
             if time.monotonic() - self._looked >= self._fresh:
-                self._is_gone = await to_thread.run_sync(self._look, limiter=self._probing)
+                self._is_gone = await asyncio.get_running_loop().run_in_executor(self._probing, self._look)
                 self._looked = time.monotonic()
         return self._is_gone
 
@@ -70,9 +71,9 @@ class Desk:
 
     async def _asked(self, asking: Callable[[], Answer]) -> Answer:
         try:
-            # Only the wait for a thread ends here; what runs is ended by the warehouse's own limit.
-            with fail_after(PATIENCE):
-                return await to_thread.run_sync(asking, limiter=self._limiter)
+            # Only the waiting ends here; what runs is ended by the warehouse's own limit.
+            async with asyncio.timeout(PATIENCE):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, asking)
         except TimeoutError:
             raise _unavailable("is busy", 1) from None
         except SlowError as error:
