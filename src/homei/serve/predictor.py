@@ -27,6 +27,7 @@ CATEGORICAL = ("property_type", "location", "property_id")
 
 SHOWN = 5  # comparables of a valuation
 WORTH_A_THREAD = 1000  # rows: some 30 ms
+CORES = os.cpu_count() or 1  # asked once: it takes a twentieth of what a valuation does
 WHY = {
     "unknown_location": "nothing was sold in this location",
     "unusual_area": "the area is not usual for this type",
@@ -157,7 +158,7 @@ class Predictor:
     def _known_and_values(self, columns: Columns) -> tuple[Columns, Any]:
         """The columns with what history tells, and the model's values: of many homes found on all cores."""
         count = len(columns["month"])
-        parts = min(os.cpu_count() or 1, count // WORTH_A_THREAD)
+        parts = min(CORES, count // WORTH_A_THREAD)
         if parts < 2:
             return self._valued(columns)
         cuts = [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
