@@ -5,18 +5,20 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, RowMapping, TextClause, text
+from sqlalchemy import Boolean, Connection, RowMapping, column, text
 from sqlalchemy.sql.selectable import TextualSelect
 
 from homei.warehouse import words
 from homei.warehouse.filters import Start
 from homei.warehouse.question import DISTANCE_SQL, Question
 
-SHOWN = """
-    home.property_id, home.address, home.location, home.property_type, home.square_meters, home.bedrooms,
-    home.bathrooms, home.floor, home.year_built, home.latitude, home.longitude, home.is_listed, home.price,
-    CASE WHEN home.is_listed THEN home.last_asking_price END AS asking_price, home.valued_price, home.valued_low,
-    home.valued_high, home.confidence, home.flags"""
+SHOWN = (
+    "property_id", "address", "location", "property_type", "square_meters", "bedrooms", "bathrooms", "floor",
+    "year_built", "latitude", "longitude", "is_listed", "price", "asking_price", "valued_price", "valued_low",
+    "valued_high", "confidence", "flags",
+)  # fmt: skip
+ASKING = "CASE WHEN home.is_listed THEN home.last_asking_price END"
+AWAY, COUNTED = "page.square_distance", "(SELECT count(*) FROM found)"
 INDEXES = {
     "price": "ix_property_kind_price", "area": "ix_property_kind_area", "year": "ix_property_kind_year",
     "location": "ix_property_location", "place": "ix_property_place",
@@ -83,9 +85,12 @@ def rows_of(connection: Connection, asked: tuple[str, dict[str, Any]]) -> list[R
 
 
 @functools.lru_cache(maxsize=1_000)
-def _statement(sql: str) -> TextClause | TextualSelect:
+def _statement(sql: str) -> TextualSelect:
+    """A statement whose columns are told in their order, which SQLAlchemy otherwise finds out anew each time."""
+    more = {"order_value": True, "square_distance": AWAY in sql, "counted": COUNTED in sql}
+    names = [*SHOWN, *(name for name, is_there in more.items() if is_there)]
     # SQLite knows no truth but 1.
-    return text(sql).columns(is_listed=Boolean) if "is_listed" in sql else text(sql)
+    return text(sql).columns(*(column(name, Boolean() if name == "is_listed" else None) for name in names))
 
 
 def _entered(question: Question, way: str) -> tuple[str, list[str], dict[str, Any]]:
@@ -108,7 +113,7 @@ def _entered(question: Question, way: str) -> tuple[str, list[str], dict[str, An
 def _first(question: Question, descending: bool) -> str:
     """What is to be shown of `found`, and how many those are."""
     page = f"page AS MATERIALIZED (SELECT * FROM found ORDER BY {_order('', descending)} LIMIT :rows)"
-    return f"{page} {_shown(question, descending, ', (SELECT count(*) FROM found) AS counted')}"
+    return f"{page} {_shown(question, descending, f', {COUNTED} AS counted')}"
 
 
 def _columns(question: Question) -> str:
@@ -117,9 +122,10 @@ def _columns(question: Question) -> str:
 
 
 def _shown(question: Question, descending: bool, more: str = "") -> str:
-    away = ", page.square_distance" if question.filters.radius is not None else ""
+    away = f", {AWAY}" if question.filters.radius is not None else ""
+    shown = ", ".join(ASKING if name == "asking_price" else f"home.{name}" for name in SHOWN)
     join = "CROSS JOIN property_analytics AS home WHERE" if question.sqlite else "JOIN property_analytics AS home ON"
-    return f"""SELECT {SHOWN}, page.order_value{away}{more}
+    return f"""SELECT {shown}, page.order_value{away}{more}
         FROM page {join} home.property_id = page.property_id ORDER BY {_order("page.", descending)}"""
 
 
