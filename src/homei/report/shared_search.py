@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from html import escape
 from pathlib import Path
 
@@ -22,8 +23,15 @@ def write(found: Found) -> Path:
     body = "".join([_opening(found), _pictures(found), _parameters(found)])
     origin = Markup("Written by <code>homei search</code>; {}.").format(CAVEAT)
     subtitle = f"{found.title} · {found.model} · study {found.study}"
-    lake.write_text(page("What the shared search earned", body, subtitle, origin=origin), PAGE)
+    put(page("What the shared search earned", body, subtitle, origin=origin))
     return PAGE
+
+
+def put(html: str) -> None:
+    """Makes PAGE a text, whole, though processes that share a study end, and write it, at the same moment."""
+    own = PAGE.with_name(f".search-{os.getpid()}.html")
+    lake.write_text(html, own)
+    own.replace(PAGE)
 
 
 def told(found: Found, written: Path) -> str:
