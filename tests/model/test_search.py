@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from datetime import datetime, timedelta
@@ -217,3 +218,21 @@ def test_minutes_without_a_trial_under_way_do_not_count():
     at = [begin + timedelta(minutes=minute) for minute in range(100)]
     starts, ends = [at[0], at[1], at[60]], [at[4], at[3], at[65]]
     assert search.minutes_until(starts, ends).tolist() == [4, 3, 9]
+
+
+def test_a_thread_that_finds_the_database_away_says_nothing_of_its_own(monkeypatch):
+    def fails(error):
+        def raising():
+            raise error
+
+        thread = threading.Thread(target=raising)
+        thread.start()
+        thread.join()
+
+    told = []
+    monkeypatch.setattr(threading, "excepthook", lambda thread: told.append(thread.exc_type))
+    with search.gone("HOMEI_STUDY_DATABASE"):
+        fails(sqlalchemy.exc.OperationalError("select 1", {}, Exception("gone")))
+        fails(LookupError("another"))
+    fails(sqlalchemy.exc.OperationalError("select 1", {}, Exception("later")))
+    assert told == [LookupError, sqlalchemy.exc.OperationalError]

@@ -173,19 +173,30 @@ def interruptible() -> Iterator[threading.Event]:
 
 @contextlib.contextmanager
 def gone(database: str) -> Iterator[None]:
-    """Says that the database went away amid the search, and what to do."""
+    """Says that the database went away amid the search, and what to do; once, whichever threads find it out."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
+    def is_away(error: BaseException | None) -> bool:
+        # Optuna fails in other ways, too, while it handles what the database raised.
+        return any(isinstance(cause, (SQLAlchemyError, StorageInternalError)) for cause in _causes(error))
+
+    def ended(thread: threading.ExceptHookArgs) -> None:
+        # Optuna's heartbeats have threads of their own; the search ends as they do.
+        if not is_away(thread.exc_value):
+            before(thread)
+
+    before, threading.excepthook = threading.excepthook, ended
     try:
         yield
     except Exception as error:
-        # Optuna fails in other ways, too, while it handles what the database raised.
-        if not any(isinstance(cause, (SQLAlchemyError, StorageInternalError)) for cause in _causes(error)):
+        if not is_away(error):
             raise
         # The errors hold the statement and its values; what matters is the remedy.
         remedy = "what has ended is kept; run it again to go on"
         raise StudyError(f"{database}: the database went away amid the search: {remedy}") from None
+    finally:
+        threading.excepthook = before
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
