@@ -46,11 +46,11 @@ class SlowError(WarehouseError):
 def address(publish: Publish) -> URL:
     """Where the warehouse is; raises WarehouseError, naming the environment variable, for what is no such address."""
     given = os.environ.get(publish.address)
-    return _read(publish.address, given) if given else URL.create("sqlite", database=publish.file)
+    return _parsed(publish.address, given) if given else URL.create("sqlite", database=publish.file)
 
 
 @functools.lru_cache(maxsize=16)
-def _read(variable: str, given: str) -> URL:
+def _parsed(variable: str, given: str) -> URL:
     try:
         url = make_url(given)
     except (ArgumentError, ValueError):
@@ -96,6 +96,7 @@ def shown(url: URL) -> str:
 def writing(engine: Engine) -> Iterator[Connection]:
     """The only writing transaction at a time; what it did is there as a whole once the block ends well."""
     sqlite = engine.dialect.name == "sqlite"
+    # A service's connections have no transactions of their own accord, and don't write.
     options = {"homei_writes": True} if sqlite else {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
     with _told(engine), engine.connect().execution_options(**options) as connection, connection.begin():
         if connection.dialect.name == "postgresql":

@@ -19,7 +19,7 @@ TOLD = (
 # Of which a change is told, and what it is called.
 CHANGING = {"price_index": "index", "median_price": "median"}
 NAMES = ("period", *TOLD, *(f"{what}_change{since}" for what in CHANGING.values() for since in ("", "_year")))
-PLACES = tuple(TOLD.index(column) for column in CHANGING)
+CHANGING_AT = tuple(TOLD.index(column) for column in CHANGING)
 UNKNOWN = (None,) * len(TOLD)
 
 
@@ -81,7 +81,7 @@ _PERIODS = _periods()  # put together once: that takes longer than the answer
 
 def _told(known: dict[int, tuple[Any, ...]], number: int, step: int) -> dict[str, Any]:
     now, before, year = known.get(number, UNKNOWN), known.get(number - step, UNKNOWN), known.get(number - 12, UNKNOWN)
-    changes = [_change(now[at], then[at]) for at in PLACES for then in (before, year)]
+    changes = [_change(now[at], then[at]) for at in CHANGING_AT for then in (before, year)]
     return dict(zip(NAMES, (_day(number), now[0] or 0, *now[1:], *changes), strict=True))
 
 
