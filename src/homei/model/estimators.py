@@ -6,15 +6,18 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from homei.model.forests import Forest
 from homei.model.preprocess import Encoder
 
+if TYPE_CHECKING:
+    from homei.model.single_rows import SingleRows
+
 MOST_CODES = 254  # that scikit-learn's histograms can tell apart
-MANY = 30  # rows, from which on tables are quicker than trees
+MANY = 6  # rows, from which on tables are quicker than trees
 SAMPLE = 2_000  # rows on which importances are measured by permutation
 
 Parameters = Mapping[str, int | float | str | bool]
@@ -57,14 +60,18 @@ class LightGBM:
         self._encoder = encoder
         self._booster: Any = None
         self._forest: Forest | None = None
+        self._single: SingleRows | None = None
 
     @classmethod
     def load(cls, path: Path) -> LightGBM:
         """The model of a text file, for predictions only."""
         lightgbm = _lightgbm()
+        from homei.model.single_rows import SingleRows
+
         loaded = cls({}, None, seed=0)
         loaded._booster = lightgbm.Booster(model_file=str(path))
         loaded._forest = Forest.read(path.read_text(encoding="utf-8"))
+        loaded._single = SingleRows(loaded._booster)
         return loaded
 
     def fit(self, matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None) -> None:
@@ -82,7 +89,10 @@ class LightGBM:
 
     def predict(self, matrix: np.ndarray, rounds: int | None = None) -> np.ndarray:
         """What all trees say, or the first `rounds` of them."""
-        if self._forest and rounds is None and len(matrix) >= MANY:
+        few = len(matrix) < MANY
+        if rounds is None and few and self._single:
+            return self._single.predict(matrix)
+        if rounds is None and not few and self._forest:
             return self._forest.predict(matrix)
         return self._booster.predict(matrix, num_iteration=rounds, num_threads=1)
 

@@ -19,6 +19,7 @@ import numpy as np
 BITS = 32  # leaves of a word; a tree with more of them has more words, all of them empty but the one of its leaf
 ALL = (1 << BITS) - 1
 WORDS, ROWS = 200, 500  # done at a time: their tables and bits fit a processor's cache
+FEW = 64  # rows, whose sums on the way are sooner written down than added to one after the other
 ZERO = float(np.float32(1e-35))  # what is no further from 0 is 0 to LightGBM
 # Objectives whose sum of leaves is the prediction itself.
 PLAIN = {"regression", "regression_l1", "huber", "fair", "quantile", "mape"}
@@ -42,11 +43,11 @@ class Input(NamedTuple):
         """How many places there are."""
         return self.codes + 1 if self.codes else len(self.thresholds) + 2
 
-    def places(self, values: np.ndarray) -> np.ndarray:
-        """The number of each value's place."""
+    def places(self, values: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+        """The number of each value's place; `unknown` is where values are NaN."""
         if self.codes:
             return np.where((values > -1) & (values < self.codes), values, self.codes).astype(np.intp)
-        return np.where(np.isnan(values), self.size - 1, np.searchsorted(self.thresholds, values))
+        return self.thresholds.searchsorted(values) + unknown  # NaN is sorted behind all thresholds
 
 
 class Splits(NamedTuple):
@@ -99,18 +100,26 @@ class Forest:
     def predict(self, matrix: np.ndarray) -> np.ndarray:
         """The sum over all trees, of each row, in the order of the trees as LightGBM adds them up."""
         told = np.where(np.abs(matrix) <= ZERO, 0.0, matrix)
-        places = [known.places(column) for known, column in zip(self.inputs, told.T, strict=True)]
+        columns = zip(self.inputs, told.T, np.isnan(told).T, strict=True)
+        places = [known.places(values, unknown) for known, values, unknown in columns]
         total = np.zeros(len(matrix))
         for block in self.blocks:
             for first in range(0, len(matrix), ROWS):
                 rows = slice(first, first + ROWS)
                 sums = total[rows]
                 leaf = np.bitwise_count(_open(block, places, rows) - 1)
-                added = block.values.take(np.add(leaf.T, block.starts, order="C"))
-                # numpy's own sum would add them up in another order.
-                for leaves in added:
-                    sums += leaves
+                _add(sums, block.values.take(np.add(leaf.T, block.starts, order="C")))
         return total
+
+
+def _add(sums: np.ndarray, added: np.ndarray) -> None:
+    """Adds what each word adds (words × rows) to each row's sum, in the words' order, which numpy's own sum leaves."""
+    if len(sums) > FEW:
+        for leaves in added:
+            sums += leaves
+    else:
+        added[0] += sums
+        sums[:] = np.add.accumulate(added, axis=0)[-1]
 
 
 def _open(block: Block, places: Sequence[np.ndarray], rows: slice) -> np.ndarray:

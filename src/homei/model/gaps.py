@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,17 @@ class Gaps:
 
     def lacking(self, columns: Columns) -> np.ndarray:
         """homes × attributes, as `widening` orders them: True where a home doesn't tell what its type usually tells."""
-        types, names = columns["property_type"].tolist(), list(self.widening)
-        usual = np.array([[name in self.told.get(kind, ()) for name in names] for kind in types], dtype=bool)
-        missing = np.array([unknown(columns[name]) for name in names], dtype=bool)
-        return usual.reshape(len(types), len(names)) & missing.reshape(len(names), len(types)).T
+        number, told = self._usual
+        usual = told[[number.get(kind, -1) for kind in columns["property_type"].tolist()]]
+        missing = np.array([unknown(columns[name]) for name in self.widening], dtype=bool)
+        return usual & missing.reshape(usual.shape[::-1]).T
+
+    @cached_property
+    def _usual(self) -> tuple[dict[str, int], np.ndarray]:
+        """The number of each type, and types × attributes: what is usually told; the last row is any other type's."""
+        told = [[name in names for name in self.widening] for names in [*self.told.values(), ()]]
+        numbers = {kind: number for number, kind in enumerate(self.told)}
+        return numbers, np.array(told, dtype=bool).reshape(len(told), len(self.widening))
 
     def of(self, columns: Columns) -> np.ndarray:
         """How many times as wide each home's interval is: the product of the factors of what it lacks."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import compress
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from homei.serve.contract import Contract
 from homei.serve.include import COMPARABLES, NOTHING, REASONS, check_size
 from homei.serve.refusal import SHOWN as MOST_PROBLEMS
 from homei.serve.refusal import Problem, RequestError
+from homei.serve.together import Together
 
 NUMERIC = ("square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
 CATEGORICAL = ("property_type", "location", "property_id")
@@ -78,6 +80,7 @@ class Predictor:
         }
         if variant:
             self._versions["variant"] = variant
+        self.together = Together(self.value)
         self._numeric = (*NUMERIC, *contract.numeric)
         self._categorical = (*CATEGORICAL, *contract.categorical)
 
@@ -194,13 +197,15 @@ class Predictor:
             raise RequestError(422, problems)
 
     def _columns(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        names = (*self._numeric, *self._categorical)
+        *values, days = zip(*map(itemgetter(*names, "valuation_date"), rows), strict=True)
+        told = dict(zip(names, values, strict=True))
         # A None among floats becomes NaN: what the model and the lookup take for "unknown".
-        columns = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in self._numeric}
+        columns = {name: np.array(told[name], dtype=np.float64) for name in self._numeric}
         for name in self._categorical:
-            column = np.empty(len(rows), dtype=object)
-            column[:] = [row[name] for row in rows]
-            columns[name] = column
-        columns["month"] = np.array([month_of(row["valuation_date"]) for row in rows], dtype=np.int64)
+            columns[name] = np.empty(len(rows), dtype=object)
+            columns[name][:] = told[name]
+        columns["month"] = np.array([month_of(day) for day in days], dtype=np.int64)
         return columns
 
     def _answer(self, price: float, low: float, high: float, confidence: float, flags: list[bool]) -> dict[str, Any]:

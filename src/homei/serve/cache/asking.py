@@ -46,14 +46,14 @@ async def valued(
     """
     cache = request.app.state.cache
 
-    def value() -> bytes:
+    def apart() -> bytes:
         return as_json(predictor.value([row], include, alone=True)[0])
 
     async def make() -> bytes:
         if include or not predictor.is_quick(row):
-            return await to_thread.run_sync(value)
+            return await to_thread.run_sync(apart)
         # A thread would cost more than it frees.
-        return value()
+        return as_json(await predictor.together.answer(row))
 
     if cache is None:
         return Found(await make())

@@ -1,0 +1,110 @@
+"""Homes asked for at the same moment: valued as one batch, each told what it would be told alone."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from homei.serve.app import PRICE
+from homei.serve.refusal import Problem, RequestError
+from homei.serve.together import MOST, Together
+
+HOME = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
+
+
+class Asked:
+    """Values numbers at twice as much, and remembers how many came at a time; negative ones are refused."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def __call__(self, rows, alone=False):
+        self.sizes.append(len(rows))
+        if any(row["number"] < 0 for row in rows):
+            raise RequestError(422, [Problem("body" if alone else "properties.0", "is negative")])
+        if any(row["number"] == 13 for row in rows):
+            raise ZeroDivisionError("thirteen")
+        return [{"price": 2 * row["number"]} for row in rows]
+
+
+def answers(together, *numbers):
+    async def ask():
+        asking = (together.answer({"number": number}) for number in numbers)
+        return await asyncio.gather(*asking, return_exceptions=True)
+
+    return asyncio.run(ask())
+
+
+def test_those_who_ask_at_once_are_valued_at_once():
+    asked = Asked()
+    assert answers(Together(asked), *range(1, 8)) == [{"price": 2 * number} for number in range(1, 8)]
+    assert asked.sizes == [7]
+
+
+def test_who_asks_alone_waits_for_nobody():
+    asked = Asked()
+    together = Together(asked)
+    assert answers(together, 3) == [{"price": 6}]
+    assert answers(together, 4) == [{"price": 8}]
+    assert asked.sizes == [1, 1]
+
+
+def test_what_is_refused_refuses_nobody_else():
+    first, refused, broken, last = answers(Together(Asked()), 1, -1, 13, 2)
+    assert (first, last) == ({"price": 2}, {"price": 4})
+    assert [problem.field for problem in refused.problems] == ["body"]
+    assert isinstance(broken, ZeroDivisionError)
+
+
+def test_more_than_most_are_valued_in_turns():
+    asked = Asked()
+    told = answers(Together(asked), *range(20, 20 + 2 * MOST + 3))
+    assert told == [{"price": 2 * number} for number in range(20, 20 + 2 * MOST + 3)]
+    assert asked.sizes == [MOST, MOST, 3]
+
+
+def test_who_hung_up_is_not_valued():
+    asked = Asked()
+
+    async def ask():
+        together = Together(asked)
+        asking = [asyncio.create_task(together.answer({"number": number})) for number in (1, 2, 3)]
+        await asyncio.sleep(0)
+        asking[1].cancel()
+        return await asyncio.gather(*asking, return_exceptions=True)
+
+    first, cancelled, last = asyncio.run(ask())
+    assert (first, last) == ({"price": 2}, {"price": 6})
+    assert isinstance(cancelled, asyncio.CancelledError)
+    assert asked.sizes == [2]
+
+
+def test_all_hung_up_and_nothing_is_asked():
+    asked = Asked()
+
+    async def ask():
+        asking = asyncio.create_task(Together(asked).answer({"number": 1}))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await asyncio.sleep(0)
+
+    asyncio.run(ask())
+    assert asked.sizes == []
+
+
+@pytest.mark.parametrize("connections", [4, 8])
+def test_a_service_under_load_says_of_each_home_what_it_says_of_it_alone(server, connections):
+    homes = [HOME | {"square_meters": 20.0 + number / 7, "floor": float(number % 40)} for number in range(200)]
+    homes[::17] = [HOME | {"location": "nowhere", "floor": 35.0, "square_meters": 20.0} for _ in homes[::17]]
+    with httpx.Client(base_url=server, timeout=30) as client, ThreadPoolExecutor(connections) as pool:
+        alone = [client.post(PRICE, json=home) for home in homes]
+        at_once = list(pool.map(lambda home: client.post(PRICE, json=home), homes))
+    assert {answer.status_code for answer in alone} == {200, 422}
+    for one, other in zip(alone, at_once, strict=True):
+        assert one.status_code == other.status_code
+        told, again = one.json(), other.json()
+        for said in (told, again):
+            said.pop("request_id", None)
+        assert told == again
