@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homei.features.comparables import Comparables, told
+from homei.features.comparables import Comparables
+from homei.features.implied import told
 from homei.source import Coordinates
 
 PLANE = Coordinates(system="plane")

@@ -24,7 +24,8 @@ from homei.features.columns import (
     month_of,
     statistic_columns,
 )
-from homei.features.comparables import Comparables, columns_of, told
+from homei.features.comparables import Comparables, columns_of
+from homei.features.implied import told
 from homei.features.places import Surroundings
 from homei.source import Coordinates, Source
 
@@ -111,7 +112,7 @@ class Lookup:
         return month in self._prepared
 
     def comparables(self, columns: Mapping[str, np.ndarray], count: int) -> list[list[dict[str, Any]]]:
-        """The `count` most similar earlier sales of each row, as `features.comparables.told` tells them."""
+        """The `count` most similar earlier sales of each row, as `features.implied.told` tells them."""
         self._check(columns["month"])
         market_level = self._market[0, columns["month"] - self.first_month]
         return told(self._comparables, columns, market_level, count)
