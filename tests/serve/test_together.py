@@ -19,7 +19,7 @@ class Asked:
     def __init__(self):
         self.sizes = []
 
-    def __call__(self, rows, alone=False):
+    def value(self, rows, alone=False):
         self.sizes.append(len(rows))
         if any(row["number"] < 0 for row in rows):
             raise RequestError(422, [Problem("body" if alone else "properties.0", "is negative")])
@@ -28,9 +28,10 @@ class Asked:
         return [{"price": 2 * row["number"]} for row in rows]
 
 
-def answers(together, *numbers):
+def answers(asked, *numbers):
     async def ask():
-        asking = (together.answer({"number": number}) for number in numbers)
+        together = Together()
+        asking = (together.answer(asked, {"number": number}) for number in numbers)
         return await asyncio.gather(*asking, return_exceptions=True)
 
     return asyncio.run(ask())
@@ -38,20 +39,30 @@ def answers(together, *numbers):
 
 def test_those_who_ask_at_once_are_valued_at_once():
     asked = Asked()
-    assert answers(Together(asked), *range(1, 8)) == [{"price": 2 * number} for number in range(1, 8)]
+    assert answers(asked, *range(1, 8)) == [{"price": 2 * number} for number in range(1, 8)]
     assert asked.sizes == [7]
 
 
 def test_who_asks_alone_waits_for_nobody():
     asked = Asked()
-    together = Together(asked)
-    assert answers(together, 3) == [{"price": 6}]
-    assert answers(together, 4) == [{"price": 8}]
+    assert answers(asked, 3) == [{"price": 6}]
+    assert answers(asked, 4) == [{"price": 8}]
     assert asked.sizes == [1, 1]
 
 
+def test_each_is_valued_by_who_answers_for_it():
+    one, other = Asked(), Asked()
+
+    async def ask():
+        together = Together()
+        return await asyncio.gather(*(together.answer(own, {"number": 1}) for own in (one, other, one)))
+
+    assert asyncio.run(ask()) == [{"price": 2}] * 3
+    assert (one.sizes, other.sizes) == ([2], [1])
+
+
 def test_what_is_refused_refuses_nobody_else():
-    first, refused, broken, last = answers(Together(Asked()), 1, -1, 13, 2)
+    first, refused, broken, last = answers(Asked(), 1, -1, 13, 2)
     assert (first, last) == ({"price": 2}, {"price": 4})
     assert [problem.field for problem in refused.problems] == ["body"]
     assert isinstance(broken, ZeroDivisionError)
@@ -59,7 +70,7 @@ def test_what_is_refused_refuses_nobody_else():
 
 def test_more_than_most_are_valued_in_turns():
     asked = Asked()
-    told = answers(Together(asked), *range(20, 20 + 2 * MOST + 3))
+    told = answers(asked, *range(20, 20 + 2 * MOST + 3))
     assert told == [{"price": 2 * number} for number in range(20, 20 + 2 * MOST + 3)]
     assert asked.sizes == [MOST, MOST, 3]
 
@@ -68,8 +79,8 @@ def test_who_hung_up_is_not_valued():
     asked = Asked()
 
     async def ask():
-        together = Together(asked)
-        asking = [asyncio.create_task(together.answer({"number": number})) for number in (1, 2, 3)]
+        together = Together()
+        asking = [asyncio.create_task(together.answer(asked, {"number": number})) for number in (1, 2, 3)]
         await asyncio.sleep(0)
         asking[1].cancel()
         return await asyncio.gather(*asking, return_exceptions=True)
@@ -84,11 +95,11 @@ def test_all_hung_up_and_nothing_is_asked():
     asked = Asked()
 
     async def ask():
-        asking = asyncio.create_task(Together(asked).answer({"number": 1}))
+        asking = asyncio.create_task(Together().answer(asked, {"number": 1}))
         await asyncio.sleep(0)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
 
     asyncio.run(ask())
     assert asked.sizes == []

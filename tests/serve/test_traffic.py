@@ -8,7 +8,6 @@ import pytest
 from around import served, surrounded, whole
 
 from homei.serve.app import create_app
-from homei.serve.together import Together
 from homei.serve.traffic import Traffic
 
 PRICE, BATCH = "/api/v1/predict/price", "/api/v1/predict/batch"
@@ -118,9 +117,6 @@ def test_a_month_that_takes_long_the_first_time_holds_up_no_other_request(contra
 
     class Unprepared:
         """Takes until another request was answered."""
-
-        def __init__(self):
-            self.together = Together(self.value)
 
         def answering(self, row, client):
             return self

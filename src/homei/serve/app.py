@@ -30,6 +30,7 @@ from homei.serve.include import PARAMETER, included
 from homei.serve.properties import add_properties
 from homei.serve.refusal import Problem, RequestError, answer, shown
 from homei.serve.schemas import Intake, Valuation, Valuations
+from homei.serve.together import Together
 from homei.serve.trends import add_trends
 from homei.serve.watch import MEDIA_TYPE, page
 
@@ -56,6 +57,7 @@ def create_app(contract: Contract, keeper: Doorkeeper | None = None) -> FastAPI:
     )
     app.router.route_class = DirectRoute
     app.state.log = app.state.cache = None
+    app.state.together = Together()
     app.add_exception_handler(HTTPException, _no_such_route)
     _add_valuations(app, Intake(contract), contract)
     add_properties(app, contract)

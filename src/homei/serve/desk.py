@@ -1,18 +1,23 @@
-"""Where routes ask the warehouse: in threads of their own, never on the event loop; it says so where it is away."""
+"""Where routes ask the warehouse: in threads of their own, never on the event loop; it says so where it is away.
+
+Short questions that come at the same time are asked one after the other in one thread, of one publication: to hand
+each to a thread, and to look anew what is published, takes longer than its answer.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from homei.serve.refusal import Problem, RequestError
-from homei.warehouse.access import NoWarehouseError, Warehouse
+from homei.serve.together import soon, tell
+from homei.warehouse.access import NoWarehouseError, Warehouse, Work
 from homei.warehouse.connection import SlowError, WarehouseError
 
 Answer = TypeVar("Answer")
@@ -31,19 +36,22 @@ class Desk:
     def __init__(self, warehouse: Warehouse, fresh: float = FRESH) -> None:
         self._warehouse = warehouse
         # AnyIO's threads and limits take as long as a short answer does.
-        self._threads = ThreadPoolExecutor(warehouse.connections, "warehouse")
+        self._threads = ThreadPoolExecutor(max(1, warehouse.connections - 1), "warehouse")
+        self._short = _Short(warehouse)
         # Probes have a thread of their own: they are answered however many routes wait.
         self._probing, self._looking = ThreadPoolExecutor(1, "probe"), asyncio.Lock()
         self._fresh, self._looked = fresh, -fresh
         self._was_there = self._is_gone = False
 
-    async def read(self, work: Callable[[Connection, RowMapping], Answer]) -> Answer:
-        """What `work` finds, as Warehouse.read gives it."""
-        return await self._asked(lambda: self._warehouse.read(work))
+    async def read(self, work: Work[Answer], is_short: bool = False) -> Answer:
+        """What `work` finds, as Warehouse.read gives it; others wait for one that is short, so that it has to be."""
+        if is_short:
+            return await _answered(self._short.read(work))
+        return await _answered(self._in_a_thread(lambda: self._warehouse.read(work)))
 
     async def write(self, work: Callable[[Connection], Answer]) -> Answer:
         """What `work` gives, as Warehouse.write gives it."""
-        return await self._asked(lambda: self._warehouse.write(work))
+        return await _answered(self._in_a_thread(lambda: self._warehouse.write(work)))
 
     async def is_gone(self) -> bool:
         """Whether there was a warehouse, or should be one, and it can't be reached: looked at again each few seconds.
@@ -69,19 +77,60 @@ class Desk:
         self._was_there = True
         return False
 
-    async def _asked(self, asking: Callable[[], Answer]) -> Answer:
-        try:
-            # Only the waiting ends here; what runs is ended by the warehouse's own limit.
-            async with asyncio.timeout(PATIENCE):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, asking)
-        except TimeoutError:
-            raise _unavailable("is busy", 1) from None
-        except SlowError as error:
-            log.warning("the warehouse was too slow: %s", error)
-            raise _unavailable(f"took longer than {SECONDS:g} s; ask for less, or again", 5) from None
-        except WarehouseError as error:
-            log.warning("no warehouse: %s", error)
-            raise _unavailable(AWAY, 30) from None
+    async def _in_a_thread(self, asking: Callable[[], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, asking)
+
+
+class _Short:
+    """Works that wait while others are done, all of which are done next."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._thread = ThreadPoolExecutor(1, "warehouse-short")
+        self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._busy = False
+
+    async def read(self, work: Work[Answer]) -> Answer:
+        """What the work finds; raises what it or the warehouse raises."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.append((work, answer))
+        if not self._busy:
+            self._busy = True
+            soon(loop, self._begin, loop)
+        return await answer
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        now, self._waiting = self._waiting, []
+        wanted = [(work, answer) for work, answer in now if not answer.done()]
+        self._busy = bool(wanted)
+        if not wanted:
+            return
+        works = [work for work, _ in wanted]
+        asking = loop.run_in_executor(self._thread, self._warehouse.read_all, works)
+        asking.add_done_callback(lambda done: self._end(loop, [answer for _, answer in wanted], done))
+
+    def _end(self, loop: asyncio.AbstractEventLoop, answers: Sequence[asyncio.Future[Any]], done: Any) -> None:
+        failed = done.exception()
+        tell(answers, [failed] * len(answers) if failed else done.result())
+        self._busy = bool(self._waiting)
+        if self._busy:
+            self._begin(loop)
+
+
+async def _answered(asking: Awaitable[Answer]) -> Answer:
+    try:
+        # Only the waiting ends here; what runs is ended by the warehouse's own limit.
+        async with asyncio.timeout(PATIENCE):
+            return await asking
+    except TimeoutError:
+        raise _unavailable("is busy", 1) from None
+    except SlowError as error:
+        log.warning("the warehouse was too slow: %s", error)
+        raise _unavailable(f"took longer than {SECONDS:g} s; ask for less, or again", 5) from None
+    except WarehouseError as error:
+        log.warning("no warehouse: %s", error)
+        raise _unavailable(AWAY, 30) from None
 
 
 def _unavailable(message: str, seconds: int) -> RequestError:

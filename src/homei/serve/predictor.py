@@ -22,7 +22,6 @@ from homei.serve.contract import Contract
 from homei.serve.include import COMPARABLES, NOTHING, REASONS, check_size
 from homei.serve.refusal import SHOWN as MOST_PROBLEMS
 from homei.serve.refusal import Problem, RequestError
-from homei.serve.together import Together
 
 NUMERIC = ("square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
 CATEGORICAL = ("property_type", "location", "property_id")
@@ -80,7 +79,6 @@ class Predictor:
         }
         if variant:
             self._versions["variant"] = variant
-        self.together = Together(self.value)
         self._numeric = (*NUMERIC, *contract.numeric)
         self._categorical = (*CATEGORICAL, *contract.categorical)
 

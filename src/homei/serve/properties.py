@@ -59,7 +59,8 @@ def add_properties(app: FastAPI, contract: Contract) -> None:
         try:
             predictor, property_id = request.app.state.predictor, request.path_params["property_id"]
             looking = _looking(property_id, predictor)
-            return encoded(*await published(request, PROPERTY, [property_id, predictor.stamp], looking))
+            question = [property_id, predictor.stamp]
+            return encoded(*await published(request, PROPERTY, question, looking, is_short=True))
         except RequestError as refused:
             return answer(request.scope, refused)
 

@@ -7,8 +7,9 @@ the event loop bring is valued in the next.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 MOST = 50  # rows at once, for which the event loop stands still: a few milliseconds
 
@@ -16,44 +17,64 @@ Row = Mapping[str, Any]
 Answer = dict[str, Any]
 
 
+class Valuing(Protocol):
+    """What values rows, one (`alone`) or many, and says the same of each: a Predictor."""
+
+    def value(self, rows: Sequence[Row], *, alone: bool = False) -> Sequence[Answer]: ...
+
+
 class Together:
-    """Values rows by `value`, which takes one (`alone`) or many and says the same of each."""
+    """Values single rows, each by who answers for it."""
 
-    def __init__(self, value: Callable[..., Sequence[Answer]]) -> None:
-        self._value = value
-        self._waiting: list[tuple[Row, asyncio.Future[Answer]]] = []
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Valuing, Row, asyncio.Future[Answer]]] = []
 
-    async def answer(self, row: Row) -> Answer:
-        """What `value` says of the row alone; raises what that raises."""
+    async def answer(self, predictor: Valuing, row: Row) -> Answer:
+        """What the predictor says of the row alone; raises what that raises."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
-        self._waiting.append((row, answer))
+        self._waiting.append((predictor, row, answer))
         if len(self._waiting) == 1:
-            # After one turn more, so that those whose first bytes are read in this one are among them.
-            loop.call_soon(loop.call_soon, self._answer_all, loop)
+            soon(loop, self._answer_all, loop)
         return await answer
 
     def _answer_all(self, loop: asyncio.AbstractEventLoop) -> None:
         now, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         if self._waiting:
             loop.call_soon(self._answer_all, loop)  # what is answered now is sent first
-        wanted = [(row, answer) for row, answer in now if not answer.done()]  # who hung up wants none
-        for (_, answer), said in zip(wanted, self._said([row for row, _ in wanted]), strict=True):
-            if isinstance(said, Exception):
-                answer.set_exception(said)
-            else:
-                answer.set_result(said)
+        theirs: dict[Valuing, list[tuple[Row, asyncio.Future[Answer]]]] = {}
+        for predictor, row, answer in now:
+            if not answer.done():  # who hung up wants none
+                theirs.setdefault(predictor, []).append((row, answer))
+        for predictor, wanted in theirs.items():
+            tell([answer for _, answer in wanted], _said(predictor, [row for row, _ in wanted]))
 
-    def _said(self, rows: Sequence[Row]) -> Sequence[Answer | Exception]:
-        if len(rows) > 1:
-            try:
-                return self._value(rows)
-            except Exception:  # one that is refused refuses none but itself
-                return [self._alone(row) for row in rows]
-        return [self._alone(row) for row in rows]
 
-    def _alone(self, row: Row) -> Answer | Exception:
-        try:
-            return self._value([row], alone=True)[0]
-        except Exception as error:
-            return error
+def _said(predictor: Valuing, rows: Sequence[Row]) -> Sequence[Answer | Exception]:
+    if len(rows) > 1:
+        with contextlib.suppress(Exception):  # one that is refused refuses none but itself
+            return predictor.value(rows)
+    return [_alone(predictor, row) for row in rows]
+
+
+def _alone(predictor: Valuing, row: Row) -> Answer | Exception:
+    try:
+        return predictor.value([row], alone=True)[0]
+    except Exception as error:
+        return error
+
+
+def soon(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *arguments: Any) -> None:
+    """Calls after one turn of the loop more than the next: who is read in this one has asked by then."""
+    loop.call_soon(loop.call_soon, call, *arguments)
+
+
+def tell(waiting: Sequence[asyncio.Future[Any]], said: Sequence[Any]) -> None:
+    """Gives each who waits and hasn't hung up what is said to it, an answer or an error."""
+    for answer, own in zip(waiting, said, strict=True):
+        if answer.done():
+            continue
+        if isinstance(own, Exception):
+            answer.set_exception(own)
+        else:
+            answer.set_result(own)

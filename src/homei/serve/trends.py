@@ -75,7 +75,7 @@ def add_trends(app: FastAPI) -> None:
             asked = parsed(Trends, request.scope["query_string"])
             kind = CSV if asked.format == "csv" or (asked.format is None and _wants_csv(request)) else JSON
             question = [kind, asked.model_dump(exclude={"format"})]
-            response = encoded(*await published(request, TRENDS, question, _asking(asked, kind)), kind)
+            response = encoded(*await published(request, TRENDS, question, _asking(asked, kind), is_short=True), kind)
         except RequestError as refused:
             return answer(request.scope, refused)
         response.headers["vary"] = "accept"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from homei.warehouse.kinds import PUBLISHED, forget_kinds
 from homei.warehouse.tables import REVISION, publication
 
 Answer = TypeVar("Answer")
+Work = Callable[[Connection, RowMapping], Answer]  # asks of a publication, whose row it is given
 
 # Connections: a database on this machine has no cores but those that already work; one far away is waited for.
 OF_NEAR, OF_FAR = 4, 8
@@ -61,19 +62,26 @@ class Warehouse:
         self._engine: Engine | None = None
         self._last: RowMapping | None = None  # the publication as it was seen last
 
-    def read(self, work: Callable[[Connection, RowMapping], Answer]) -> Answer:
+    def read(self, work: Work[Answer]) -> Answer:
         """What `work` finds in one publication, whose row it is given; it can't write, and may be called twice.
 
         Raises UnavailableError, and SlowError for what takes too long.
         """
+        (found,) = self.read_all([work])
+        if isinstance(found, Exception):
+            raise found
+        return found
 
-        def whole(engine: Engine) -> Answer:
+    def read_all(self, works: Sequence[Work[Answer]]) -> list[Answer | Exception]:
+        """What each of several works finds in one publication, or what it raises; else as `read`."""
+
+        def whole(engine: Engine) -> list[Answer | Exception]:
             if self._last is not None and engine.dialect.name == "postgresql":
                 with contextlib.suppress(_PublishedSinceError):
-                    return _at_once(engine, work, self._last)
+                    return _at_once(engine, works, self._last)
             with reading(engine) as connection:
                 self._last = published(connection)
-                return work(connection, self._last)
+                return _found(connection, works, self._last)
 
         return self._twice(whole)
 
@@ -149,23 +157,28 @@ class Warehouse:
         return engine
 
 
-def _at_once(engine: Engine, work: Callable[[Connection, RowMapping], Answer], last: RowMapping) -> Answer:
-    """What `work` finds without a transaction: all of it is of the publication seen `last` if that is there after it.
+def _at_once(engine: Engine, works: Sequence[Work[Answer]], last: RowMapping) -> list[Answer | Exception]:
+    """What works find without a transaction: all of it is of the publication seen `last` if that is there after it.
 
     A transaction's beginning and end are two of a search's five round trips. Raises _PublishedSinceError.
     """
     with asking(engine) as connection:
         connection.info[PUBLISHED] = last["digest"]
+        found = _found(connection, works, last)
+        _require(connection, last)
+        return found
+
+
+def _found(connection: Connection, works: Sequence[Work[Answer]], row: RowMapping) -> list[Answer | Exception]:
+    found: list[Answer | Exception] = []
+    for work in works:
         try:
-            answer = work(connection, last)
+            found.append(work(connection, row))
         except SQLAlchemyError:
             raise
-        except Exception:
-            # What `work` refuses may be there by now.
-            _require(connection, last)
-            raise
-        _require(connection, last)
-        return answer
+        except Exception as error:  # what a work refuses is no matter of the others
+            found.append(error)
+    return found
 
 
 def _require(connection: Connection, last: RowMapping) -> None:

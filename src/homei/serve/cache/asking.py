@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from anyio import to_thread
-from sqlalchemy import Connection, RowMapping
 from starlette.requests import Request
 
 from homei.serve.answers import as_json
 from homei.serve.cache.keeping import Found
 from homei.serve.predictor import Predictor
+from homei.warehouse.access import Work
 
 
-async def published(
-    request: Request, route: str, question: Any, work: Callable[[Connection, RowMapping], bytes]
-) -> Found:
+async def published(request: Request, route: str, question: Any, work: Work[bytes], is_short: bool = False) -> Found:
     """What `work` answers of the warehouse, or answered before to the same question.
 
     The row of `publication` is read each time, and is part of the key: what was published a moment ago is answered
@@ -24,16 +22,16 @@ async def published(
     """
     cache, desk = request.app.state.cache, request.app.state.warehouse
     if cache is None:
-        return Found(await desk.read(work))
+        return Found(await desk.read(work, is_short))
 
     def key(row: Mapping[str, Any]) -> str:
         return cache.key(route, dict(row), question)
 
     async def make() -> tuple[str, bytes]:
-        row, body = await desk.read(lambda connection, row: (row, work(connection, row)))
+        row, body = await desk.read(lambda connection, row: (row, work(connection, row)), is_short)
         return key(row), body
 
-    return await cache.answer(route, key(await desk.read(lambda _, row: row)), make)
+    return await cache.answer(route, key(await desk.read(lambda _, row: row, is_short=True)), make)
 
 
 async def valued(
@@ -53,7 +51,7 @@ async def valued(
         if include or not predictor.is_quick(row):
             return await to_thread.run_sync(apart)
         # A thread would cost more than it frees.
-        return as_json(await predictor.together.answer(row))
+        return as_json(await request.app.state.together.answer(predictor, row))
 
     if cache is None:
         return Found(await make())
