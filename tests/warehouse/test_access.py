@@ -93,6 +93,19 @@ def test_what_is_refused_of_a_publication_that_is_gone_is_asked_of_the_next(ware
         assert warehouse.read(work) == "m2"
 
 
+def test_works_that_are_read_together_see_the_same_publication(warehouse, publish):
+    warehouse.read(told)
+
+    def lost(connection, published):
+        raise LookupError(published["model_version"])
+
+    first, second, third, fourth = warehouse.read_all([told, amid(publish, "m2"), lost, told])
+    model = first[0]
+    assert first == fourth == (model, WORTH[model], 6 if model == "m1" else 0)
+    assert second == {(model, WORTH[model])}
+    assert isinstance(third, LookupError) and third.args == (model,)
+
+
 def test_a_read_writes_nothing_and_a_write_does(warehouse, publish):
     for _ in range(2):
         with pytest.raises(UnavailableError, match=r"read.?only"):
