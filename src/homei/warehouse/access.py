@@ -151,7 +151,7 @@ class Warehouse:
         is_sqlite = address(self._publish).drivername == "sqlite"
         # Most reads are no transaction (_at_once), and there is nothing to roll back after one.
         alone = {} if is_sqlite else {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
-        engine = connect(self._publish, wait=max(2, int(self._seconds)), pool_pre_ping=False, **size, **alone)
+        engine = connect(self._publish, max(2, int(self._seconds)), raw=True, pool_pre_ping=False, **size, **alone)
         limit = _limit_sqlite if is_sqlite else _limit_postgresql
         limit(engine, self._seconds)
         return engine

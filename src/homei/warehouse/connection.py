@@ -66,16 +66,24 @@ def _parsed(variable: str, given: str) -> URL:
     return url.set(drivername=DRIVERS[url.drivername])
 
 
-def connect(publish: Publish, wait: int = WAIT, **pool: Any) -> Engine:
+def connect(publish: Publish, wait: int = WAIT, raw: bool = False, **options: Any) -> Engine:
     """An engine for the warehouse; SQLite's in WAL mode, so that readers never wait for a writer.
 
-    `wait` is how many seconds a writer waits for another one in SQLite; `pool` goes to SQLAlchemy's create_engine.
+    `wait` is how many seconds a writer waits for another one in SQLite; `options` are of SQLAlchemy's create_engine.
+    With `raw`, PostgreSQL's statements have its own placeholders, of which psycopg would otherwise look for those of
+    Python: in a long statement each time anew, a quarter of what a search costs.
     """
     url = address(publish)
     if url.drivername == "sqlite":
-        return _sqlite(url, wait, pool)
+        return _sqlite(url, wait, options)
+    own: dict[str, Any] = {"connect_timeout": min(wait, 10)}
     try:
-        return create_engine(url, connect_args={"connect_timeout": min(wait, 10)}, **{"pool_pre_ping": True, **pool})
+        if raw:
+            from psycopg import RawCursor
+
+            own["cursor_factory"] = RawCursor
+            options["paramstyle"] = "numeric_dollar"
+        return create_engine(url, connect_args=own, **{"pool_pre_ping": True, **options})
     except ModuleNotFoundError as error:
         raise WarehouseError(f"{publish.address} names PostgreSQL: {remedy(error)}") from error
 
@@ -157,9 +165,9 @@ def _kind(error: SQLAlchemyError) -> type[WarehouseError]:
     return LostError if error.connection_invalidated or refused else WarehouseError
 
 
-def _sqlite(url: URL, wait: int, pool: dict[str, Any]) -> Engine:
+def _sqlite(url: URL, wait: int, options: dict[str, Any]) -> Engine:
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": wait}, **pool)
+    engine = create_engine(url, connect_args={"timeout": wait}, **options)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection, _) -> None:
@@ -170,12 +178,12 @@ def _sqlite(url: URL, wait: int, pool: dict[str, Any]) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        reads = options.get("homei_reads", False)
+        chosen = connection.get_execution_options()
+        reads = chosen.get("homei_reads", False)
         if connection.info.get("homei_reads") != reads:
             connection.exec_driver_sql(f"PRAGMA query_only = {reads}")
             connection.info["homei_reads"] = reads
         # A writer that begins as a reader fails where another one has written since.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("homei_writes") else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if chosen.get("homei_writes") else "BEGIN")
 
     return engine

@@ -24,6 +24,7 @@ class Costs:
     def __init__(self, question: Question) -> None:
         self._question = question
         self._homes: dict[str, float] = {}
+        self._asked = [name for name in RANGES if _ends(question.filters, name) != (None, None)]
 
     @functools.cached_property
     def way(self) -> str:
@@ -46,7 +47,8 @@ class Costs:
         question = self._question
         total = sum(row["homes"] for row in question.kinds)
         found = sum(
-            row["homes"] * math.prod(_share(question.filters, row, name) for name in RANGES) for row in question.kinds
+            row["homes"] * math.prod(_share(question.filters, row, name) for name in self._asked)
+            for row in question.kinds
         )
         if question.box is not None:
             found *= self._share_of_box
@@ -91,6 +93,8 @@ class Costs:
             return sum(row["homes"] for row in question.kinds) * self._share_of_box
         # Only one index is entered by the location.
         ranged, kinds = ("price", question.kinds) if way == "location" else (way, question.everywhere)
+        if ranged not in self._asked:
+            return float(sum(row["homes"] for row in kinds))
         return sum(row["homes"] * _share(question.filters, row, ranged) for row in kinds)
 
     def _is_fetched(self, way: str) -> bool:
@@ -108,11 +112,15 @@ class Costs:
         return tall * _part(min(sides[1]), max(sides[3]), box[1], box[3])
 
 
+def _ends(filters: Filters, name: str) -> tuple[float | None, float | None]:
+    return getattr(filters, f"{name}_min"), getattr(filters, f"{name}_max")
+
+
 def _share(filters: Filters, row: Kind, name: str) -> float:
     """What part of a kind's homes lies in a range, as if they lay evenly."""
     least, most = row[f"{name}_min"], row[f"{name}_max"]
-    low, high = getattr(filters, f"{name}_min"), getattr(filters, f"{name}_max")
-    if least is None or (low is None and high is None):
+    low, high = _ends(filters, name)
+    if least is None:
         return 1.0
     return _part(least, most, least if low is None else low, most if high is None else high)
 

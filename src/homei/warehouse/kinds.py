@@ -42,14 +42,15 @@ def count_kinds(connection: Connection) -> None:
 
 def kinds_of(connection: Connection, filters: Filters) -> list[Kind]:
     """The kinds that homes can be of, in the location that is asked for or in all."""
-    given = [(name, end, getattr(filters, f"{name}_{end}")) for name in RANGES for end in ("min", "max")]
-    limits = [(name, end, value) for name, end, value in given if value is not None]
     own = filters.property_type
-    return [
-        kind
-        for kind in _kinds_in(connection, ALL if filters.location is None else filters.location)
-        if own in (None, kind["property_type"]) and all(_reaches(kind, *limit) for limit in limits)
-    ]
+    kinds = _kinds_in(connection, ALL if filters.location is None else filters.location)
+    kinds = [kind for kind in kinds if own in (None, kind["property_type"])]
+    for name in RANGES:
+        low, high = getattr(filters, f"{name}_min"), getattr(filters, f"{name}_max")
+        if low is not None or high is not None:
+            least, most = f"{name}_min", f"{name}_max"
+            kinds = [kind for kind in kinds if _meet(kind[least], kind[most], low, high)]
+    return kinds
 
 
 def forget_kinds(connection: Connection) -> None:
@@ -57,9 +58,11 @@ def forget_kinds(connection: Connection) -> None:
     connection.info.pop(KEPT, None)
 
 
-def _reaches(kind: Kind, name: str, end: str, value: float) -> bool:
-    most = kind[f"{name}_max"]
-    return most is not None and (most >= value if end == "min" else kind[f"{name}_min"] <= value)
+def _meet(least: float | None, most: float | None, low: float | None, high: float | None) -> bool:
+    """Whether what a kind's homes have between `least` and `most` can lie between `low` and `high`."""
+    if least is None or most is None:
+        return False
+    return (low is None or most >= low) and (high is None or least <= high)
 
 
 def _kinds_in(connection: Connection, location: str) -> list[Kind]:

@@ -53,7 +53,7 @@ def find(
     falling = descending != (start is not None and start.backwards)
     sought = None if filters.address is None else words.looked_up(connection, filters.address)
     kinds = kinds_of(connection, filters)
-    everywhere = kinds_of(connection, replace(filters, location=None))
+    everywhere = kinds if filters.location is None else kinds_of(connection, replace(filters, location=None))
     question = Question(connection.dialect.name == "sqlite", filters, place, order, kinds, everywhere, sought)
     if not kinds or (order == DISTANCE and filters.radius is None):
         return Page([], False, False, 0)
