@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from typing import Any
@@ -74,4 +74,4 @@ def _name(scope: Message) -> str:
     given = [value for name, value in scope["headers"] if name == HEADER]
     if len(given) == 1 and _PLAIN.fullmatch(given[0]):
         return given[0].decode("ascii")
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()

@@ -137,7 +137,7 @@ def test_memory_is_bounded_in_answers_and_in_the_bytes_of_one(contract, figures,
             await cache.answer("/route", str(number), Maker(str(number)))
         assert (await cache.answer("/route", str(limits.entries), Maker("x"))).status == "homei; hit"
         assert (await cache.answer("/route", "0", Maker("0"))).status == "homei; fwd=miss"
-        assert len(cache._store._library._backends[""].store) == limits.entries
+        assert len(cache._store._backend.store) == limits.entries
 
     tried(contract, figures, work)
 
