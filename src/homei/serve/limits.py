@@ -55,10 +55,9 @@ class BodyLimit:
         return await self.app(scope, _handing_on(body, receive), send)
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes | None:
-        too_large = RequestError(413, [Problem("body", f"is larger than {most} bytes")], CLOSING)
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared[:20]) > most and b"expect" in headers:
-            raise too_large  # it asks before it sends
+            raise _too_large(most)  # it asks before it sends
         chunks, size, held, more = [], 0, 0, True
         try:
             while more:
@@ -77,10 +76,14 @@ class BodyLimit:
                 held += len(chunk)
                 self._room -= len(chunk)
             if size > most:
-                raise too_large
+                raise _too_large(most)
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
         finally:
             self._room += held
+
+
+def _too_large(most: int) -> RequestError:
+    return RequestError(413, [Problem("body", f"is larger than {most} bytes")], CLOSING)
 
 
 def _handing_on(body: bytes, receive: Receive) -> Receive:

@@ -19,6 +19,8 @@ ROWS = 5000  # read at a time
 
 Line = dict[str, Any]
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # made once: json.dumps makes one each time
+
 
 @dataclass(frozen=True)
 class Head:
@@ -45,7 +47,7 @@ def line(actor: str, action: str, outcome: str, happened_at: datetime.datetime, 
 def digest(line: Mapping[str, Any]) -> str:
     """SHA-256 over a line's fields in JSON, the time in UTC to the microsecond."""
     covered = {name: line[name] for name in COVERED} | {"happened_at": _utc(line["happened_at"]).isoformat()}
-    return hashlib.sha256(json.dumps(covered, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_ENCODER.encode(covered).encode()).hexdigest()
 
 
 def linked(lines: Iterable[Line], head: Head) -> list[Line]:
