@@ -65,6 +65,12 @@ def test_those_who_ask_at_once_are_answered_of_one_publication(counted):
     assert counted.sizes == [5]
 
 
+def test_a_warehouse_elsewhere_is_asked_by_each_for_himself(counted):
+    counted.is_near = False
+    assert len(set(answers(counted, *[digest] * 3))) == 1
+    assert counted.sizes == [1, 1, 1]
+
+
 def test_what_is_refused_refuses_nobody_else(counted):
     first, second, last = answers(counted, digest, refused, digest)
     assert first == last

@@ -1,7 +1,8 @@
 """Where routes ask the warehouse: in threads of their own, never on the event loop; it says so where it is away.
 
 Short questions that come at the same time are asked one after the other in one thread, of one publication: to hand
-each to a thread, and to look anew what is published, takes longer than its answer.
+each to a thread, and to look anew what is published, takes longer than its answer. A database elsewhere is asked by
+each for itself: what takes long there is the way.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ class Desk:
     def __init__(self, warehouse: Warehouse, fresh: float = FRESH) -> None:
         self._warehouse = warehouse
         # AnyIO's threads and limits take as long as a short answer does.
-        self._threads = ThreadPoolExecutor(max(1, warehouse.connections - 1), "warehouse")
-        self._short = _Short(warehouse)
+        self._short = _Short(warehouse) if warehouse.is_near else None
+        others = warehouse.connections - (self._short is not None)
+        self._threads = ThreadPoolExecutor(max(1, others), "warehouse")
         # Probes have a thread of their own: they are answered however many routes wait.
         self._probing, self._looking = ThreadPoolExecutor(1, "probe"), asyncio.Lock()
         self._fresh, self._looked = fresh, -fresh
@@ -45,7 +47,7 @@ class Desk:
 
     async def read(self, work: Work[Answer], is_short: bool = False) -> Answer:
         """What `work` finds, as Warehouse.read gives it; others wait for one that is short, so that it has to be."""
-        if is_short:
+        if is_short and self._short:
             return await _answered(self._short.read(work))
         return await _answered(self._in_a_thread(lambda: self._warehouse.read(work)))
 

@@ -52,11 +52,15 @@ class _PublishedSinceError(Exception):
 
 
 class Warehouse:
-    """The published warehouse, asked by several threads at once: `connections` at most, `seconds` a statement."""
+    """The published warehouse, asked by several threads at once: `connections` at most, `seconds` a statement.
+
+    It `is_near` where it works on this machine's cores.
+    """
 
     def __init__(self, publish: Publish, connections: int | None = None, seconds: float = 2.0) -> None:
         self._publish = publish
-        self.connections = _enough(publish) if connections is None else connections
+        self.is_near = _is_near(publish)
+        self.connections = (OF_NEAR if self.is_near else OF_FAR) if connections is None else connections
         self._seconds = seconds
         self._lock = threading.Lock()
         self._engine: Engine | None = None
@@ -207,10 +211,10 @@ def published(connection: Connection) -> RowMapping:
     return found
 
 
-def _enough(publish: Publish) -> int:
+def _is_near(publish: Publish) -> bool:
     with contextlib.suppress(WarehouseError):  # which the first read tells
-        return OF_NEAR if is_near(address(publish)) else OF_FAR
-    return OF_NEAR
+        return is_near(address(publish))
+    return True
 
 
 def _limit_postgresql(engine: Engine, seconds: float) -> None:
