@@ -94,7 +94,9 @@ class Question:
         if self.order != DISTANCE:
             found[f"{self.by} IS NOT NULL"] = self.order in entered
         for number in range(len(self.sought.words) if self.sought else 0):
-            found[f"{'instr' if self.sqlite else 'strpos'}(home.words, :word_{number}) > 0"] = False
+            # Before the home itself is looked up, where its address is there already.
+            spoken = "' ' || property_words.address || ' '" if way == "words" else "home.words"
+            found[f"{'instr' if self.sqlite else 'strpos'}({spoken}, :word_{number}) > 0"] = way == "words"
         if "kind" in entered or f.property_type is not None or self._rooms():
             found[kinds or self._among("home.kind", "kinds")] = "kind" in entered
         others = " AND ".join(sql for sql, enters in found.items() if not enters)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, TextClause, text
 
 _WORD = re.compile(r"[^\W_]+")
-COMMON = 10  # times as many homes: to look up such a word costs more than to check it
+COMMON = 30  # times as many homes: to look up such a word costs more than to check it
 MOST_ENDINGS = 5_000  # words of one beginning that are looked at
 
 _STALE = """
