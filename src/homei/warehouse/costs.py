@@ -24,7 +24,7 @@ class Costs:
     def __init__(self, question: Question) -> None:
         self._question = question
         self._homes: dict[str, float] = {}
-        self._asked = [name for name in RANGES if _ends(question.filters, name) != (None, None)]
+        self._asked = [name for name in RANGES if question.filters.ends(name) != (None, None)]
 
     @functools.cached_property
     def way(self) -> str:
@@ -112,14 +112,10 @@ class Costs:
         return tall * _part(min(sides[1]), max(sides[3]), box[1], box[3])
 
 
-def _ends(filters: Filters, name: str) -> tuple[float | None, float | None]:
-    return getattr(filters, f"{name}_min"), getattr(filters, f"{name}_max")
-
-
 def _share(filters: Filters, row: Kind, name: str) -> float:
     """What part of a kind's homes lies in a range, as if they lay evenly."""
     least, most = row[f"{name}_min"], row[f"{name}_max"]
-    low, high = _ends(filters, name)
+    low, high = filters.ends(name)
     if least is None:
         return 1.0
     return _part(least, most, least if low is None else low, most if high is None else high)

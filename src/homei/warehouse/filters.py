@@ -33,6 +33,10 @@ class Filters:
     radius: float | None = None
     address: str | None = None
 
+    def ends(self, name: str) -> tuple[float | None, float | None]:
+        """Between what a name of RANGES has to be."""
+        return getattr(self, f"{name}_min"), getattr(self, f"{name}_max")
+
     def given(self) -> dict[str, Any]:
         """The conditions that there are."""
         told = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -46,7 +46,7 @@ def kinds_of(connection: Connection, filters: Filters) -> list[Kind]:
     kinds = _kinds_in(connection, ALL if filters.location is None else filters.location)
     kinds = [kind for kind in kinds if own in (None, kind["property_type"])]
     for name in RANGES:
-        low, high = getattr(filters, f"{name}_min"), getattr(filters, f"{name}_max")
+        low, high = filters.ends(name)
         if low is not None or high is not None:
             least, most = f"{name}_min", f"{name}_max"
             kinds = [kind for kind in kinds if _meet(kind[least], kind[most], low, high)]
