@@ -16,7 +16,7 @@ from homei.serve.cache.keeping import Cache, from_environment
 from homei.serve.cache.metrics import Metrics
 from homei.serve.desk import Desk
 from homei.serve.direct import Direct
-from homei.serve.layers import layers
+from homei.serve.layers import layered
 from homei.serve.watch import Meter
 from homei.warehouse.access import Warehouse
 
@@ -36,11 +36,8 @@ def whole(contract, predictor, settings: Publish | None = None, cache: Cache | N
 
 def surrounded(app, limits, keeper=None):
     """An app in its layers, with figures of its own."""
-    inner = app
     meter = Meter(CollectorRegistry())
-    for layer, options in reversed(layers(Direct(app), Routes(app), limits, keeper, lambda: meter)):
-        inner = layer(inner, **options)
-    return inner
+    return layered(app, Direct(app), Routes(app), limits, keeper, lambda: meter)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from homei.config import Serve
 from homei.serve.access.doorkeeper import Doorkeeper
@@ -21,7 +20,7 @@ PROBES = frozenset({"/livez", "/readyz", "/healthz"})  # which BentoML answers
 
 
 class Ours:
-    """An ASGI app that has `ours` answer all but the probes, past what BentoML has before an app that it mounts."""
+    """An ASGI app that has `ours` answer all but the probes."""
 
     def __init__(self, app: App, ours: App) -> None:
         self.app = app
@@ -32,20 +31,16 @@ class Ours:
         await (self.app if is_probe else self.ours)(scope, receive, send)
 
 
-def layers(
-    app: App, routes: Routes, limits: Serve, keeper: Doorkeeper | None, meter: Callable[[], Meter] = Meter
-) -> list[tuple[type, dict[str, Any]]]:
-    """Classes of ASGI apps and their options; each is around the next, the last one around BentoML's own app.
+def layered(
+    app: App, ours: App, routes: Routes, limits: Serve, keeper: Doorkeeper | None, meter: Callable[[], Meter] = Meter
+) -> App:
+    """`ours` with what lies around it; `app`, BentoML's own, answers the probes and what is no request.
 
     A request has its name before anything can refuse it, and a place among those that are answered only once it may
     pass and is there as a whole: who sends slowly takes nobody's.
     """
-    entry = (Gate, {"keeper": keeper, "routes": routes}) if keeper else (LoopbackOnly, {})
-    answering = Traffic(app, limits.max_concurrency, limits.timeout)
+    answering = Traffic(ours, limits.max_concurrency, limits.timeout)
     sizes = {"most": limits.max_body_bytes, "larger": {BATCH: limits.max_batch_bytes}}
-    return [
-        (RequestIds, {"fallen": failure}),
-        (Watch, {"routes": routes, "meter": meter, "logged": logged()}),
-        entry,
-        (Ours, {"ours": BodyLimit(answering, seconds=limits.timeout / 2, **sizes)}),
-    ]
+    inner: App = Ours(app, BodyLimit(answering, seconds=limits.timeout / 2, **sizes))
+    entered = Gate(inner, keeper, routes) if keeper else LoopbackOnly(inner)
+    return RequestIds(Watch(entered, routes, meter, logged()), failure)

@@ -19,9 +19,10 @@ from homei.serve.desk import Desk
 from homei.serve.experiment import load
 from homei.serve.follow import Current
 from homei.serve.follow import from_environment as follower
-from homei.serve.layers import layers
+from homei.serve.layers import layered
 from homei.serve.predictions.log import from_environment as prediction_log
 from homei.serve.predictor import Predictor
+from homei.serve.request_ids import App
 from homei.serve.wire import guard
 from homei.warehouse.access import Warehouse
 
@@ -48,16 +49,23 @@ def assembled(contract: Contract) -> FastAPI:
 
 app = assembled(contract)
 current = Current(app)
-guard(contract.limits.timeout / 2)  # BentoML makes uvicorn's settings itself, once this module is there
+
+
+def surrounded(bentos: App) -> App:
+    """Our app in its layers, before BentoML's."""
+    return layered(bentos, current, Routes(app), contract.limits, keeper)
+
+
+# BentoML makes uvicorn's settings itself, once this module is there. What it has around an app costs a third of a
+# valuation: a task and a timer for each request, of which the timer lives on until its time is up.
+guard(contract.limits.timeout / 2, surrounded)
 
 
 @bentoml.service(
     name=contract.name,
     workers=1,
-    # BentoML's own limits, metrics, access log and spans cost a seventh of a valuation; its refusals are of another
-    # shape, and its metrics have a line for every path that anyone asks for. Ours are in `layers`; a timeout it must
-    # have.
-    traffic={"timeout": 10 * contract.limits.timeout},
+    # BentoML's own metrics have a line for every path that anyone asks for, and its log one for every request. Ours are
+    # in `layers`; here they would tell of the probes alone.
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
@@ -101,8 +109,3 @@ class ValuationService:
         app.state.log.stop()
         if keeper:
             keeper.stop()
-
-
-# BentoML has the one that is added first outermost, and none that is around its own timeout.
-for layer, options in layers(current, Routes(app), contract.limits, keeper):
-    ValuationService.add_asgi_middleware(layer, **options)

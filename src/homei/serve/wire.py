@@ -6,15 +6,18 @@ uvicorn waits for headers as long as a client likes, keeps as many as come, and 
 from __future__ import annotations
 
 import asyncio
+import functools
 import uuid
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn.config import HTTP_PROTOCOLS
+from uvicorn.config import HTTP_PROTOCOLS, Config
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from homei.serve.refusal import Problem, RequestError, answer
-from homei.serve.request_ids import HEADER, KEY
+from homei.serve.request_ids import HEADER, KEY, App
 
 MOST_BYTES = 65_536  # of a request line and its headers, give or take what is read at once
 SECONDS = 15.0
@@ -23,12 +26,16 @@ SECONDS = 15.0
 class Protocol(AutoHTTPProtocol):
     """uvicorn's protocol, which refuses in the service's one shape: 400 for what is no HTTP, 431 for headers that are
     too large, 408 for those that don't arrive within `seconds`. A WebSocket is a plain request.
+
+    Requests go to what `before` makes of the app that uvicorn was given.
     """
 
     seconds = SECONDS
+    before: Callable[[App], App]
 
-    def __init__(self, *how: Any, **more: Any) -> None:
-        super().__init__(*how, **more)
+    def __init__(self, config: Config, *how: Any, **more: Any) -> None:
+        super().__init__(config, *how, **more)
+        self.app = _app(config, type(self).before)
         self.ws_protocol_class = None
         self._patience: asyncio.TimerHandle | None = None
         self._size = 0
@@ -85,7 +92,16 @@ class Protocol(AutoHTTPProtocol):
         self.transport.close()
 
 
-def guard(seconds: float) -> None:
-    """Has the uvicorn of this process speak by Protocol, with headers within so many seconds."""
-    Protocol.seconds = seconds
+def guard(seconds: float, before: Callable[[App], App]) -> None:
+    """Has the uvicorn of this process speak by Protocol, with headers within so many seconds, to what `before` makes
+    of its app.
+    """
+    Protocol.seconds, Protocol.before = seconds, staticmethod(before)
     HTTP_PROTOCOLS["auto"] = f"{__name__}:{Protocol.__name__}"
+
+
+@functools.lru_cache(maxsize=1)
+def _app(config: Config, before: Callable[[App], App]) -> Any:
+    """One for all connections; a client is who the proxies that are believed say it is."""
+    app = before(config.loaded_app)
+    return ProxyHeadersMiddleware(app, config.forwarded_allow_ips) if config.proxy_headers else app

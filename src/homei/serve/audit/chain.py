@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
+from homei.warehouse.lines import add
 from homei.warehouse.tables import audit
 
 BEGINNING = "0" * 64
@@ -46,19 +47,17 @@ def line(actor: str, action: str, outcome: str, happened_at: datetime.datetime, 
 
 def digest(line: Mapping[str, Any]) -> str:
     """SHA-256 over a line's fields in JSON, the time in UTC to the microsecond."""
-    covered = {name: line[name] for name in COVERED} | {"happened_at": _utc(line["happened_at"]).isoformat()}
-    return hashlib.sha256(_ENCODER.encode(covered).encode()).hexdigest()
+    return _hash(_covered(line))
 
 
-def linked(lines: Iterable[Line], head: Head) -> list[Line]:
-    """The lines with number, previous_hash and hash, in the order given, as what follows `head`."""
-    found = []
+def linked(lines: Iterable[Line], head: Head) -> tuple[list[str], Head]:
+    """The lines as what follows `head`, in the order given: JSON objects that name all columns; and the new head."""
+    texts = []
     for given in lines:
-        place = {"number": head.number + 1, "previous_hash": head.hash}
-        whole = given | place | {"happened_at": _utc(given["happened_at"])}
-        head = Head(whole["number"], digest(whole))
-        found.append(whole | {"hash": head.hash})
-    return found
+        covered = _covered(given | {"number": head.number + 1, "previous_hash": head.hash})
+        head = Head(head.number + 1, _hash(covered))
+        texts.append(f'{covered[:-1]},"hash":"{head.hash}"}}')
+    return texts, head
 
 
 def append(connection: Connection, lines: Sequence[Line]) -> Head:
@@ -66,9 +65,9 @@ def append(connection: Connection, lines: Sequence[Line]) -> Head:
     head = last(connection)
     if not lines:
         return head
-    rows = linked(lines, head)
-    connection.execute(insert(audit), rows)
-    return Head(rows[-1]["number"], rows[-1]["hash"])
+    texts, head = linked(lines, head)
+    add(connection, audit, texts)
+    return head
 
 
 def last(connection: Connection) -> Head:
@@ -122,6 +121,15 @@ def _fault(found: Mapping[str, Any], head: Head) -> str | None:
     return None
 
 
-def _utc(moment: datetime.datetime) -> datetime.datetime:
-    """In UTC, which is what SQLite means by a time without a zone."""
-    return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
+def _covered(line: Mapping[str, Any]) -> str:
+    return _ENCODER.encode({name: line[name] for name in COVERED} | {"happened_at": _utc(line["happened_at"])})
+
+
+def _hash(covered: str) -> str:
+    return hashlib.sha256(covered.encode()).hexdigest()
+
+
+def _utc(moment: datetime.datetime) -> str:
+    """In ISO 8601 and UTC, which is what SQLite means by a time without a zone."""
+    known = moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
+    return known.isoformat()
