@@ -43,6 +43,35 @@ def test_those_who_ask_at_once_are_valued_at_once():
     assert asked.sizes == [7]
 
 
+def in_turns(asked, *waits):
+    """One number after the other, each as many turns of the event loop after the one before."""
+
+    async def ask():
+        together, asking = Together(), []
+        for number, turns in enumerate(waits, 20):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asking.append(asyncio.create_task(together.answer(asked, {"number": number})))
+        return await asyncio.gather(*asking)
+
+    assert asyncio.run(ask()) == [{"price": 2 * number} for number in range(20, 20 + len(waits))]
+    return asked.sizes
+
+
+def test_while_each_turn_brings_another_all_are_valued_together():
+    assert in_turns(Asked(), *[1] * 12) == [12]
+
+
+def test_a_turn_that_brings_nobody_ends_the_waiting():
+    assert in_turns(Asked(), 0, 5, 0, 5) == [1, 2, 1]
+
+
+def test_nobody_waits_for_an_endless_row_of_others():
+    sizes = in_turns(Asked(), *[1] * 4 * MOST)
+    assert sum(sizes) == 4 * MOST
+    assert sizes[0] == MOST
+
+
 def test_who_asks_alone_waits_for_nobody():
     asked = Asked()
     assert answers(asked, 3) == [{"price": 6}]

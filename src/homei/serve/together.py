@@ -1,7 +1,8 @@
 """Single homes that are asked for at the same moment are valued together: thirty take little longer than one.
 
 What a valuation costs is the beginning of a hundred steps, not a row. Nobody waits until others come: what two turns of
-the event loop bring is valued in the next.
+the event loop bring is valued in the next, and while a turn brings more, in the one after it. Of clients that ask again
+once they are answered two crowds that take turns become one.
 """
 
 from __future__ import annotations
@@ -35,8 +36,15 @@ class Together:
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((predictor, row, answer))
         if len(self._waiting) == 1:
-            soon(loop, self._answer_all, loop)
+            soon(loop, self._answer_once_all_are_here, loop, 1)
         return await answer
+
+    def _answer_once_all_are_here(self, loop: asyncio.AbstractEventLoop, before: int) -> None:
+        now = len(self._waiting)
+        if before < now < MOST:
+            loop.call_soon(self._answer_once_all_are_here, loop, now)
+        else:
+            self._answer_all(loop)
 
     def _answer_all(self, loop: asyncio.AbstractEventLoop) -> None:
         now, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
