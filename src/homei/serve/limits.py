@@ -49,7 +49,7 @@ class BodyLimit:
         except RequestError as refused:
             return await answer(scope, refused)(scope, receive, send)
         if body is None:
-            # Nobody reads it, but to BentoML a request without an answer runs on, until its timeout.
+            # Nobody reads it, but what is counted and recorded of a request is its answer.
             gone = RequestError(400, [Problem("body", "broke off")], CLOSING)
             return await answer(scope, gone)(scope, receive, send)
         return await self.app(scope, _handing_on(body, receive), send)

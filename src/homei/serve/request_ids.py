@@ -18,9 +18,8 @@ KEY = "homei.request_id"  # in the scope of a request
 HEADER = b"x-request-id"
 # No browser takes an answer for what it isn't, or shows it within another's page.
 ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"frame-ancestors 'none'"))
-# In place of what no router's patterns match, as `*` or a line break, which BentoML would refuse in a way of its own,
-# and of what it tells of the service's inside.
-NOWHERE, SCHEMA = "/nowhere", "/schema.json"
+# In place of what a router's patterns are not made for, as `*`, or a line break, before which they see an end.
+NOWHERE = "/nowhere"
 _PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 # The same for what knows no scope, as lines of the log do; each request has a context of its own.
@@ -49,7 +48,7 @@ class RequestIds:
             return await self.app(scope, receive, send)
         name = scope[KEY] = _name(scope)
         current.set(name)
-        if not scope["path"].startswith("/") or "\n" in scope["path"] or scope["path"] == SCHEMA:
+        if not scope["path"].startswith("/") or "\n" in scope["path"]:
             scope["path"] = NOWHERE
         began = False
 
