@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,10 +31,19 @@ def copy_of_the_project(folder: Path) -> Path:
 
 
 def run(command: list[str], folder: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Runs a command in the folder; what it printed is shown where it fails."""
-    finished = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
-    assert not check or finished.returncode == 0, f"{command}:\n{finished.stdout[-3000:]}\n{finished.stderr[-6000:]}"
-    return finished
+    """Runs a command in the folder; what it printed is shown where it fails.
+
+    Into files: at the end of a pipe one would wait for what a command leaves behind, too, such as a worker of DVC's
+    queue, which lives on for good where its monitor dies (treeverse/dvc, issue 10428).
+    """
+    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as complained:
+        code = subprocess.run(command, cwd=folder, env=environment(), stdout=said, stderr=complained).returncode
+        told = []
+        for file in (said, complained):
+            file.seek(0)
+            told.append(file.read())
+    assert not check or code == 0, f"{command}:\n{told[0][-3000:]}\n{told[1][-6000:]}"
+    return subprocess.CompletedProcess(command, code, *told)
 
 
 def environment() -> dict[str, str]:

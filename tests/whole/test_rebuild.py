@@ -76,6 +76,7 @@ def test_experiments_in_the_workspace_and_in_the_queue_can_be_compared(city, tmp
         queued = ["-S", f"model.parameters.num_leaves={leaves}", *small]
         run(["dvc", "exp", "run", "--queue", "--name", f"leaves-{leaves}", *queued], folder)
     run(["dvc", "exp", "run", "--run-all"], folder)
+    run(["dvc", "queue", "stop", "--kill"], folder, check=False)
     shown = json.loads(run(["dvc", "exp", "show", "--json"], folder).stdout)
     names = {
         experiment["name"]: revision["data"]["metrics"]["reports/evaluation/metrics.json"]["data"]["out_of_time"][
