@@ -51,12 +51,12 @@ app = assembled(contract)
 current = Current(app)
 
 
-def surrounded(bentos: App) -> App:
+def surrounded(bentoml_app: App) -> App:
     """Our app in its layers, before BentoML's."""
-    return layered(bentos, current, Routes(app), contract.limits, keeper)
+    return layered(bentoml_app, current, Routes(app), contract.limits, keeper)
 
 
-# BentoML makes uvicorn's settings itself, once this module is there. What it has around an app costs a third of a
+# BentoML makes uvicorn's settings itself, once this module is there. What it has around an app costs a quarter of a
 # valuation: a task and a timer for each request, of which the timer lives on until its time is up.
 guard(contract.limits.timeout / 2, surrounded)
 
