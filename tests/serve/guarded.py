@@ -80,7 +80,7 @@ class Place:
         return found[0]
 
     @staticmethod
-    def until(is_so, seconds: float = 5) -> None:
+    def until(is_so, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while not is_so():
             assert time.monotonic() < end, "it never came to be"

@@ -121,7 +121,7 @@ def test_a_statement_without_end_is_ended_and_the_next_one_answered(warehouse):
     began = time.monotonic()
     with pytest.raises(desk.SlowError):
         reader.read(lambda connection, _: connection.exec_driver_sql(SLOW[connection.dialect.name]).all())
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30  # PostgreSQL's would take 60
     assert reader.read(lambda _, published: published["digest"]) == warehouses.TOLD["digest"]
     reader.close()
 

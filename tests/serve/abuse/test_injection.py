@@ -164,8 +164,8 @@ def test_no_string_in_any_field_is_run(each_town, contract, predictor):
             told += [(place, answer)]
     assert len(places) >= 60 and set(statuses) <= {200, 201, 400, 401, 404, 409, 422}
     named = [answer.headers["x-prediction-id"] for _, answer in told if "x-prediction-id" in answer.headers]
-    each_town.until(lambda: len(rows(each_town, tables.predictions)) - kept["predictions"] >= len(named), 20)
-    each_town.until(lambda: len(rows(each_town, tables.audit)) - kept["audit"] >= len(told), 20)
+    each_town.until(lambda: len(rows(each_town, tables.predictions)) - kept["predictions"] >= len(named))
+    each_town.until(lambda: len(rows(each_town, tables.audit)) - kept["audit"] >= len(told))
     assert snapshot(each_town) == before
     sold = [answer for _, answer in told if answer.status_code == 201]
     assert len(rows(each_town, tables.feedback)) - kept["feedback"] == len(sold) > len(HOSTILE)

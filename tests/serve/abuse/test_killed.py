@@ -97,15 +97,15 @@ def killed_and_back(server, place, load):
         return lambda: load.count(route, *statuses) >= before + count
 
     for route in ROUTES:
-        place.until(more(route, 10, 200, 201), 20)
+        place.until(more(route, 10, 200, 201))
     server.kill()
     for route in needing:
-        place.until(more(route, 3, 503), 30)
+        place.until(more(route, 3, 503))
     for route in NEEDS_NO_WAREHOUSE:
-        place.until(more(route, 3, 200), 20)
+        place.until(more(route, 3, 200))
     server.start()
     for route in ROUTES:
-        place.until(more(route, 10, 200, 201), 30)
+        place.until(more(route, 10, 200, 201))
 
 
 def sent_again(place, load):
@@ -135,10 +135,10 @@ def kept_all(place, load, again):
 
     names = {answer.headers["x-prediction-id"] for _, _, answer in load.told["price"]}
     names |= {f"{answer.headers['x-prediction-id']}.{row}" for _, _, answer in load.told["batch"] for row in range(3)}
-    place.until(lambda: len(rows(predictions.c.prediction_id)) >= len(names), 20)
+    place.until(lambda: len(rows(predictions.c.prediction_id)) >= len(names))
     assert sorted(row.prediction_id for row in rows(predictions.c.prediction_id)) == sorted(names)
 
     asked = {answer.headers["x-request-id"] for told in load.told.values() for *_, answer in told}
-    place.until(lambda: asked <= {row.request_id for row in rows(audit.c.request_id)}, 20)
+    place.until(lambda: asked <= {row.request_id for row in rows(audit.c.request_id)})
     with reading(place.engine) as connection:
         assert chain.verify(list(chain.stored(connection)), head.read(place.apart)).fault is None

@@ -65,7 +65,7 @@ def verdict(engine, folder):
         return chain.verify(chain.stored(connection), head.read(folder))
 
 
-def until(is_so, seconds=15):
+def until(is_so, seconds=60):
     end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end, "it never came to be"

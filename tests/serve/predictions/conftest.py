@@ -86,7 +86,7 @@ def app_of(contract, predictor):
 
 @pytest.fixture
 def until():
-    def wait(is_so, seconds=20):
+    def wait(is_so, seconds=60):
         end = time.monotonic() + seconds
         while not is_so():
             assert time.monotonic() < end, "it never came to be"
