@@ -12,7 +12,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
+    TypeAdapter,
     ValidationError,
     WithJsonSchema,
     create_model,
@@ -161,6 +163,7 @@ class Intake:
     def __init__(self, contract: Contract) -> None:
         self.model = property_model(contract)
         self._validate = self.model.__pydantic_validator__.validate_python
+        self._validate_all = TypeAdapter(Annotated[list[self.model], FailFast()]).validator.validate_python
         self._most = contract.limits.max_batch
 
     def one(self, body: bytes) -> dict[str, Any]:
@@ -172,16 +175,30 @@ class Intake:
 
     def many(self, body: bytes) -> list[dict[str, Any]]:
         """The rows in the body of a batch request, in their order."""
-        rows, problems = [], []
-        for number, given in enumerate(self._properties(parsed(body))):
-            row, found = self._row(given, f"properties.{number}")
-            rows.append(row)
-            problems += found
+        properties = self._properties(parsed(body))
+        rows = self._sound(properties)
+        if rows is None:
+            raise RequestError(422, self._problems(properties))
+        return rows
+
+    def _sound(self, properties: list[Any]) -> list[dict[str, Any]] | None:
+        """All rows, checked at once, which is quicker than one by one; None where one of them is wrong."""
+        if any(isinstance(given, dict) and len(given) > MOST_FIELDS for given in properties):
+            return None
+        try:
+            rows = [found.__dict__ for found in self._validate_all(properties)]
+        except ValidationError:
+            return None
+        return None if any(problem for row in rows for problem in _contradictions(row, "")) else rows
+
+    def _problems(self, properties: list[Any]) -> list[Problem]:
+        """What is wrong with the first rows that are."""
+        problems: list[Problem] = []
+        for number, given in enumerate(properties):
+            problems += self._row(given, f"properties.{number}")[1]
             if len(problems) >= SHOWN:
                 break
-        if problems:
-            raise RequestError(422, problems)
-        return rows
+        return problems
 
     def _properties(self, given: Any) -> list[Any]:
         if not isinstance(given, dict):

@@ -1,6 +1,7 @@
 """The chain: any line that is changed, removed, put in or moved is found, and the first one is named."""
 
 import datetime
+import hashlib
 import json
 import re
 
@@ -117,3 +118,10 @@ def test_a_hash_does_not_depend_on_the_zone_that_a_time_comes_in():
     elsewhere = row["happened_at"].astimezone(datetime.timezone(datetime.timedelta(hours=8)))
     assert digest(row | {"happened_at": elsewhere}) == row["hash"]
     assert digest(row | {"happened_at": row["happened_at"].replace(tzinfo=None)}) == row["hash"]  # as SQLite gives it
+
+
+@given(st.fixed_dictionaries({name: VALUES.get(name, TEXT) for name in FIELDS}))
+def test_a_hash_covers_the_line_in_canonical_json(row):
+    covered = {name: row[name] for name in FIELDS if name != "hash"} | {"happened_at": row["happened_at"].isoformat()}
+    text = json.dumps(covered, sort_keys=True, separators=(",", ":"))
+    assert digest(row) == hashlib.sha256(text.encode()).hexdigest()

@@ -19,7 +19,7 @@ from homei.serve.files import TakenError, locked
 from homei.serve.writer import Writer
 from homei.warehouse.connection import WarehouseError, limit_waiting, writing
 
-PAUSE = 0.2  # seconds between writes: what a process that is killed outright can lose
+PAUSE = 0.5  # seconds between writes: what a process that is killed outright can lose
 RETRY = 5.0  # seconds until a warehouse that failed is tried again
 MOST_WAITING = 200_000  # lines in memory, where neither the warehouse nor the disk takes any
 PATIENCE_MS = 2000  # for another writer of the warehouse; then lines wait on the disk

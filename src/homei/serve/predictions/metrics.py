@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homei.serve.predictions.lines import Entry
-
-WIDTHS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0)
+from homei.serve.predictions.widths import Widths
 
 
 class Metrics:
@@ -29,9 +28,8 @@ class Metrics:
         self._flags = prometheus.Counter(
             "homei_valuation_flags", "Flags of valuations.", [*by_variant, "flag"], **where
         )
-        self._width = prometheus.Histogram(
-            "homei_interval_relative_width", "The interval's width by the price.", by_variant, buckets=WIDTHS, **where
-        )
+        self._widths = Widths()
+        where["registry"].register(self._widths)
         self._refused = prometheus.Counter(
             "homei_valuation_requests_refused", "Requests for valuations that were refused.", ["status"], **where
         )
@@ -70,16 +68,17 @@ class Metrics:
             self._count(variant, answers)
 
     def _count(self, variant: str, answers: Sequence[Mapping[str, Any]]) -> None:
-        width = self._width.labels(variant)
         flags: Counter[str] = Counter()
         beyond = 0
+        widths = []
         for answer in answers:
             interval = answer["interval"]
             if price := answer["predicted_price"]:
-                width.observe((interval["high"] - interval["low"]) / price)
+                widths.append((interval["high"] - interval["low"]) / price)
             if answer["flags"]:
                 beyond += 1
                 flags.update(answer["flags"])
+        self._widths.add(variant, widths)
         self._valued.labels(variant).inc(len(answers))
         self._beyond.labels(variant).inc(beyond)
         for flag, count in flags.items():
