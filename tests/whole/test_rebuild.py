@@ -74,7 +74,7 @@ def test_experiments_in_the_workspace_and_in_the_queue_can_be_compared(city, tmp
     run(["git", "checkout", "-q", "."], folder)
     for leaves in (15, 31):
         queued = ["-S", f"model.parameters.num_leaves={leaves}", *small]
-        run(["dvc", "exp", "run", "--queue", "--name", f"leaves-{leaves}", *queued], folder)
+        run(["dvc", "exp", "run", "--queue", "--name", f"leaves-{leaves}", *queued, "evaluate"], folder)
     run(["dvc", "exp", "run", "--run-all"], folder)
     run(["dvc", "queue", "stop", "--kill"], folder, check=False)
     shown = json.loads(run(["dvc", "exp", "show", "--json"], folder).stdout)
