@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from boosters import NUMBERS, fitted, matrix, rows_to_value
 
-from homei.model.forests import FEW, ROWS, Forest
+from homei.model import forests
+from homei.model.forests import Forest
 
 
 @pytest.mark.parametrize("leaves", [2, 8, 31, 32, 33, 80, 130])
@@ -16,13 +17,24 @@ def test_tables_say_what_the_trees_say_bit_for_bit(leaves, objective):
     assert forest.predict(rows).tobytes() == booster.predict(rows, num_threads=1).tobytes()
 
 
-def test_a_row_is_worth_the_same_in_however_large_a_matrix():
+def test_a_row_is_worth_the_same_in_however_large_a_matrix(monkeypatch):
     booster = fitted(num_leaves=31)
     forest, rows = Forest.read(booster.model_to_string()), rows_to_value(booster)
     whole = forest.predict(rows)
-    for size in (1, 2, 7, FEW, FEW + 1, ROWS - 1, ROWS + 1, ROWS + FEW):
+    monkeypatch.setattr(forests, "AT_ONCE", 64 * len(forest.starts))
+    for size in (1, 2, 7, 63, 64, 65, 66, len(rows)):
         assert forest.predict(rows[:size]).tobytes() == whole[:size].tobytes()
-    assert forest.predict(rows[:0]).shape == (0,)
+    assert len(rows) > 128 and forest.predict(rows[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("most", [1, 300, 10**5])
+def test_inputs_say_the_same_each_by_itself_and_together(monkeypatch, most):
+    monkeypatch.setattr(forests, "MOST_PLACES", most)
+    booster = fitted(num_leaves=31)
+    forest, rows = Forest.read(booster.model_to_string()), rows_to_value(booster)
+    shared = [table for table in forest.tables if len(table.inputs) > 1]
+    assert bool(shared) == (most > 1) and all(len(table.left) <= most for table in shared)
+    assert forest.predict(rows).tobytes() == booster.predict(rows, num_threads=1).tobytes()
 
 
 def test_only_numbers_and_only_categories_will_do():

@@ -9,6 +9,7 @@ SIGIR 2015).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,8 +19,8 @@ import numpy as np
 
 BITS = 32  # leaves of a word; a tree with more of them has more words, all of them empty but the one of its leaf
 ALL = (1 << BITS) - 1
-WORDS, ROWS = 200, 500  # done at a time: their tables and bits fit a processor's cache
-FEW = 64  # rows, whose sums on the way are sooner written down than added to one after the other
+AT_ONCE = 100_000  # rows × words: their bits fit a processor's cache
+MOST_PLACES = 1024  # of a table for several inputs: each one less is a pass less over all words
 ZERO = float(np.float32(1e-35))  # what is no further from 0 is 0 to LightGBM
 # Objectives whose sum of leaves is the prediction itself.
 PLAIN = {"regression", "regression_l1", "huber", "fair", "quantile", "mape"}
@@ -61,12 +62,19 @@ class Splits(NamedTuple):
     right: np.ndarray
 
 
-class Block(NamedTuple):
-    """Some words of leaves: by input the table (places × words) of those left open, and all leaves' values."""
+class Table(NamedTuple):
+    """Which leaves some inputs together leave open, at each combination of their places."""
 
-    tables: Sequence[tuple[int, np.ndarray]]
-    values: np.ndarray
-    starts: np.ndarray  # of each word's values: one a bit, and a 0 for an empty word
+    inputs: Sequence[tuple[int, int]]  # each one's number, and how many rows of `left` lie between two of its places
+    left: np.ndarray  # combinations × words, contiguous: numpy would copy any other for each look
+
+    def places(self, places: Sequence[np.ndarray]) -> np.ndarray:
+        """The number of each home's combination, from the places of every input."""
+        (number, step), *others = self.inputs
+        found = places[number] * step
+        for number, step in others:
+            found += places[number] * step
+        return found
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,9 @@ class Forest:
     """Trees that predict as the LightGBM does whose text they were read from."""
 
     inputs: Sequence[Input]
-    blocks: Sequence[Block]
+    tables: Sequence[Table]
+    values: np.ndarray  # of all words one after the other: one a bit, and a 0 for an empty word
+    starts: np.ndarray  # words × 1: where each word's values begin
 
     @classmethod
     def read(cls, text: str) -> Forest | None:
@@ -86,7 +96,7 @@ class Forest:
             return None
         splits, sets = _splits(trees), _sets(trees)
         values = np.vstack([_values(tree) for tree in trees])
-        inputs, tables = [], []
+        inputs, alone = [], {}
         for feature in range(int(told["max_feature_idx"]) + 1):
             own = Splits(*(column[splits.feature == feature] for column in splits))
             is_category = bool((own.kind & IS_CATEGORY).any())
@@ -94,42 +104,61 @@ class Forest:
             table = np.full((len(values), known.size), ALL, dtype=np.uint32)
             _fill(table, own, sets if is_category else known.thresholds)
             inputs.append(known)
-            tables.append(table)
-        return cls(inputs, [_block(tables, values, slice(at, at + WORDS)) for at in range(0, len(values), WORDS)])
+            if (table != ALL).any():
+                alone[feature] = np.ascontiguousarray(table.T)
+        tables = [_together(alone, numbers) for numbers in _groups(alone)]
+        return cls(inputs, tables, values.ravel(), np.arange(0, values.size, BITS + 1)[:, None])
 
     def predict(self, matrix: np.ndarray) -> np.ndarray:
         """The sum over all trees, of each row, in the order of the trees as LightGBM adds them up."""
         told = np.where(np.abs(matrix) <= ZERO, 0.0, matrix)
         columns = zip(self.inputs, told.T, np.isnan(told).T, strict=True)
-        places = [known.places(values, unknown) for known, values, unknown in columns]
-        total = np.zeros(len(matrix))
-        for block in self.blocks:
-            for first in range(0, len(matrix), ROWS):
-                rows = slice(first, first + ROWS)
-                sums = total[rows]
-                leaf = np.bitwise_count(_open(block, places, rows) - 1)
-                _add(sums, block.values.take(np.add(leaf.T, block.starts, order="C")))
+        own = [known.places(values, unknown) for known, values, unknown in columns]
+        places = [table.places(own) for table in self.tables]
+        total, step = np.zeros(len(matrix)), max(1, AT_ONCE // len(self.starts))
+        for first in range(0, len(matrix), step):
+            rows = slice(first, first + step)
+            leaf = np.bitwise_count(self._open([found[rows] for found in places]) - 1)
+            total[rows] += _sum(self.values.take(np.add(leaf.T, self.starts, order="C")))
         return total
 
-
-def _add(sums: np.ndarray, added: np.ndarray) -> None:
-    """Adds what each word adds (words × rows) to each row's sum, in the words' order, which numpy's own sum leaves."""
-    if len(sums) > FEW:
-        for leaves in added:
-            sums += leaves
-    else:
-        added[0] += sums
-        sums[:] = np.add.accumulate(added, axis=0)[-1]
+    def _open(self, places: Sequence[np.ndarray]) -> np.ndarray:
+        """rows × words: of each tree the one leaf that no input rules out."""
+        left = self.tables[0].left.take(places[0], axis=0)
+        ruling = np.empty_like(left)
+        for table, found in zip(self.tables[1:], places[1:], strict=True):
+            left &= table.left.take(found, axis=0, out=ruling, mode="clip")  # any other mode would copy
+        return left
 
 
-def _open(block: Block, places: Sequence[np.ndarray], rows: slice) -> np.ndarray:
-    """rows × words: of each tree the one leaf that no input rules out."""
-    (first, table), *others = block.tables
-    left = table.take(places[first][rows], axis=0)
-    ruling = np.empty_like(left)
-    for number, table in others:
-        left &= table.take(places[number][rows], axis=0, out=ruling, mode="clip")  # any other mode would copy
-    return left
+def _sum(added: np.ndarray) -> np.ndarray:
+    """What each row's words add (words × rows), one after the other.
+
+    numpy.sum does so along an axis that isn't the fast one in memory; the only row's would be added up in pairs.
+    """
+    return np.add.reduce(added, axis=0) if added.shape[1] > 1 else np.add.accumulate(added, axis=0)[-1]
+
+
+def _groups(alone: Mapping[int, np.ndarray]) -> list[list[int]]:
+    """The inputs by the tables that they share: each goes into the first that it is small enough for."""
+    groups: list[list[int]] = []
+    for number in sorted(alone, key=lambda number: -len(alone[number])):
+        sizes = [math.prod(len(alone[each]) for each in [*group, number]) for group in groups]
+        fitting = [group for group, size in zip(groups, sizes, strict=True) if size <= MOST_PLACES]
+        if fitting:
+            fitting[0].append(number)
+        else:
+            groups.append([number])
+    return groups
+
+
+def _together(alone: Mapping[int, np.ndarray], numbers: Sequence[int]) -> Table:
+    """The table of several inputs, of the tables that each has by itself (places × words)."""
+    left, inputs = np.full((1, next(iter(alone.values())).shape[1]), ALL, dtype=np.uint32), []
+    for number in numbers:
+        inputs = [(earlier, step * len(alone[number])) for earlier, step in inputs] + [(number, 1)]
+        left = (left[:, None] & alone[number]).reshape(-1, left.shape[1])
+    return Table(inputs, left)
 
 
 def _told(text: str) -> dict[str, str]:
@@ -211,13 +240,6 @@ def _fill(table: np.ndarray, splits: Splits, known: np.ndarray) -> None:
     goes_left = np.where(has_side, splits.kind & UNKNOWN_LEFT, splits.threshold >= 0)
     table[:, -1] = ALL
     np.bitwise_and.at(table[:, -1], words, np.where(goes_left, left, right))
-
-
-def _block(tables: Sequence[np.ndarray], values: np.ndarray, words: slice) -> Block:
-    cut = [(number, np.ascontiguousarray(table[words].T)) for number, table in enumerate(tables)]
-    own = values[words]
-    used = [(number, table) for number, table in cut if (table != ALL).any()]
-    return Block(used, own.ravel(), np.arange(0, own.size, BITS + 1)[:, None])
 
 
 def _words(tree: Tree) -> int:
