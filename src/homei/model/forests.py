@@ -19,7 +19,7 @@ import numpy as np
 
 BITS = 32  # leaves of a word; a tree with more of them has more words, all of them empty but the one of its leaf
 ALL = (1 << BITS) - 1
-AT_ONCE = 100_000  # rows × words: their bits fit a processor's cache
+AT_ONCE = 200_000  # rows × words: their bits fit a processor's cache; of fewer, threads wait for Python's lock
 MOST_PLACES = 1024  # of a table for several inputs: each one less is a pass less over all words
 ZERO = float(np.float32(1e-35))  # what is no further from 0 is 0 to LightGBM
 # Objectives whose sum of leaves is the prediction itself.
