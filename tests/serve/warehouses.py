@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime
 
-from sqlalchemy import insert
+import pyarrow as pa
+from sqlalchemy import Connection, insert, select
 
 from homei.config import Publish
 from homei.warehouse.connection import connect, writing
-from homei.warehouse.kinds import count_kinds
+from homei.warehouse.contents import counted, schema_of
+from homei.warehouse.merge import merge
 from homei.warehouse.schema import migrate
-from homei.warehouse.tables import market_trends, property_analytics, property_history, publication
+from homei.warehouse.tables import market_trends, property_analytics, property_history, property_kinds, publication
 from homei.warehouse.words import index_words
 
 HOMES = 30
@@ -74,3 +76,11 @@ def publish(settings: Publish) -> None:
         index_words(connection)
         count_kinds(connection)
     engine.dispose()
+
+
+def count_kinds(connection: Connection) -> None:
+    """Brings property_kinds to the homes that are there, as a publication does."""
+    columns = [column for column in property_analytics.c if column.name != "features"]
+    schema = pa.schema([schema_of(property_analytics).field(column.name) for column in columns])
+    rows = [dict(row) for row in connection.execute(select(*columns)).mappings()]
+    merge(connection, property_kinds, counted(pa.Table.from_pylist(rows, schema=schema)))

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 
 from homei.warehouse.connection import reading, writing
-from homei.warehouse.contents import kinds, schema_of, searched
+from homei.warehouse.contents import counted, kinds, schema_of, searched
 from homei.warehouse.costs import Costs
 from homei.warehouse.filters import DISTANCE, ORDERS, Filters, Place, Start
-from homei.warehouse.kinds import count_kinds
 from homei.warehouse.merge import merge
 from homei.warehouse.schema import migrate
 from homei.warehouse.search import find
-from homei.warehouse.tables import STRIPS, property_analytics
+from homei.warehouse.tables import STRIPS, property_analytics, property_kinds
 from homei.warehouse.ways import INDEXES
 from homei.warehouse.words import index_words, terms
 
@@ -98,7 +97,7 @@ def published(engine, place, homes):
     with writing(engine) as connection:
         merge(connection, property_analytics, table)
         index_words(connection)
-        count_kinds(connection)
+        merge(connection, property_kinds, counted(table))
 
 
 def expected(place, homes, filters, order, descending):

@@ -13,8 +13,10 @@ from sqlalchemy.types import TypeEngine
 
 from homei import lake
 from homei.source import Coordinates
+from homei.warehouse.filters import RANGES
 from homei.warehouse.periods import trends
 from homei.warehouse.tables import (
+    ALL,
     MOST_ROOMS,
     STRIPS,
     customer_analytics,
@@ -22,12 +24,17 @@ from homei.warehouse.tables import (
     market_trends,
     property_analytics,
     property_history,
+    property_kinds,
 )
 from homei.warehouse.words import terms
 
 INDICATOR = "indicator_"  # what the columns of a source's own series begin with, in the lake
 OF_VALUATIONS = ("valued_price", "valued_low", "valued_high", "confidence", "flags")
 VERSIONS = ("model_version", "data_version")  # of the values, alike in all rows of VALUATIONS
+# What property_kinds tells of the homes of a kind: each the least or the most of a column.
+ENDS = {f"{name}_{end}": (end, column) for name, column in RANGES.items() for end in ("min", "max")}
+ENDS |= {"south": ("min", "latitude"), "north": ("max", "latitude")}
+ENDS |= {"west": ("min", "longitude"), "east": ("max", "longitude")}
 _ARROW = {
     JSON: pa.string(), BigInteger: pa.int64(), Integer: pa.int64(), Boolean: pa.bool_(), Date: pa.date32(),
     Double: pa.float64(), Text: pa.string(),
@@ -69,6 +76,22 @@ def kinds(types: pa.ChunkedArray, bedrooms: pa.ChunkedArray) -> pa.ChunkedArray:
     rooms = pc.min_element_wise(rooms, MOST_ROOMS, skip_nulls=False).cast(pa.string())
     own = pc.binary_join_element_wise(types.cast(pa.string()), "/", "")
     return pc.binary_join_element_wise(pc.fill_null(own, ""), pc.fill_null(rooms, ""), "")
+
+
+def counted(homes: pa.Table) -> pa.Table:
+    """The rows of property_kinds, of those of property_analytics: each location's kinds of homes, and ALL's."""
+    used = ["kind", "property_type", *sorted({column for _, column in ENDS.values()})]
+    known = homes.select(["location", *used]).filter(pc.field("kind").is_valid())
+    everywhere = known.select(used).append_column("location", pa.array([ALL] * len(known), pa.string()))
+    return pa.concat_tables([_of_kinds(everywhere), _of_kinds(known.filter(pc.field("location") != ALL))])
+
+
+def _of_kinds(homes: pa.Table) -> pa.Table:
+    ends = [(column, of) for of, column in ENDS.values()]
+    told = homes.group_by(["location", "kind"]).aggregate([("property_type", "min"), ([], "count_all"), *ends])
+    names = {"property_type_min": "property_type", "count_all": "homes"}
+    names |= {f"{column}_{of}": name for name, (of, column) in ENDS.items()}
+    return arranged(told.rename_columns([names.get(name, name) for name in told.column_names]), property_kinds)
 
 
 def searched(addresses: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -146,10 +169,11 @@ def documents(columns: pd.DataFrame) -> list[str]:
 
 
 def _members(name: str, column: pd.Series) -> list[str]:
+    named = _json(name)
     if column.dtype.kind == "f":
         # As JSON writes them: repr is the shortest text of a number.
-        return [f"{_json(name)}:{value!r}" if value == value else "" for value in column.tolist()]
-    known = {value: f"{_json(name)}:{_json(value)}" for value in column.dropna().unique()}
+        return [f"{named}:{value!r}" if value == value else "" for value in column.tolist()]
+    known = {value: f"{named}:{_json(value)}" for value in column.dropna().unique()}
     return [known.get(value, "") for value in column.tolist()]
 
 

@@ -14,31 +14,6 @@ PUBLISHED = "homei_published"  # in a connection's info: the digest of the publi
 KEPT = "homei_kinds"  # there too: what it remembers
 MOST_KEPT = 500  # locations
 
-_SIDES = {
-    "south": ("min", "latitude"), "north": ("max", "latitude"), "west": ("min", "longitude"),
-    "east": ("max", "longitude"),
-}  # fmt: skip
-_ENDS = {f"{name}_{end}": (end, column) for name, column in RANGES.items() for end in ("min", "max")} | _SIDES
-_OF_ENDS = ", ".join(f"{of}({name})" for name, (of, _) in _ENDS.items())
-_COUNTED = f"""
-    INSERT INTO property_kinds (location, kind, property_type, homes, {", ".join(_ENDS)})
-    WITH counted AS (
-        SELECT location, kind, min(property_type) AS property_type, count(*) AS homes,
-               {", ".join(f"{of}({column}) AS {name}" for name, (of, column) in _ENDS.items())}
-        FROM property_analytics WHERE kind IS NOT NULL GROUP BY location, kind
-    )
-    SELECT '{ALL}', kind, min(property_type), sum(homes), {_OF_ENDS}
-    FROM counted GROUP BY kind
-    UNION ALL
-    SELECT location, kind, property_type, homes, {", ".join(_ENDS)} FROM counted WHERE location <> '{ALL}'
-    """
-
-
-def count_kinds(connection: Connection) -> None:
-    """Brings property_kinds to the homes that there are now."""
-    connection.exec_driver_sql("DELETE FROM property_kinds")
-    connection.exec_driver_sql(_COUNTED)
-
 
 def kinds_of(connection: Connection, filters: Filters) -> list[Kind]:
     """The kinds that homes can be of, in the location that is asked for or in all."""

@@ -13,12 +13,11 @@ from homei import lake
 from homei.config import Intervals, Publish
 from homei.source import Source
 from homei.warehouse.connection import WarehouseError, connect, reading, shown, writing
-from homei.warehouse.contents import VERSIONS, contents
-from homei.warehouse.kinds import count_kinds
+from homei.warehouse.contents import VERSIONS, contents, counted
 from homei.warehouse.merge import merge
 from homei.warehouse.receipt import FILE, differences, receipt, receipt_of
 from homei.warehouse.schema import migrate, require_newest
-from homei.warehouse.tables import publication
+from homei.warehouse.tables import property_analytics, property_kinds, publication
 from homei.warehouse.words import index_words
 
 BENTO = Path("models/bento.json")
@@ -73,7 +72,7 @@ def put(connection: Connection, tables: Mapping[Table, pa.Table], told: Mapping[
     changed = [table for table, rows in tables.items() if merge(connection, table, rows)]
     if changed:
         index_words(connection)
-        count_kinds(connection)
+        merge(connection, property_kinds, counted(tables[property_analytics]))
     for name in (*(table.name for table in changed), *(DERIVED if changed else ())):
         connection.exec_driver_sql(f"ANALYZE {name}")
     now = {"number": 1, **told}

@@ -16,6 +16,9 @@ from homei.warehouse.contents import schema_of
 from homei.warehouse.tables import PUBLISHED, publication
 
 FILE = Path("reports/publish/receipt.json")
+# Made once: the functions of `json` make one for each document.
+_READER = json.JSONDecoder(parse_int=float)
+_WRITER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 CHUNK = 50_000  # rows that are hashed at a time; another number would give other hashes
 
 
@@ -121,5 +124,4 @@ def _as_text(connection: Connection, column: Column) -> ColumnElement[str]:
 
 def _canonical(document: str) -> str:
     """A document's one text: sorted names, no blanks, and each number as a float, as contents.documents writes them."""
-    found = json.loads(document, parse_int=float)
-    return json.dumps(found, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _WRITER.encode(_READER.decode(document))

@@ -21,7 +21,6 @@ from homei.serve.access import routes
 from homei.serve.access.scopes import api_routes
 from homei.serve.app import create_app
 from homei.warehouse.connection import connect, writing
-from homei.warehouse.kinds import count_kinds
 from homei.warehouse.tables import market_trends, property_analytics
 
 PRICE = "/api/v1/predict/price"
@@ -127,7 +126,7 @@ def test_api10_unsafe_consumption_what_the_warehouse_holds_comes_out_as_data(con
         connection.execute(insert(property_analytics).values(hostile))
         period = warehouses.periods()[-1] | {"location": "@SUM(1)", "median_price": float("inf")}
         connection.execute(insert(market_trends).values(period))
-        count_kinds(connection)
+        warehouses.count_kinds(connection)
     engine.dispose()
 
     def no_constant(name):
