@@ -16,11 +16,9 @@ TOLD = (
     "market_sales", "median_price", "average_price_per_square_meter", "price_index", "inventory", "new_listings",
     "closed_listings",
 )  # fmt: skip
-# Of which a change is told, and what it is called.
-CHANGING = {"price_index": "index", "median_price": "median"}
-NAMES = ("period", *TOLD, *(f"{what}_change{since}" for what in CHANGING.values() for since in ("", "_year")))
-CHANGING_AT = tuple(TOLD.index(column) for column in CHANGING)
-UNKNOWN = (None,) * len(TOLD)
+CHANGES = ("index_change", "index_change_year", "median_change", "median_change_year")
+# A period that is not published.
+UNKNOWN = {**dict.fromkeys((*TOLD, *CHANGES)), "market_sales": 0}
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def is_known(connection: Connection, column: Literal["location", "property_type"
 
 def _known(
     connection: Connection, market: Market, first: datetime.date, last: datetime.date
-) -> dict[int, tuple[Any, ...]]:
+) -> dict[int, dict[str, Any]]:
     """What is TOLD of the published periods, by the number of their first month."""
     asked = {
         "frequency": market.frequency,
@@ -66,7 +64,9 @@ def _known(
         "first": first,
         "last": last,
     }
-    return {_number(period): tuple(told) for period, *told in connection.execute(_PERIODS, asked)}
+    return {
+        _number(period): dict(zip(TOLD, told, strict=True)) for period, *told in connection.execute(_PERIODS, asked)
+    }
 
 
 def _periods() -> Select:
@@ -79,10 +79,20 @@ def _periods() -> Select:
 _PERIODS = _periods()  # put together once: that takes longer than the answer
 
 
-def _told(known: dict[int, tuple[Any, ...]], number: int, step: int) -> dict[str, Any]:
-    now, before, year = known.get(number, UNKNOWN), known.get(number - step, UNKNOWN), known.get(number - 12, UNKNOWN)
-    changes = [_change(now[at], then[at]) for at in CHANGING_AT for then in (before, year)]
-    return dict(zip(NAMES, (_day(number), now[0] or 0, *now[1:], *changes), strict=True))
+def _told(known: dict[int, dict[str, Any]], number: int, step: int) -> dict[str, Any]:
+    now = known.get(number)
+    if now is None:
+        return {"period": _day(number), **UNKNOWN}
+    before, year = known.get(number - step, UNKNOWN), known.get(number - 12, UNKNOWN)
+    index, median = now["price_index"], now["median_price"]
+    return {
+        "period": _day(number),
+        **now,
+        "index_change": _change(index, before["price_index"]),
+        "index_change_year": _change(index, year["price_index"]),
+        "median_change": _change(median, before["median_price"]),
+        "median_change_year": _change(median, year["median_price"]),
+    }
 
 
 def _change(new: float | None, old: float | None) -> float | None:
