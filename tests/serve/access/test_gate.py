@@ -169,6 +169,14 @@ def test_keys_change_without_a_pause_and_a_key_that_is_taken_away_is_worth_nothi
             assert by_new.post(PRICE, json=HOME).status_code == 200
             (place.key_folder / f"{new.kid}.pem").unlink()
             place.until(lambda: by_new.post(PRICE, json=HOME).status_code == 503)
+        of_keys = select(audit.c.action, audit.c.subject).where(audit.c.action.startswith("key.")).order_by("number")
+        told = [("key.add", old.kid), ("key.add", new.kid), ("key.remove", old.kid), ("key.remove", new.kid)]
+
+        def is_told() -> bool:
+            with place.engine.connect() as connection:
+                return connection.execute(of_keys).all() == told
+
+        place.until(is_told)
 
 
 def test_where_clients_cannot_be_read_those_known_last_are_believed_for_a_while_only(opened, tmp_path, monkeypatch):

@@ -48,6 +48,7 @@ class Doorkeeper:
         """Begins to follow changes; raises WarehouseError where clients can't be read even once."""
         self._read_clients()
         self.trail.start()
+        self._note_keys(Keyring({}))
         self._thread.start()
 
     def stop(self) -> None:
@@ -91,6 +92,7 @@ class Doorkeeper:
         self._seen, self._is_away = began, False
 
     def _read_keys(self) -> None:
+        before = self.keys
         try:
             self.keys = keys.read(self._folder)
         except (UnusableKeyError, OSError) as error:
@@ -98,6 +100,14 @@ class Doorkeeper:
             left = {kid: key for kid, key in self.keys.items() if (self._folder / f"{kid}{keys.SUFFIX}").exists()}
             self.keys = Keyring(left)
             log.error("keys: %s", error)
+        self._note_keys(before)
+
+    def _note_keys(self, before: Keyring) -> None:
+        """Tells the trail which keys tokens are taken from now on, and from which no more."""
+        for action, some, others in (("key.remove", before, self.keys), ("key.add", self.keys, before)):
+            for kid, key in some.items():
+                if kid not in others or others[kid].public != key.public:
+                    self.trail.record("homei", action, "ok", subject=kid)
 
 
 def from_environment(rules: Access, warehouse: Publish) -> Doorkeeper | None:
