@@ -66,7 +66,7 @@ def _without_indexes(connection: Connection, table: Table, apart: bool) -> Itera
     for index in indexes:
         index.drop(connection)
     yield
-    with _sorting_on_all_cores(connection):
+    with _sorting_on_all_cores(connection) if indexes else contextlib.nullcontext():
         for index in indexes:
             index.create(connection)
 
