@@ -1,6 +1,8 @@
 """Publishing: the warehouse is what the lake is, however often, and what a service wrote there stays."""
 
 import datetime
+import io
+import sys
 
 import numpy as np
 import pytest
@@ -49,6 +51,22 @@ def test_the_market_is_told_by_month_and_location_with_the_sources_own_series(se
     may, june = rows(engine, market_analytics)
     assert (may["month"], may["location"], may["indicators"]) == (datetime.date(2021, 5, 1), "north", {"rate": 1.25})
     assert (june["market_sales"], june["median_price"], june["indicators"]) == (0, None, {})
+
+
+def test_a_terminal_is_shown_how_far_it_is_and_nothing_else_is(settings, source, town, monkeypatch, capfd):
+    town(3)
+    run(source, INTERVALS, settings)
+    assert check(settings) == []
+    assert capfd.readouterr() == ("", "")
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    town(4)
+    run(source, INTERVALS, settings)
+    assert "property_analytics: 100%" in terminal.getvalue()
+    terminal.truncate(0)
+    assert check(settings) == []
+    assert "property_analytics: 4.00 rows" in terminal.getvalue()
 
 
 def test_publishing_twice_is_publishing_once(settings, engine, source, town):

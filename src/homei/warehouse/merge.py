@@ -28,6 +28,7 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from tqdm import tqdm
 
 BATCH = 20_000  # rows sent at a time
 INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
@@ -66,9 +67,10 @@ def _without_indexes(connection: Connection, table: Table, apart: bool) -> Itera
     for index in indexes:
         index.drop(connection)
     yield
-    with _sorting_on_all_cores(connection) if indexes else contextlib.nullcontext():
-        for index in indexes:
-            index.create(connection)
+    if indexes:
+        with _sorting_on_all_cores(connection):
+            for index in tqdm(indexes, desc=f"{table.name}, indexes", unit="index", disable=None):
+                index.create(connection)
 
 
 @contextlib.contextmanager
@@ -107,13 +109,21 @@ def _staged(connection: Connection, table: Table, rows: pa.Table) -> Table:
     return incoming
 
 
+def _batches(table: Table, rows: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Some rows at a time, with a bar that tells how many there were."""
+    with tqdm(total=rows.num_rows, desc=table.name, unit=" rows", unit_scale=True, disable=None) as bar:
+        for batch in rows.to_batches(BATCH):
+            yield batch
+            bar.update(batch.num_rows)
+
+
 def _copy(connection: Connection, table: Table, rows: pa.Table) -> None:
     options = pyarrow.csv.WriteOptions(include_header=False)
     with (
         connection.connection.cursor() as cursor,
         cursor.copy(f"COPY {table.name} ({', '.join(rows.column_names)}) FROM STDIN (FORMAT csv)") as copy,
     ):
-        for batch in rows.to_batches(BATCH):
+        for batch in _batches(table, rows):
             text = io.BytesIO()
             pyarrow.csv.write_csv(batch, text, options)
             copy.write(text.getbuffer())
@@ -124,7 +134,7 @@ def _insert(connection: Connection, table: Table, rows: pa.Table) -> None:
     into = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "
     marks = f"({', '.join('?' for _ in names)})"
     most = MOST_VALUES // len(names)
-    for batch in _as_stored(rows).to_batches(BATCH):
+    for batch in _batches(table, _as_stored(rows)):
         values = list(chain.from_iterable(zip(*(column.to_pylist() for column in batch.columns), strict=True)))
         for start in range(0, len(values), most * len(names)):
             some = tuple(values[start : start + most * len(names)])

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import JSON, Column, ColumnElement, Connection, Table, Text, cast, collate, select, type_coerce
+from tqdm import tqdm
 
 from homei.warehouse.contents import schema_of
 from homei.warehouse.tables import PUBLISHED, publication
@@ -111,11 +112,13 @@ def _stored(connection: Connection, table: Table) -> Iterator[pa.RecordBatch]:
     for place in documents:
         columns[place] = _as_text(connection, columns[place])
     result = connection.execute(select(*columns).order_by(*order), execution_options={"yield_per": CHUNK})
-    for rows in result.partitions(CHUNK):
-        values = [list(column) for column in zip(*rows, strict=True)]
-        for place in documents:
-            values[place] = [_canonical(text) for text in values[place]]
-        yield pa.record_batch(values, schema=schema)
+    with tqdm(desc=table.name, unit=" rows", unit_scale=True, disable=None) as bar:
+        for rows in result.partitions(CHUNK):
+            values = [list(column) for column in zip(*rows, strict=True)]
+            for place in documents:
+                values[place] = [_canonical(text) for text in values[place]]
+            yield pa.record_batch(values, schema=schema)
+            bar.update(len(rows))
 
 
 def _as_text(connection: Connection, column: Column) -> ColumnElement[str]:
