@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import compress
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,6 +34,9 @@ WHY = {
     "no_comparable": "nothing like it was sold within reach",
     "unlike_any_sale": "no home of this type with such attributes was sold anywhere",
 }
+# Which flags are raised, by the sum of their bits: answers share these lists, which nobody changes.
+BITS = 1 << np.arange(len(FLAGS))
+RAISED = [[flag for place, flag in enumerate(FLAGS) if bits >> place & 1] for bits in range(1 << len(FLAGS))]
 
 Columns = Mapping[str, np.ndarray]
 
@@ -134,9 +136,7 @@ class Predictor:
             row = numbers[int(np.flatnonzero(~np.isfinite(values.price))[0])]
             raise RequestError(422, [Problem("valuation_date", f"no price level is known for that month (row {row})")])
         self._refuse_inventions(values.flags, alone, numbers)
-        confidence = np.clip(1 - values.deviation, 0, 1)
-        parts = (values.price, values.low, values.high, confidence, values.flags)
-        answers = [self._answer(*row) for row in zip(*(part.tolist() for part in parts), strict=True)]
+        answers = self._answers(values)
         if COMPARABLES in include:
             for answer, comparables in zip(answers, self._history.comparables(columns, SHOWN), strict=True):
                 answer[COMPARABLES] = comparables
@@ -203,14 +203,19 @@ class Predictor:
         for name in self._categorical:
             columns[name] = np.empty(len(rows), dtype=object)
             columns[name][:] = told[name]
-        columns["month"] = np.array([month_of(day) for day in days], dtype=np.int64)
+        months = {day: month_of(day) for day in {*days}}
+        columns["month"] = np.array([months[day] for day in days], dtype=np.int64)
         return columns
 
-    def _answer(self, price: float, low: float, high: float, confidence: float, flags: list[bool]) -> dict[str, Any]:
-        return {
-            "predicted_price": price,
-            "interval": {"low": low, "high": high, "level": self._level},
-            "confidence": round(confidence, 4),
-            "flags": list(compress(FLAGS, flags)),
-            **self._versions,
-        }
+    def _answers(self, values: Any) -> list[dict[str, Any]]:
+        told = (values.price, values.low, values.high, np.clip(1 - values.deviation, 0, 1), values.flags @ BITS)
+        return [
+            {
+                "predicted_price": price,
+                "interval": {"low": low, "high": high, "level": self._level},
+                "confidence": round(confidence, 4),
+                "flags": RAISED[bits],
+                **self._versions,
+            }
+            for price, low, high, confidence, bits in zip(*(part.tolist() for part in told), strict=True)
+        ]
