@@ -26,10 +26,10 @@ from homei.serve.cache.keeping import from_environment
 from homei.serve.cache.metrics import Metrics
 from homei.serve.contract import Contract, read
 from homei.serve.desk import Desk
+from homei.serve.intake import Intake
 from homei.serve.launch import checked_bento, environment
 from homei.serve.predictor import Predictor
 from homei.serve.properties import SEARCH
-from homei.serve.schemas import Intake
 from homei.serve.trends import TRENDS
 from homei.warehouse.access import Warehouse
 

@@ -17,8 +17,8 @@ from typing import Any
 from homei.serve.answers import ok
 from homei.serve.bodies import parsed
 from homei.serve.contract import read
+from homei.serve.intake import Intake
 from homei.serve.predictor import Predictor
-from homei.serve.schemas import Intake
 
 BATCH = "/api/v1/predict/batch"
 ROWS = 10_000

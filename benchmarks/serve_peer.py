@@ -11,9 +11,10 @@ from fastapi import FastAPI
 from homei.serve.app import PRICE, create_app
 from homei.serve.contract import read
 from homei.serve.direct import Direct
+from homei.serve.intake import property_model
 from homei.serve.limits import BodyLimit
 from homei.serve.predictor import Predictor
-from homei.serve.schemas import Valuation, property_model
+from homei.serve.schemas import Valuation
 
 contract = read(Path())
 predictor = Predictor.load(Path(), contract)

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from homei.serve.include import MOST_EXPLAINED
+from homei.serve.intake import Intake
 from homei.serve.refusal import RequestError
-from homei.serve.schemas import Intake
 
 PRICE, BATCH = "/api/v1/predict/price", "/api/v1/predict/batch"
 HOME = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}

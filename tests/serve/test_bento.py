@@ -23,8 +23,8 @@ from homei.serve.access.launching import encryption
 from homei.serve.access.launching import settings as entry_settings
 from homei.serve.audit import chain, head
 from homei.serve.contract import read
+from homei.serve.intake import Intake
 from homei.serve.predictor import Predictor
-from homei.serve.schemas import Intake
 from homei.warehouse.connection import connect, reading
 from homei.warehouse.schema import migrate
 from homei.warehouse.tables import predictions

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from homei.serve.intake import MOST_FIELDS, Intake
 from homei.serve.refusal import RequestError
-from homei.serve.schemas import MOST_FIELDS, Intake
 
 HOME = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
 SOUND = [

@@ -21,9 +21,9 @@ from homei.serve import launch
 from homei.serve.contract import read
 from homei.serve.experiment import setting as experiment
 from homei.serve.follow import setting
+from homei.serve.intake import Intake
 from homei.serve.opponents import UnfairError, opponents
 from homei.serve.predictor import Predictor
-from homei.serve.schemas import Intake
 
 PRICE, BATCH = "/api/v1/predict/price", "/api/v1/predict/batch"
 

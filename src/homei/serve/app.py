@@ -27,9 +27,10 @@ from homei.serve.cache.asking import valued
 from homei.serve.contract import Contract
 from homei.serve.feedback import add_feedback
 from homei.serve.include import PARAMETER, included
+from homei.serve.intake import Intake
 from homei.serve.properties import add_properties
 from homei.serve.refusal import Problem, RequestError, answer, shown
-from homei.serve.schemas import Intake, Valuation, Valuations
+from homei.serve.schemas import Valuation, Valuations
 from homei.serve.together import Together
 from homei.serve.trends import add_trends
 from homei.serve.watch import MEDIA_TYPE, page

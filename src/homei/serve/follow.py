@@ -21,9 +21,9 @@ from starlette.datastructures import State
 from homei.model import manifest
 from homei.serve.contract import Contract, differences, read
 from homei.serve.direct import Direct
+from homei.serve.intake import Intake
 from homei.serve.predictor import Predictor
 from homei.serve.request_ids import Message, Receive, Send
-from homei.serve.schemas import Intake
 from homei.serve.writer import Complaint
 
 SETTING = "HOMEI_FOLLOWS"  # the environment variable: JSON of the record's path, and of a Bento's with {tag} in it

@@ -19,7 +19,7 @@ from homei import lake
 from homei.serve.contract import read
 from homei.serve.predictor import Predictor
 from homei.serve.refusal import RequestError
-from homei.serve.schemas import Intake
+from homei.serve.intake import Intake
 folder, *running = map(Path, sys.argv[1:])
 contract = read(folder, *map(read, running))
 intake, predictor = Intake(contract), Predictor.load(folder, contract)

@@ -9,10 +9,11 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from homei.serve.refusal import Problem, RequestError, problems_of, shown
-from homei.serve.schemas import VISIBLE
 
 MOST = 100  # parameters of one request
 
+# Not blank, by whatever a dialect of regular expressions takes for blank: clients check it with theirs.
+VISIBLE = r"[^\s\u001c-\u001f\u0085\ufeff]"
 
 CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 PLAIN = re.compile(f"[^{CONTROLS}]*")

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from sqlalchemy import inspect, select
 
 from homei.serve.feedback import Sold
+from homei.serve.intake import Intake
 from homei.serve.query import parsed
 from homei.serve.refusal import RequestError
-from homei.serve.schemas import Intake
 from homei.serve.searching import Search, check
 from homei.serve.trends import Trends
 from homei.warehouse import tables
