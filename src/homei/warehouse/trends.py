@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -103,5 +104,6 @@ def _number(day: datetime.date) -> int:
     return day.year * 12 + day.month - 1
 
 
+@functools.lru_cache(maxsize=2_000)
 def _day(number: int) -> datetime.date:
     return datetime.date(number // 12, number % 12 + 1, 1)
