@@ -12,10 +12,10 @@ from homei.warehouse import merge as merging
 from homei.warehouse.connection import reading, writing
 from homei.warehouse.contents import schema_of
 from homei.warehouse.merge import merge
-from homei.warehouse.tables import Document
+from homei.warehouse.tables import Document, metadata
 
 thing = Table(
-    "thing", MetaData(), Column("key", Text, primary_key=True), Column("part", Integer, primary_key=True),
+    "thing", MetaData(naming_convention=metadata.naming_convention), Column("key", Text, primary_key=True), Column("part", Integer, primary_key=True),
     Column("size", Double), Column("name", Text), Column("day", Date), Column("open", Boolean),
     Column("more", Document), Index("ix_thing_size", "size"),
 )  # fmt: skip
@@ -66,9 +66,10 @@ def test_rows_that_changed_and_vanished_are_counted(things):
 
 
 @pytest.mark.parametrize("share", [0.0, 1e9])
-def test_a_table_has_its_indexes_afterwards_whether_they_were_made_anew_or_not(things, monkeypatch, share):
+def test_a_table_has_its_key_and_its_indexes_afterwards_whether_they_were_made_anew_or_not(things, monkeypatch, share):
     monkeypatch.setattr(merging, "MOST_KEPT", share)
     for size in (1.0, 2.0):
         with writing(things) as connection:
             merge(connection, thing, as_arrow({("a", 1): (size, None, None, None, "{}")}))
         assert [index["name"] for index in inspect(things).get_indexes("thing")] == ["ix_thing_size"]
+        assert inspect(things).get_pk_constraint("thing")["constrained_columns"] == ["key", "part"]

@@ -69,13 +69,13 @@ def content_hash(batches: Iterable[pa.RecordBatch]) -> str:
     return total.hexdigest()
 
 
-def _plain(column: pa.Array) -> Iterator[bytes]:
+def _plain(column: pa.Array) -> Iterator[bytes | pa.Buffer]:
     """Which values are there, then the values themselves, those of unknown ones empty."""
     yield column.is_valid().to_numpy(zero_copy_only=False).tobytes()
     if pa.types.is_string(column.type):
         texts = column.fill_null("")
         yield pc.binary_length(texts).to_numpy().tobytes()
-        yield "".join(texts.to_pylist()).encode()
+        yield pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), "")[0].as_buffer()
     elif pa.types.is_date(column.type):
         yield column.cast(pa.int32()).fill_null(0).to_numpy(zero_copy_only=False).tobytes()
     elif pa.types.is_boolean(column.type):
