@@ -19,6 +19,9 @@ unexport PYTHONDONTWRITEBYTECODE
 GROUPS := source spark model tuning backtest
 CHOSEN := $(foreach group,$(GROUPS),$(if $(filter command line,$(origin $(group))),$(group)=$($(group))))
 
+# Tests run on all cores, shared out and ordered by tests/conftest.py.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
+
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-7s %s\n", $$1, $$2}'
 
@@ -43,7 +46,7 @@ repro: compose  ## rebuild all that changed: make repro [source=hdb] [model=line
 	@dvc repro
 
 test: setup  ## run the tests; make test slow=1 runs whole rebuilds too
-	@pytest $(if $(slow),,-m "not slow")
+	@pytest $(SIDE_BY_SIDE) $(if $(slow),,-m "not slow")
 
 serve: setup  ## answer valuations over HTTP from the packaged Bento
 	@homei serve

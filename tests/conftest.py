@@ -12,6 +12,7 @@ import postgres
 import pytest
 import redisd
 import yaml
+from xdist.scheduler import LoadScopeScheduling
 
 from homei import lake, params
 from homei.config import Features, Spark
@@ -20,6 +21,26 @@ from homei.sources.files import Files
 
 GROUPS = Path(__file__).parents[1] / "params"
 NUMBERS = ("price", "square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
+
+WHOLE = "tests/whole"  # whose files share a rebuilt city
+
+
+class ByWhatIsShared(LoadScopeScheduling):
+    """Among several processes, the tests of a file are one's: they share what takes long to make."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return WHOLE if file.startswith(WHOLE) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return ByWhatIsShared(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """Rebuilds come first: at the end, all processes but one would wait for them."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")

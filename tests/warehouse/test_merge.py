@@ -15,7 +15,8 @@ from homei.warehouse.merge import merge
 from homei.warehouse.tables import Document, metadata
 
 thing = Table(
-    "thing", MetaData(naming_convention=metadata.naming_convention), Column("key", Text, primary_key=True), Column("part", Integer, primary_key=True),
+    "thing", MetaData(naming_convention=metadata.naming_convention),
+    Column("key", Text, primary_key=True), Column("part", Integer, primary_key=True),
     Column("size", Double), Column("name", Text), Column("day", Date), Column("open", Boolean),
     Column("more", Document), Index("ix_thing_size", "size"),
 )  # fmt: skip

@@ -46,6 +46,11 @@ def run(command: list[str], folder: Path, check: bool = True) -> subprocess.Comp
     return subprocess.CompletedProcess(command, code, *told)
 
 
+def changes(folder: Path) -> str:
+    """What git finds changed, or new, in the folder."""
+    return run(["git", "status", "--porcelain"], folder).stdout
+
+
 def environment() -> dict[str, str]:
     """This environment, as `make` would give it, but in another time zone and under another hash seed.
 
