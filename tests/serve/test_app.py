@@ -246,7 +246,9 @@ def test_a_body_that_is_no_json_is_refused(client, body, path):
 @pytest.mark.parametrize("body", ["[]", "5", '"text"', "null", "true"])
 @pytest.mark.parametrize("path", [PRICE, BATCH])
 def test_json_that_is_no_object_is_refused(client, body, path):
-    assert fields_refused(post_raw(client, body, path)) == ["body"]
+    refused = post_raw(client, body, path)
+    assert fields_refused(refused) == ["body"]
+    assert refused.json()["detail"].startswith("body: should be an object")
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,9 @@ def _problem(found: dict[str, Any], place: str, known: Iterable[str]) -> Problem
     message = found["msg"].removeprefix("Value error, ")
     if found["type"] == "missing":
         return Problem(field, "this field is required")
-    if found["type"] == "extra_forbidden":
+    if found["type"] == "model_type":
+        message = "should be an object"
+    elif found["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, list(known), n=1)
         message = "there is no such field" + (f"; did you mean {near[0]}?" if near else "")
     return Problem(field, f"{message[0].lower()}{message[1:]}", shown(found["input"]))
