@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 GROUPS := source spark model tuning backtest
 CHOSEN := $(foreach group,$(GROUPS),$(if $(filter command line,$(origin $(group))),$(group)=$($(group))))
 
-# Tests run on all cores, shared out and ordered by tests/conftest.py.
+# Tests run on all cores, by four processes at most: each has a Spark of its own. tests/conftest.py shares them out.
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
 
 help:  ## list the targets
