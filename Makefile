@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup compose repro test serve lab lint bench clean
+.PHONY: help setup compose repro test serve lab lint docs bench clean
 
 PYTHON ?= python3
 UV := $(or $(shell command -v uv),.tools/uv/bin/uv)
@@ -15,12 +15,14 @@ export BENTOML_DO_NOT_TRACK := true
 # Each stage is a process of its own: without bytecode on disk, each would compile anew what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-# make repro source=hdb tuning=full: groups of params/ chosen on the command line
-GROUPS := source spark model tuning backtest
+# make repro city=hdb tuning=full: groups of params/ chosen on the command line
+GROUPS := city spark model tuning backtest
 CHOSEN := $(foreach group,$(GROUPS),$(if $(filter command line,$(origin $(group))),$(group)=$($(group))))
 
-# Tests run on all cores, by four processes at most: each has a Spark of its own. tests/conftest.py shares them out.
-SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
+# Tests run in up to four processes; tests/plugins/scheduling.py says which of them share one. The budgets are CPU seconds.
+WORKERS := --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
+FAST := -m "not slow and not nightly" --cpu-budget 550
+SLOW := -m "not nightly" --cpu-budget 2800
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-7s %s\n", $$1, $$2}'
@@ -42,11 +44,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 compose: setup
 	@homei compose $(CHOSEN)
 
-repro: compose  ## rebuild all that changed: make repro [source=hdb] [model=linear] [tuning=full] [backtest=full]
+repro: compose  ## rebuild all that changed: make repro [city=hdb] [model=linear] [tuning=full] [backtest=full]
 	@dvc repro
 
-test: setup  ## run the tests; make test slow=1 runs whole rebuilds too
-	@pytest $(SIDE_BY_SIDE) $(if $(slow),,-m "not slow")
+test: setup  ## run the tests; slow=1 adds rebuilds, nightly=1 runs all
+	@pytest $(WORKERS) $(if $(nightly),,$(if $(slow),$(SLOW),$(FAST)))
 
 serve: setup  ## answer valuations over HTTP from the packaged Bento
 	@homei serve
@@ -54,10 +56,14 @@ serve: setup  ## answer valuations over HTTP from the packaged Bento
 lab: setup  ## open the notebooks
 	@jupyter lab --ServerApp.root_dir=. notebooks
 
-lint: setup  ## check style, and that params.yaml is what params/ says
+lint: setup  ## check style, and that params.yaml and dvc.lock are of this code
 	@ruff check
 	@ruff format --check
 	@homei compose --check
+	@homei verify --code
+
+docs: setup  ## build the documentation site in reports/docs, offline and strictly
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict && echo "reports/docs/index.html"
 
 bench: setup  ## measure stages and service, side by side with their peers
 	@python -m benchmarks

@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other: `make bench`."""
+"""Runs all benchmarks in sequence (`make bench`)."""
 
 from benchmarks import cache, comparables, search, serve, sources, stages, tuning, warehouse
 

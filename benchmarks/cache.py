@@ -21,21 +21,22 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from pydantic_core import from_json, to_json
 
-from homei.serve.app import PRICE, create_app
-from homei.serve.cache.keeping import from_environment
-from homei.serve.cache.metrics import Metrics
-from homei.serve.contract import Contract, read
-from homei.serve.desk import Desk
-from homei.serve.intake import Intake
-from homei.serve.launch import checked_bento, environment
-from homei.serve.predictor import Predictor
-from homei.serve.properties import SEARCH
-from homei.serve.trends import TRENDS
-from homei.warehouse.access import Warehouse
+from homei.serving.app import create_app
+from homei.serving.cache.service import from_environment
+from homei.serving.cache.store import CacheMetrics
+from homei.serving.contract import Contract, read
+from homei.serving.launch import checked_bento, environment
+from homei.serving.predictor import Predictor
+from homei.serving.property_model import property_model, rows_of
+from homei.serving.routers.trends import TRENDS
+from homei.serving.warehouse_client import WarehouseClient
+from homei.warehouse.sessions import Warehouse
 
 sys.path += [str(Path(__file__).parents[1] / "tests" / name) for name in ("serve", "whole")]
 import redisd
 
+PRICE = "/api/v1/predict/price"
+SEARCH = "/api/v1/properties/search"
 ROUNDS, QUESTIONS = 5, 40
 CACHES = ("none", "memory", "redis")
 Ask = Callable[[FastAPI, int], Awaitable[None]]
@@ -68,10 +69,10 @@ async def measured(contract: Contract, predictor: Predictor, redis: str) -> str:
 
 def _app(contract: Contract, predictor: Predictor, redis: str | None, has_cache: bool) -> FastAPI:
     app = create_app(contract)
-    app.state.predictor, app.state.warehouse = predictor, Desk(Warehouse(contract.warehouse))
+    app.state.predictor, app.state.warehouse = predictor, WarehouseClient(Warehouse(contract.warehouse))
     os.environ[contract.limits.cache.address] = redis or ""
     if has_cache:
-        app.state.cache = from_environment(contract, Metrics(CollectorRegistry()))
+        app.state.cache = from_environment(contract, CacheMetrics(CollectorRegistry()))
     return app
 
 
@@ -103,10 +104,10 @@ def _routes(contract: Contract) -> dict[str, Ask]:
 
 def _plain(contract: Contract, predictor: Predictor) -> Ask:
     """A plain valuation without its request, made or looked up where the others are, in Redis too: why it isn't."""
-    intake = Intake(contract)
+    model = property_model(contract)
 
     async def ask(app: FastAPI, number: int) -> None:
-        row, cache = intake.one(json.dumps(_home(contract, number)).encode()), app.state.cache
+        row, cache = rows_of([model.model_validate(_home(contract, number))], contract)[0], app.state.cache
         if cache is None:
             to_json(predictor.value([row], alone=True)[0])
             return

@@ -1,8 +1,8 @@
-"""A load of POST requests over keep-alive connections, told as JSON: requests per second, p50 and p95 in milliseconds.
+"""Load generator for POST requests over keep-alive connections; prints rate, p50 and p95 in milliseconds as JSON.
 
-`python benchmarks/http_load.py URL BODIES CONNECTIONS SECONDS`: with wrk where it is installed, else with asyncio.
-BODIES is a file of one JSON body a line, taken in turn; for an @ in it six digits are put that differ each time. A
-bearer token may be in the environment, as TOKEN.
+`python benchmarks/http_load.py URL BODIES CONNECTIONS SECONDS` uses wrk if it is installed, else asyncio. BODIES is a
+file with one JSON body per line, sent in turn. An @ in a body is replaced by six digits that differ in each request.
+The environment variable TOKEN may hold a bearer token.
 """
 
 import asyncio
@@ -43,8 +43,8 @@ def load(url: str, bodies: Path, connections: int, seconds: int) -> dict[str, fl
         script.write(SCRIPT % (random.randrange(1_000_000), bodies))
         script.flush()
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", script.name, url]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return json.loads(told.splitlines()[-1])
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(output.splitlines()[-1])
 
 
 async def load_by_asyncio(url: str, bodies: list[bytes], connections: int, seconds: int) -> dict[str, float]:
@@ -56,23 +56,23 @@ async def load_by_asyncio(url: str, bodies: list[bytes], connections: int, secon
     failed, turn = 0, random.randrange(1_000_000)
     end = time.perf_counter() + seconds
 
-    async def ask_until_the_end() -> None:
+    async def send_until_the_end() -> None:
         nonlocal failed, turn
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        while (started := time.perf_counter()) < end:
+        while (start := time.perf_counter()) < end:
             turn += 1
             body = bodies[turn % len(bodies)].replace(b"@", b"%06d" % (turn * 7919 % 1_000_000))
             writer.write(head % len(body) + body)
-            answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-            await reader.readexactly(int(answer.partition(b"content-length:")[2].split(b"\r\n")[0]))
-            failed += b" 200 " not in answer[:20]
-            times.append(time.perf_counter() - started)
-            if b"connection: close" in answer:
+            response = (await reader.readuntil(b"\r\n\r\n")).lower()
+            await reader.readexactly(int(response.partition(b"content-length:")[2].split(b"\r\n")[0]))
+            failed += b" 200 " not in response[:20]
+            times.append(time.perf_counter() - start)
+            if b"connection: close" in response:
                 writer.close()
                 reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         writer.close()
 
-    await asyncio.gather(*(ask_until_the_end() for _ in range(connections)))
+    await asyncio.gather(*(send_until_the_end() for _ in range(connections)))
     cuts = statistics.quantiles(times, n=20)
     return {"rate": len(times) / seconds, "p50": cuts[9] * 1e3, "p95": cuts[18] * 1e3, "failed": failed}
 

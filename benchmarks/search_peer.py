@@ -1,8 +1,8 @@
-"""Two apps over one warehouse for `benchmarks/search.py`: the service's own routes, and what one would write by hand.
+"""Two apps over one warehouse for `benchmarks/search.py`: the service's routers, and a plain FastAPI app.
 
-`ours` has the routes, the Desk and the Warehouse as the service has them, without a model and without BentoML.
-`plain` is FastAPI as its manual writes it, with the driver itself and one statement for the page, one for the count
-that ends at a thousand: the same tables and indexes, whose use is left to the database. `bare` asks for nothing.
+`ours` has the routers and the WarehouseClient of the service, without a model, middleware and BentoML. `plain` calls
+the database driver in sync routes, with one statement for the page and one for the capped count, over the same tables
+and indexes. `bare` queries nothing.
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ from fastapi import FastAPI, Request
 from psycopg.rows import dict_row
 from starlette.responses import Response
 
-from homei.config import Publish
-from homei.serve.answers import DirectRoute, ok
-from homei.serve.desk import Desk
-from homei.serve.direct import Direct
-from homei.serve.properties import add_properties
-from homei.serve.trends import add_trends
-from homei.warehouse.access import Warehouse
-from homei.warehouse.filters import Place
-from homei.warehouse.tables import STRIPS
+from homei.serving.problem_details import add_exception_handlers
+from homei.serving.routers import properties, trends
+from homei.serving.warehouse_client import WarehouseClient
+from homei.warehouse.config import PublishConfig
+from homei.warehouse.search_sql import CoordinateScale
+from homei.warehouse.sessions import Warehouse
+from homei.warehouse.tables import STRIP_HEIGHT, WORD_VECTOR
 
 ADDRESS = "HOMEI_BENCHMARK_WAREHOUSE"
-GROUND = Place("wgs84", 78_715.0, 111_320.0)
+GROUND = CoordinateScale("wgs84", 78_715.0, 111_320.0)
 PATH, TRENDS, BARE = "/api/v1/properties/search", "/api/v1/analytics/market-trends", "/bare"
 SECONDS = 2.0
 COLUMNS = (
@@ -40,30 +38,26 @@ COLUMNS = (
 NAMES = {"price": "price", "area": "square_meters", "bedrooms": "bedrooms", "year": "year_built"}
 
 TEXTS = ("location", "property_type", "address")
-HEIGHT = STRIPS[GROUND.system]
-VECTOR = "array_to_tsvector(string_to_array(address, ' '))"
+HEIGHT = STRIP_HEIGHT[GROUND.system]
 AWAY = (
     f"((longitude - {{longitude}}) * (longitude - {{longitude}}) * {GROUND.east**2}"
     f" + (latitude - {{latitude}}) * (latitude - {{latitude}}) * {GROUND.north**2})"
 )
 
-app = FastAPI()
-app.router.route_class = DirectRoute
-app.state.warehouse, app.state.cache = Desk(Warehouse(Publish(address=ADDRESS, file=""))), None
-add_properties(app, SimpleNamespace(place=GROUND))  # type: ignore[arg-type]
-add_trends(app)
+ours = FastAPI()
+ours.state.warehouse, ours.state.cache = WarehouseClient(Warehouse(PublishConfig(address=ADDRESS, file=""))), None
+add_exception_handlers(ours)
+ours.include_router(properties.create_router(SimpleNamespace(place=GROUND)))  # type: ignore[arg-type]
+ours.include_router(trends.router)
 
 
-@app.get(BARE)
-async def bare(request: Request) -> Any:
-    return ok({})
-
-
-ours = Direct(app)
+@ours.get(BARE)
+async def bare() -> Response:
+    return Response("{}", media_type="application/json")
 
 
 plain = FastAPI()
-own = threading.local()
+local = threading.local()
 
 
 @plain.exception_handler(sqlite3.OperationalError)
@@ -73,20 +67,20 @@ async def slow(_: Request, __: Exception) -> Response:
 
 
 def rows(sql: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a connection of the thread's own answers."""
+    """The rows of a statement, from a connection of the thread."""
     address = os.environ[ADDRESS]
     if is_sqlite():
-        if not hasattr(own, "connection"):
-            own.connection = sqlite3.connect(address.removeprefix("sqlite:///"))
-            own.connection.row_factory = sqlite3.Row
-            own.connection.set_progress_handler(lambda: time.monotonic() > own.end, 50_000)
-        own.end = time.monotonic() + SECONDS
-        return [dict(row) for row in own.connection.execute(sql, values)]
-    if not hasattr(own, "connection"):
+        if not hasattr(local, "connection"):
+            local.connection = sqlite3.connect(address.removeprefix("sqlite:///"))
+            local.connection.row_factory = sqlite3.Row
+            local.connection.set_progress_handler(lambda: time.monotonic() > local.end, 50_000)
+        local.end = time.monotonic() + SECONDS
+        return [dict(row) for row in local.connection.execute(sql, values)]
+    if not hasattr(local, "connection"):
         url = address.replace("+psycopg", "")
-        own.connection = psycopg.connect(url, autocommit=True, row_factory=dict_row)
-        own.connection.execute(f"SET statement_timeout = {int(SECONDS * 1000)}")
-    return own.connection.execute(sql, values).fetchall()
+        local.connection = psycopg.connect(url, autocommit=True, row_factory=dict_row)
+        local.connection.execute(f"SET statement_timeout = {int(SECONDS * 1000)}")
+    return local.connection.execute(sql, values).fetchall()
 
 
 def mark(name: str) -> str:
@@ -120,8 +114,8 @@ def search(request: Request) -> dict[str, Any]:
     if "address" in asked:
         sqlite, words = is_sqlite(), asked["address"].split()
         values["said"] = " ".join(words) + "*" if sqlite else " & ".join(words) + ":*"
-        said = f"property_words MATCH {mark('said')}" if sqlite else f"{VECTOR} @@ CAST({mark('said')} AS tsquery)"
-        found.append(f"property_id IN (SELECT property_id FROM property_words WHERE {said})")
+        fts5 = f"property_id IN (SELECT property_id FROM property_words WHERE property_words MATCH {mark('said')})"
+        found.append(fts5 if sqlite else f"{WORD_VECTOR} @@ CAST({mark('said')} AS tsquery)")
     where, falling = " AND ".join(found), " DESC" if sort.startswith("-") else ""
     page = f"SELECT {COLUMNS} FROM property_analytics WHERE {where} ORDER BY {order}{falling}, property_id LIMIT 21"
     counted = f"SELECT count(*) AS n FROM (SELECT 1 FROM property_analytics WHERE {where} LIMIT 1001) AS found"
@@ -129,7 +123,7 @@ def search(request: Request) -> dict[str, Any]:
 
 
 @plain.get(TRENDS)
-def trends(location: str, months: int) -> dict[str, Any]:
+def market_trends(location: str, months: int) -> dict[str, Any]:
     sql = f"""
         SELECT * FROM market_trends WHERE frequency = 'month' AND location = {mark("location")} AND property_type = ''
         ORDER BY period DESC LIMIT {mark("months")}"""

@@ -21,14 +21,14 @@ from pathlib import Path
 
 from benchmarks import serve_floor, serve_original
 from benchmarks.servers import Server, running
-from homei import lake
-from homei.config import Publish
-from homei.serve.access import clients, keys
-from homei.serve.access.launching import settings
-from homei.serve.access.tokens import issue
-from homei.serve.contract import read
-from homei.serve.launch import checked_bento, environment
-from homei.serve.predictions.log import FOLDER
+from homei.serving.auth import clients, signing_keys
+from homei.serving.auth.startup_checks import auth_environment
+from homei.serving.auth.tokens import issue_token
+from homei.serving.contract import read
+from homei.serving.launch import checked_bento, environment
+from homei.serving.predictions.log import FOLDER_VARIABLE
+from homei.storage import lake
+from homei.warehouse.config import PublishConfig
 from homei.warehouse.connection import connect
 from homei.warehouse.schema import migrate
 
@@ -72,28 +72,32 @@ def started(folder: Path, bento: Path, stack: contextlib.ExitStack) -> dict[str,
     """All servers, by their names in TITLES."""
     publish = warehouse(folder)
     entry, os.environ["TOKEN"] = admission(folder, bento, publish)
-    logging = {FOLDER: f"{folder}/waiting", publish.address: f"sqlite:///{publish.file}"}
+    logging = {FOLDER_VARIABLE: f"{folder}/waiting", publish.address: f"sqlite:///{publish.file}"}
     servers = {}
     for name, more in {"bento": {}, "tokens": entry, "logged": logging}.items():
-        env = dict.fromkeys((keys.FOLDER, FOLDER), "") | environment_of_bentoml() | more
+        env = dict.fromkeys((signing_keys.FOLDER_VARIABLE, FOLDER_VARIABLE), "") | environment_of_bentoml() | more
         servers[name] = stack.enter_context(running(["bentoml", "serve", str(bento)], bento / "src", env, "/readyz"))
     for name in ("plain", "same"):
         command = ["uvicorn", f"serve_peer:{name}", "--no-access-log", "--log-level", "warning"]
         env = {"PYTHONPATH": os.pathsep.join([str(bento / "src"), str(HERE)])}
         servers[name] = stack.enter_context(running(command, bento / "src", env, "/openapi.json"))
-    serve_original.fit(lake.read(lake.READY), folder)
+    serve_original.fit(lake.read(lake.TRAINING_SET), folder)
     command = ["flask", "--app", str(HERE / "serve_original.py"), "run"]
     servers["original"] = stack.enter_context(running(command, folder, {serve_original.FOLDER: str(folder)}, "/health"))
     return servers
 
 
 def environment_of_bentoml() -> dict[str, str]:
-    return {name: value for name, value in environment().items() if name not in (keys.FOLDER, FOLDER)}
+    return {
+        name: value
+        for name, value in environment().items()
+        if name not in (signing_keys.FOLDER_VARIABLE, FOLDER_VARIABLE)
+    }
 
 
-def warehouse(folder: Path) -> Publish:
+def warehouse(folder: Path) -> PublishConfig:
     """An empty one."""
-    publish = Publish(address="HOMEI_WAREHOUSE", file=str((folder / "warehouse.db").resolve()))
+    publish = PublishConfig(address="HOMEI_WAREHOUSE", file=str((folder / "warehouse.db").resolve()))
     os.environ[publish.address] = f"sqlite:///{publish.file}"
     engine = connect(publish)
     migrate(engine)
@@ -101,16 +105,16 @@ def warehouse(folder: Path) -> Publish:
     return publish
 
 
-def admission(folder: Path, bento: Path, publish: Publish) -> tuple[dict[str, str], str]:
+def admission(folder: Path, bento: Path, publish: PublishConfig) -> tuple[dict[str, str], str]:
     """The environment of a service with a key and one client of any rate, and a token that lasts."""
     engine = connect(publish)
-    clients.add(engine, folder / "audit", "load", ["predict"], 1_000_000)
+    clients.add_client(engine, folder / "audit", "load", ["predict"], 1_000_000)
     engine.dispose()
-    key = keys.make(folder / "keys", datetime.datetime.now(datetime.UTC))
+    key = signing_keys.create_key(folder / "keys", datetime.datetime.now(datetime.UTC))
     rules = read(bento / "src").limits.access
     os.environ["HOMEI_AUDIT"] = str(folder / "audit")
     # It is good for as long as the service takes it to be: the benchmark must end before.
-    return settings(folder / "keys"), issue(key, rules, "load", ["predict"], time.time())
+    return auth_environment(folder / "keys"), issue_token(key, rules, "load", ["predict"], time.time())
 
 
 def bodies_for(bento: Path) -> list[str]:

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from homei.serve.answers import ok
-from homei.serve.bodies import parsed
-from homei.serve.contract import read
-from homei.serve.intake import Intake
-from homei.serve.predictor import Predictor
+from homei.serving.responses import ok
+
+from homei.serving.contract import read
+from homei.serving.predictor import Predictor
+from homei.serving.property_model import batch_model, property_model, rows_of
+from homei.serving.request_bodies import parse_json
 
 BATCH = "/api/v1/predict/batch"
 ROWS = 10_000
@@ -40,11 +41,16 @@ def batches(url: str, bento: Path, rounds: int) -> list[float]:
 def told(bento: Path, batches: list[float]) -> str:
     """The parts of one valuation and of a batch, measured in this process, and the verdict on batches."""
     contract = read(bento / "src")
-    predictor, intake = Predictor.load(bento / "src", contract), Intake(contract)
+    predictor, row_model = Predictor.load(bento / "src", contract), property_model(contract)
+    model = batch_model(row_model, ROWS)
+
+    def rows(body: bytes) -> list[dict[str, Any]]:
+        return rows_of(model.model_validate(parse_json(body)).properties, contract)
+
     whole = _body(bento)
-    one = json.dumps(json.loads(whole)["properties"][0]).encode()
-    single = _parts(predictor, [intake.one(one)], lambda: intake.one(one), 300)
-    batch = _parts(predictor, intake.many(whole), lambda: intake.many(whole), 3, whole)
+    one = json.dumps({"properties": json.loads(whole)["properties"][:1]}).encode()
+    single = _parts(predictor, rows(one), lambda: rows(one), 300)
+    batch = _parts(predictor, rows(whole), lambda: rows(whole), 3, whole)
     seconds = statistics.median(batches)
     rate = ROWS / seconds
     lines = [
@@ -68,7 +74,7 @@ def _parts(
     return [
         _best(lambda: predictor._model.value(known), times),
         _best(lambda: predictor.value(rows), times),
-        _best(lambda: parsed(body), times),
+        _best(lambda: parse_json(body), times),
         _best(taking_in, times),
         _best(lambda: ok({"valuations": answers}), times),
     ]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from homei.serve.app import PRICE, create_app
-from homei.serve.contract import read
-from homei.serve.direct import Direct
-from homei.serve.intake import property_model
-from homei.serve.limits import BodyLimit
-from homei.serve.predictor import Predictor
-from homei.serve.schemas import Valuation
+from homei.serving.app import create_app
+from homei.serving.contract import read
+from homei.serving.middleware.limits import BodyLimitMiddleware
+from homei.serving.predictor import Predictor
+from homei.serving.property_model import property_model, rows_of
+from homei.serving.schemas import Valuation
 
+PRICE = "/api/v1/predict/price"
 contract = read(Path())
 predictor = Predictor.load(Path(), contract)
 Property = property_model(contract)
@@ -23,9 +23,9 @@ Property = property_model(contract)
 plain = FastAPI()
 _app = create_app(contract)
 _app.state.predictor = predictor
-same = BodyLimit(Direct(_app), contract.limits.max_body_bytes, seconds=contract.limits.timeout / 2)
+same = BodyLimitMiddleware(_app, contract.limits.max_body_bytes, contract.limits.timeout / 2)
 
 
 @plain.post(PRICE)
 async def price(home: Property) -> Valuation:
-    return predictor.value([vars(home)])[0]
+    return predictor.value(rows_of([home], contract))[0]

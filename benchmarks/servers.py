@@ -1,4 +1,4 @@
-"""Servers under test, each a process tree on a free port of loopback, with the CPU time that it has used."""
+"""Servers under test: process trees on free loopback ports, with their CPU time."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ import psutil
 
 @dataclass(frozen=True)
 class Server:
-    """Where one answers, and its first process."""
+    """The URL of a running server and the id of its parent process."""
 
     url: str
     process: int
 
     def cpu(self) -> float:
-        """Seconds of CPU that it and its children have used, which what else the machine does hardly moves."""
-        first = psutil.Process(self.process)
-        return sum(sum(each.cpu_times()[:2]) for each in (first, *first.children(recursive=True)))
+        """CPU seconds of the server and its children; hardly affected by other load on the machine."""
+        parent = psutil.Process(self.process)
+        return sum(sum(process.cpu_times()[:2]) for process in (parent, *parent.children(recursive=True)))
 
 
 @contextlib.contextmanager
 def running(command: Sequence[str], folder: Path, environment: Mapping[str, str], probe: str) -> Iterator[Server]:
-    """Runs a Python module with a `--port` of its own until the block ends; it is there once `probe` is answered."""
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        port = asked.getsockname()[1]
+    """Runs a Python module with `--port` until the block ends; the block starts when `probe` responds."""
+    with socket.socket() as free_port:
+        free_port.bind(("127.0.0.1", 0))
+        port = free_port.getsockname()[1]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    whole = [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(whole, cwd=folder, env={**os.environ, **environment}, **quiet)
+    command_line = [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen(command_line, cwd=folder, env={**os.environ, **environment}, **quiet)
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_for(url + probe, process)
@@ -54,4 +54,4 @@ def _wait_for(url: str, process: subprocess.Popen, seconds: int = 90) -> None:
         if process.poll() is not None:
             break
         time.sleep(0.2)
-    raise RuntimeError(f"no answer at {url}: is the Bento whole? `homei verify` tells")
+    raise RuntimeError(f"no response from {url}: run `homei verify` to check the Bento")

@@ -1,7 +1,7 @@
-"""Reading and checking records of each kind beside pandas that does the same, in one run.
+"""Rate of ingestion and validation for each kind of feed, compared with the same work in pandas.
 
-`python -m benchmarks.sources` in the project's folder. Rounds alternate between the two, so that what else the machine
-does hits both alike; each figure is the median of the rounds. Memory is that of a process of its own.
+Run `python -m benchmarks.sources` in the project's folder. Rounds alternate between both, so that other load on the
+machine affects both equally. Each figure is the median of the rounds. Memory is measured in a separate process.
 """
 
 from __future__ import annotations
@@ -26,15 +26,18 @@ import httpx
 import numpy as np
 import pandas as pd
 
-from homei import params
-from homei.quality import validate
-from homei.source import ROOMS, Source
-from homei.sources import ingest
-from homei.sources.landing import land
+from homei.config import params
+from homei.config.feeds import Source
+from homei.ingestion import ingest
+from homei.ingestion.feeds import incremental_feeds
+from homei.ingestion.landing import land
+from homei.storage import lake
+from homei.validation import validate
 
 RECORDS = {"files": 300_000, "sql": 300_000, "api": 50_000}
-LEAST = {"files": 100_000, "sql": 100_000, "api": 10_000}  # records a second, read and checked
-MANY, MOST_MEMORY = (250_000, 500_000, 1_000_000), 2.0  # rows, GiB
+MIN_RATES = {"files": 100_000, "sql": 100_000, "api": 10_000}  # records per second, ingested and validated
+MEMORY_ROWS = (250_000, 500_000, 1_000_000)
+MAX_MEMORY_GIB = 2.0
 PAGE = 500
 COLUMNS = ["id", "day", "price", "area", "type", "town", "built", "floor", "lat", "lon", "changed"]
 NAMES = {
@@ -47,50 +50,50 @@ RANGES = {"price": [1000, 10_000_000], "square_meters": [10, 1000], "floor": [0,
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--memory", action="store_true", help="ingest and validate sales.csv here, tell the peak")
-    given = arguments.parse_args()
-    if given.memory:
+    arguments.add_argument("--memory", action="store_true", help="ingest and validate sales.csv; print memory")
+    options = arguments.parse_args()
+    if options.memory:
         print(json.dumps(_peak()))
         return
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         print(f"{'kind':<8}{'records':>10}{'read/s':>12}{'checked/s':>12}{'pandas/s':>12}{'ratio':>8}")
         for kind in RECORDS:
-            _measure(kind, given.rounds)
-        for rows in MANY:
+            _measure(kind, options.rounds)
+        for rows in MEMORY_ROWS:
             _records(rows).to_csv("sales.csv", index=False)
-            told = subprocess.run([sys.executable, __file__, "--memory"], capture_output=True, check=True)
-            found = json.loads(told.stdout)
-            verdict = "meets" if found["peak"] <= MOST_MEMORY else "MISSES"
-            figures = f"{found['seconds']:.1f} s, {found['peak']:.2f} GiB at most: {verdict} {MOST_MEMORY} GiB"
-            print(f"{rows:>9,} rows, read and checked: {figures}")
+            output = subprocess.run([sys.executable, __file__, "--memory"], capture_output=True, check=True)
+            usage = json.loads(output.stdout)
+            verdict = "meets" if usage["peak"] <= MAX_MEMORY_GIB else "MISSES"
+            figures = f"{usage['seconds']:.1f} s, peak {usage['peak']:.2f} GiB: {verdict} {MAX_MEMORY_GIB} GiB"
+            print(f"{rows:>9,} rows, ingested and validated: {figures}")
 
 
 def _measure(kind: str, rounds: int) -> None:
     frame = _records(RECORDS[kind])
-    with _offered(kind, frame) as (source, by_pandas):
+    with _feed(kind, frame) as (source, by_pandas):
         read, checked, pandas = [], [], []
         for _ in range(rounds):
-            took = _seconds(lambda: _read(source))
-            read.append(took)
-            checked.append(took + _seconds(lambda: validate.run(source, _limit())))
+            read_seconds = _seconds(lambda: _read(source))
+            read.append(read_seconds)
+            checked.append(read_seconds + _seconds(lambda: validate.run(*source, _limit())))
             pandas.append(_seconds(by_pandas))
     rates = [len(frame) / statistics.median(times) for times in (read, checked, pandas)]
-    verdict = f"{'meets' if rates[1] >= LEAST[kind] else 'MISSES'} {LEAST[kind]:,} a second"
+    verdict = f"{'meets' if rates[1] >= MIN_RATES[kind] else 'MISSES'} {MIN_RATES[kind]:,} per second"
     figures = "".join(f"{rate:>12,.0f}" for rate in rates)
     print(f"{kind:<8}{len(frame):>10,}{figures}{rates[1] / rates[2]:>8.2f}  {verdict}")
 
 
 def _read(source: Source) -> None:
-    for table, feed in source.living():
-        land(source, table, feed, again=True)
-    for room in ROOMS:
-        ingest.run(room, source)
+    for table, feed in incremental_feeds(source.feeds):
+        land(source.city, table, feed, again=True)
+    for table in lake.RAW:
+        ingest.run(table, source.city, source.feeds)
 
 
 def _peak() -> dict[str, float]:
     source = _source({"kind": "files", "files": ["sales.csv"]})
-    took = _seconds(lambda: (_read(source), validate.run(source, _limit())))
-    return {"seconds": took, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+    seconds = _seconds(lambda: (_read(source), validate.run(*source, _limit())))
+    return {"seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
 
 
 def _records(count: int) -> pd.DataFrame:
@@ -115,16 +118,16 @@ def _records(count: int) -> pd.DataFrame:
 
 
 @contextlib.contextmanager
-def _offered(kind: str, frame: pd.DataFrame) -> Iterator[tuple[Source, Callable[[], object]]]:
-    """The source whose sales are the frame's rows, and pandas' way to read and check the same."""
+def _feed(kind: str, frame: pd.DataFrame) -> Iterator[tuple[Source, Callable[[], object]]]:
+    """A source whose sales are the frame's rows, and a function that reads and checks them with pandas."""
     if kind == "files":
         frame.to_csv("sales.csv", index=False)
         yield _source({"kind": kind, "files": ["sales.csv"]}), lambda: _check(pd.read_csv("sales.csv", dtype=str))
     elif kind == "sql":
         with contextlib.closing(sqlite3.connect("sales.sqlite")) as connection:
             frame.to_sql("deeds", connection, index=False, if_exists="replace")
-            declared = {"kind": kind, "url": "sqlite:///sales.sqlite", "table": "deeds", "key": "id"}
-            source = _source(declared | {"changed": "changed"})
+            feed = {"kind": kind, "url": "sqlite:///sales.sqlite", "table": "deeds", "key": "id"}
+            source = _source(feed | {"changed": "changed"})
             yield source, lambda: _check(pd.read_sql("select * from deeds", connection).astype(str))
     else:
         with _serving(frame) as url:
@@ -135,9 +138,9 @@ def _offered(kind: str, frame: pd.DataFrame) -> Iterator[tuple[Source, Callable[
 
 def _source(feed: dict) -> Source:
     contract = {"required": ["price"], "ranges": RANGES}
-    described = {"name": "town", "title": "Town", "currency": "EUR", "as_of": "2024-12-31", "folder": "."}
+    city = {"name": "town", "title": "Town", "currency": "EUR", "as_of": "2024-12-31", "folder": ".", "coordinates": {}}
     sales = feed | {"columns": NAMES}
-    return params.section("source", described | {"coordinates": {}, "contract": contract, "sales": sales})
+    return params.source({"city": city, "feeds": {"sales": sales}, "contract": contract})
 
 
 def _limit() -> object:
@@ -145,17 +148,17 @@ def _limit() -> object:
 
 
 def _check(rows: pd.DataFrame) -> None:
-    """What the contract asks, by pandas: types, ranges, duplicates; the good rows and the bad ones as Parquet."""
-    rows = rows.rename(columns={theirs: ours for ours, theirs in NAMES.items()})
+    """Checks the contract with pandas (types, ranges, duplicates) and writes valid and rejected rows as Parquet."""
+    rows = rows.rename(columns={source: canonical for canonical, source in NAMES.items()})
     rows["sale_date"] = pd.to_datetime(rows["sale_date"], errors="coerce")
     for name in ("price", "square_meters", "year_built", "floor", "latitude", "longitude"):
         rows[name] = pd.to_numeric(rows[name], errors="coerce")
-    bad = rows[["price", "square_meters", "sale_date", "property_type", "location"]].isna().any(axis=1)
+    is_rejected = rows[["price", "square_meters", "sale_date", "property_type", "location"]].isna().any(axis=1)
     for name, (low, high) in RANGES.items():
-        bad |= ~rows[name].between(low, high)
-    bad |= rows["transaction_id"].duplicated() | (rows["sale_date"] > pd.Timestamp("2024-12-31"))
-    rows[~bad].to_parquet("good.parquet")
-    rows[bad].to_parquet("bad.parquet")
+        is_rejected |= ~rows[name].between(low, high)
+    is_rejected |= rows["transaction_id"].duplicated() | (rows["sale_date"] > pd.Timestamp("2024-12-31"))
+    rows[~is_rejected].to_parquet("valid.parquet")
+    rows[is_rejected].to_parquet("rejected.parquet")
 
 
 def _pages(url: str) -> pd.DataFrame:
@@ -195,9 +198,9 @@ def _serving(frame: pd.DataFrame) -> Iterator[str]:
 
 def _seconds(work: Callable[[], object]) -> float:
     with Path(os.devnull).open("w") as quiet, contextlib.redirect_stderr(quiet):
-        started = time.perf_counter()
+        start = time.perf_counter()
         work()
-        return time.perf_counter() - started
+        return time.perf_counter() - start
 
 
 if __name__ == "__main__":

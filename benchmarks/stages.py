@@ -1,10 +1,9 @@
-"""How long each stage takes on this machine, beside what it spends before its own work begins.
+"""Duration of each stage on this machine, and the part of it that is start-up.
 
     python -m benchmarks.stages
 
-Runs every stage by hand, in the order of the graph, on what is built (the outputs come back byte for byte). Overhead is
-measured apart, in the same session: an idle `homei`, the stage's imports, an empty notebook, a `dvc repro` that has
-nothing to do.
+Runs every stage in the order of the graph on the built project, which leaves its outputs unchanged. Start-up is
+measured separately: `homei --help`, the stage's imports, an empty notebook, and a `dvc repro` without changes.
 """
 
 import json
@@ -16,11 +15,11 @@ from pathlib import Path
 
 import yaml
 
-from homei import stages
-from homei.source import ROOMS
+from homei.pipeline import stages
+from homei.storage import lake
 
 EMPTY_NOTEBOOK = {
-    "cells": [{"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "sections = {}", "outputs": []}],
+    "cells": [{"cell_type": "code", "metadata": {}, "source": "1 + 1", "outputs": []}],
     "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     "nbformat": 4,
     "nbformat_minor": 4,
@@ -28,46 +27,46 @@ EMPTY_NOTEBOOK = {
 
 
 def seconds(*command: str) -> float:
-    """The wall time of a command that must succeed."""
-    began = time.perf_counter()
+    """The wall time of a command; exits if the command fails."""
+    start = time.perf_counter()
     finished = subprocess.run(command, capture_output=True, text=True)
     if finished.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{finished.stderr[-2000:]}")
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def start_up(stage: str, idle: float, notebook: float) -> float:
-    """What a stage costs before its own work: the interpreter and its imports, or an empty notebook."""
-    found = stages.STAGES[stage]
-    if isinstance(found, stages.Notebook):
+    """Seconds before a stage's own work starts: the interpreter and its imports, or an empty notebook."""
+    entry = stages.STAGES[stage]
+    if isinstance(entry, stages.Notebook):
         return idle + notebook
-    return max(idle, seconds(sys.executable, "-c", f"import homei.cli, {found.module}"))
+    return max(idle, seconds(sys.executable, "-c", f"import homei.cli.main, {entry.module}"))
 
 
 def empty_notebook() -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.ipynb"
         path.write_text(json.dumps(EMPTY_NOTEBOOK))
-        code = f"from pathlib import Path; from homei import notebooks; p = Path({str(path)!r}); "
-        return seconds(sys.executable, "-c", code + "notebooks.execute(p, {}, p.with_suffix('.html'))")
+        code = f"from pathlib import Path; from homei.pipeline import notebooks; p = Path({str(path)!r}); "
+        return seconds(sys.executable, "-c", code + "notebooks.execute(p, p.with_suffix('.html'), '')")
 
 
 def main() -> None:
-    source = yaml.safe_load(Path("params.yaml").read_text())["source"]
-    idle, nothing = seconds("homei", "--help"), seconds("dvc", "repro")
-    notebook = min(empty_notebook() for _ in range(2))  # the first one finds nothing in the machine's memory
-    print(
-        f"source {source['name']}; `dvc repro` with nothing to do {nothing:.1f} s; idle `homei` {idle:.1f} s; ", end=""
-    )
+    city = yaml.safe_load(Path("params.yaml").read_text())["city"]
+    idle, unchanged = seconds("homei", "--help"), seconds("dvc", "repro")
+    notebook = min(empty_notebook() for _ in range(2))  # the first run reads from disk
+    print(f"city {city['name']}; `dvc repro` without changes {unchanged:.1f} s; idle `homei` {idle:.1f} s; ", end="")
     print(f"empty notebook {notebook:.1f} s\n\n{'stage':<16}{'seconds':>9}{'start-up':>10}{'own work':>10}")
     total = 0.0
     for stage in stages.STAGES:
-        if stage in ("simulate", "fetch") and not source["simulated"]:
+        if stage in ("simulate", "fetch") and not city["simulated"]:
             continue
-        for arguments in [[room] for room in ROOMS] if stage == "ingest" else [[]]:
-            taken, before = seconds("homei", stage, *arguments), start_up(stage, idle, notebook)
-            total += taken
-            print(f"{' '.join([stage, *arguments]):<16}{taken:>9.1f}{before:>10.1f}{max(taken - before, 0):>10.1f}")
+        for arguments in [[table] for table in lake.RAW] if stage == "ingest" else [[]]:
+            command = ["render", stage.removeprefix("render_")] if stage.startswith("render_") else [stage]
+            duration, overhead = seconds("homei", *command, *arguments), start_up(stage, idle, notebook)
+            total += duration
+            work, name = max(duration - overhead, 0), " ".join([stage, *arguments])
+            print(f"{name:<16}{duration:>9.1f}{overhead:>10.1f}{work:>10.1f}")
     print(f"{'all':<16}{total:>9.1f}")
 
 

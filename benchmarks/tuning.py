@@ -1,9 +1,9 @@
-"""What the tuning groups earn and what they cost, in one run on the data at hand.
+"""Gain and duration of each tuning group on the current data.
 
     python -m benchmarks.tuning [fast full]
 
-The last months before all tested ones are set aside: no search sees them, and each best recipe values them as the
-model's own does. So the gain on them is honest, where the gain on the folds flatters, as the best was chosen there.
+The last months before the hold-out are excluded from the search. The configured and the best recipe both value these
+later sales. The gain on them is unbiased; the gain on the folds is too optimistic, because it selected the best trial.
 """
 
 from __future__ import annotations
@@ -17,62 +17,65 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from homei import lake, params
+from homei.config import params
+from homei.evaluation.ratio_study import percentile_interval, resamples
 from homei.features.columns import first_day, month_of
-from homei.model import tune
-from homei.model.earned import Earned
-from homei.model.ratio import percentile_interval, resamples
-from homei.model.recipe import Recipe, untested
-from homei.model.split import rolling_origins
+from homei.storage import lake
+from homei.training import tune
+from homei.training.time_splits import rolling_origins
+from homei.training.training_recipe import Recipe, tuning_sales
+from homei.training.tuning_gain import TuningGain
 
-SECTIONS = ("seed", "source", "features", "split", "model", "train", "promote")
+SECTIONS = ("seed", "city", "features", "split", "model", "train", "promote")
 
 
 def main(groups: tuple[str, ...] = ("fast", "full")) -> None:
     p = params.pick(*SECTIONS)
-    own = Recipe.of(p.seed, p.source, p.features, p.model, p.train)
-    before = untested(lake.read(lake.READY), month_of(p.source.as_of), p.split)
+    configured = Recipe.from_config(p.seed, p.city, p.features, p.model, p.train)
+    before = tuning_sales(lake.read(lake.TRAINING_SET), month_of(p.city.as_of), p.split)
     months = before["month"].to_numpy()
-    ((learnt, asked),) = rolling_origins(months, months.max() + 1, 1, p.split.hold_out_months)
-    known, later = before[learnt], before[asked]
-    errors = errors_of(own, known, later)
+    ((train_rows, test_rows),) = rolling_origins(months, months.max() + 1, 1, p.split.hold_out_months)
+    training_sales, later = before[train_rows], before[test_rows]
+    errors = errors_of(configured, training_sales, later)
     print(
-        f"source {p.source.name}, model {own.name}: {len(known)} sales to search on; {len(later)} later ones, "
-        f"{first_day(later['month'].min()):%Y-%m} to {first_day(later['month'].max()):%Y-%m}, set aside, where the "
-        f"model's own parameters err by {np.median(errors):.3%}\n",
+        f"city {p.city.name}, model {configured.name}: {len(training_sales)} sales for tuning; "
+        f"{len(later)} later sales, {first_day(later['month'].min()):%Y-%m} to {first_day(later['month'].max()):%Y-%m} "
+        f"for the test; the configured parameters have a median error of {np.median(errors):.3%} on them\n",
         flush=True,
     )
     for group in groups:
         tuning = params.section("tuning", yaml.safe_load(params.compose([f"tuning={group}"]))["tuning"])
-        began = time.perf_counter()
-        study = tune.search(own, p.model.search, tune.origins(known, tuning), tuning, p.train.workers)
-        minutes = (time.perf_counter() - began) / 60
-        found = own.with_parameters(**tune.best(study, own)["parameters"])
-        report(group, tune.trials(study), minutes, errors, errors_of(found, known, later), p)
+        start = time.perf_counter()
+        study = tune.search(
+            configured, p.model.search, tune.tuning_folds(training_sales, tuning), tuning, p.train.workers
+        )
+        minutes = (time.perf_counter() - start) / 60
+        best = configured.with_parameters(**tune.best_result(study, configured)["parameters"])
+        report(group, tune.trials(study), minutes, errors, errors_of(best, training_sales, later), p)
 
 
-def errors_of(recipe: Recipe, known: pd.DataFrame, later: pd.DataFrame) -> np.ndarray:
-    """Each later sale's absolute error as a share of its price, by the recipe learnt from the known ones."""
-    return np.abs(recipe.prices(known, later) / later["price"].to_numpy() - 1)
+def errors_of(recipe: Recipe, training_sales: pd.DataFrame, later: pd.DataFrame) -> np.ndarray:
+    """Absolute relative errors of a model with this recipe, trained on `training_sales`, on the later sales."""
+    return np.abs(recipe.prices(training_sales, later) / later["price"].to_numpy() - 1)
 
 
 def report(
-    group: str, trials: pd.DataFrame, minutes: float, own: np.ndarray, found: np.ndarray, p: SimpleNamespace
+    group: str, trials: pd.DataFrame, minutes: float, configured: np.ndarray, best: np.ndarray, p: SimpleNamespace
 ) -> None:
-    """A group's minutes, and its gain over the model's own parameters on the folds and on the later sales."""
-    earned = Earned.of(trials)
-    later = float(np.median(own) - np.median(found))
-    drawn = [
-        np.median(own[rows], axis=-1) - np.median(found[rows], axis=-1)
-        for rows in resamples(len(own), p.promote.draws, p.seed)
+    """Prints a group's minutes and its gain over the configured parameters, on the folds and on the later sales."""
+    gain = TuningGain.from_trials(trials)
+    later = float(np.median(configured) - np.median(best))
+    resampled = [
+        np.median(configured[rows], axis=-1) - np.median(best[rows], axis=-1)
+        for rows in resamples(len(configured), p.promote.draws, p.seed)
     ]
-    low, high = percentile_interval(np.concatenate(drawn), p.promote.confidence)
+    low, high = percentile_interval(np.concatenate(resampled), p.promote.confidence)
     print(
-        f"{group}: {minutes:.1f} min for {earned.trials} trials, {earned.learnt} folds learnt, {earned.saved} pruned "
-        f"away; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n"
-        f"  on the folds      {earned.own:.3%} -> {earned.best:.3%}: {100 * earned.gain:+.3f} points gained, "
-        f"{100 * earned.gain / minutes:+.4f} a minute (trial {earned.number})\n"
-        f"  on later months   {np.median(own):.3%} -> {np.median(found):.3%}: {100 * later:+.3f} points gained, "
+        f"{group}: {minutes:.1f} min for {gain.n_trials} trials, {gain.folds_trained} folds fitted, "
+        f"{gain.folds_saved} pruned; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n"
+        f"  on the folds      {gain.configured:.3%} -> {gain.best:.3%}: {100 * gain.gain:+.3f} points gained, "
+        f"{100 * gain.gain / minutes:+.4f} a minute (trial {gain.best_trial})\n"
+        f"  on later months   {np.median(configured):.3%} -> {np.median(best):.3%}: {100 * later:+.3f} points gained, "
         f"{100 * later / minutes:+.4f} a minute; {p.promote.confidence:.0%} interval {100 * low:+.3f} to "
         f"{100 * high:+.3f}\n",
         flush=True,

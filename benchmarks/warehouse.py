@@ -23,33 +23,34 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Column, Engine, MetaData, Table
 
-from homei import lake
-from homei.config import Intervals, Publish
+from homei.config.params import pick
 from homei.features.columns import MARKET_LEVEL, month_of
-from homei.params import pick
+from homei.storage import lake
+from homei.training.config import IntervalsConfig
 from homei.warehouse import merge, publish
+from homei.warehouse.config import PublishConfig
 from homei.warehouse.connection import connect, writing
-from homei.warehouse.contents import arranged, properties
+from homei.warehouse.published_rows import conform, property_rows
 from homei.warehouse.tables import property_analytics
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "sources"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "ingestion"))
 import postgres
 
 HOMES = 1_000_000
 MOST_SECONDS = {"PostgreSQL": 60.0, "SQLite": 40.0}
 ADDRESS = "HOMEI_BENCHMARK_WAREHOUSE"
-INTERVALS = Intervals(level=0.9, folds=4)
+INTERVALS = IntervalsConfig(level=0.9, folds=4)
 AS_OF = datetime.date(2025, 12, 31)
 
 
 def main() -> None:
-    source = pick("source").source.model_copy(update={"as_of": AS_OF})
+    city = pick("city").city.model_copy(update={"as_of": AS_OF})
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         simulate(HOMES)
         for name, server in {"SQLite": contextlib.nullcontext(), "PostgreSQL": _server()}.items():
             with server as address:
                 os.environ[ADDRESS] = address or f"sqlite:///{folder}/homei.db"
-                measure(name, source, Publish(address=ADDRESS, file=""))
+                measure(name, city, PublishConfig(address=ADDRESS, file=""))
 
 
 @contextlib.contextmanager
@@ -58,18 +59,18 @@ def _server() -> Iterator[str]:
         yield server.url
 
 
-def measure(name: str, source, settings: Publish) -> None:
-    rows = arranged(properties(source.coordinates), property_analytics)
+def measure(name: str, city, settings: PublishConfig) -> None:
+    rows = conform(property_rows(city.coordinates), property_analytics)
     engine = connect(settings)
     floor = seconds(lambda: _bare(engine, rows))
     tenth = seconds(lambda: _to_sql(engine, rows.slice(0, HOMES // 10)))
-    first = seconds(lambda: publish.run(source, INTERVALS, settings))
+    first = seconds(lambda: publish.run(city, INTERVALS, settings))
     verdict = f"{'meets' if first <= MOST_SECONDS[name] else 'MISSES'} <= {MOST_SECONDS[name]:g} s"
     print(f"{name}: {HOMES:,} properties and their sales published in {first:.1f} s: {verdict}")
     print(f"  the properties' rows alone, no key, no index: {floor:.1f} s; pandas.to_sql: {10 * tenth:.0f} s")
-    again = seconds(lambda: publish.run(source, INTERVALS, settings))
+    again = seconds(lambda: publish.run(city, INTERVALS, settings))
     revalue()
-    anew = seconds(lambda: publish.run(source, INTERVALS, settings))
+    anew = seconds(lambda: publish.run(city, INTERVALS, settings))
     checked = seconds(lambda: publish.check(settings))
     print(f"  nothing new {again:.1f} s; all values new {anew:.1f} s; --check {checked:.1f} s")
     engine.dispose()

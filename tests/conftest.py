@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 from pathlib import Path
@@ -10,37 +11,28 @@ import numpy as np
 import pandas as pd
 import postgres
 import pytest
-import redisd
+import redis_process
 import yaml
-from xdist.scheduler import LoadScopeScheduling
+from build_cache import copy_of
 
-from homei import lake, params
-from homei.config import Features, Spark
-from homei.source import CANONICAL, ROOMS, Contract, Coordinates, PlacesFile, Source
-from homei.sources.files import Files
+from homei.config import params
+from homei.config.city import CANONICAL, Attributes, CityConfig, ContractConfig
+from homei.config.feeds import FeedsConfig, Source
+from homei.config.projection import Coordinates
+from homei.features.config import FeaturesConfig
+from homei.ingestion.connectors.files import Files
+from homei.ingestion.feeds import FetchConfig
+from homei.spark.config import SparkConfig
+from homei.storage import lake
 
+pytest_plugins = ["cpu_time", "scheduling", "model_fixtures"]
+
+# A thread of OpenMP that waits for work uses a core all the same, and another worker's tests need that.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SETTINGS = ("params/config.yaml", "params/base.yaml", "params/city/demo.yaml", "tests/conftest.py")
 GROUPS = Path(__file__).parents[1] / "params"
 NUMBERS = ("price", "square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
-
-WHOLE = "tests/whole"  # whose files share a rebuilt city
-
-
-class ByWhatIsShared(LoadScopeScheduling):
-    """Among several processes, the tests of a file are one's: they share what takes long to make."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return WHOLE if file.startswith(WHOLE) else file
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    return ByWhatIsShared(config, log)
-
-
-def pytest_collection_modifyitems(items):
-    """Rebuilds come first: at the end, all processes but one would wait for them."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
@@ -64,20 +56,20 @@ def postgresql(required):
 @pytest.fixture(scope="session")
 def redis_server(required):
     """Runs a Redis of one's own for the length of a block."""
-    required(redisd.binary(), "Redis", "Debian's package redis-server has it")
-    return redisd.running
+    required(redis_process.binary(), "Redis", "Debian's package redis-server has it")
+    return redis_process.running
 
 
 @pytest.fixture(scope="session")
-def local_spark() -> Spark:
+def local_spark() -> SparkConfig:
     """The section that the session of all tests is made from."""
-    return Spark(master="local[2]", master_env=None, driver_memory="1g", shuffle_partitions=2)
+    return SparkConfig(master="local[2]", master_env=None, driver_memory="1g", shuffle_partitions=2)
 
 
 @pytest.fixture(scope="session")
 def spark(local_spark):
     """The one Spark session of the test run."""
-    from homei.features.session import session
+    from homei.spark.session import session
 
     engine = session(local_spark)
     yield engine
@@ -85,27 +77,30 @@ def spark(local_spark):
 
 
 @pytest.fixture(scope="session")
-def source() -> Source:
+def city() -> CityConfig:
     """A town on a plane whose coordinates are metres, with two kinds of places, as of the end of 2021."""
-    places = [
-        PlacesFile(kind=kind, file=f"{kind}.csv", name="name", latitude="latitude", longitude="longitude")
-        for kind in ("station", "park")
-    ]
-    return Source(
+    return CityConfig(
         name="town",
         title="Town",
         currency="EUR",
         as_of=datetime.date(2021, 12, 31),
         folder="data/external/town",
         coordinates=Coordinates(system="plane"),
-        sales=Files(kind="files", files=["sales.csv"], columns={}, categorical={"flat_model": "flat_model"}),
-        places=places,
-        contract=Contract(required=["price", "square_meters", "location", "property_type"]),
+        attributes=Attributes(categorical=["flat_model"]),
+        place_kinds=["park", "station"],
     )
 
 
 @pytest.fixture(scope="session")
-def features() -> Features:
+def town_source(city) -> Source:
+    """The town with its feed of sales and its contract."""
+    feed = Files(kind="files", files=["sales.csv"], columns={"flat_model": "flat_model"})
+    required = ["price", "square_meters", "location", "property_type"]
+    return Source(city, FeedsConfig(sales=feed), ContractConfig(required=required))
+
+
+@pytest.fixture(scope="session")
+def features() -> FeaturesConfig:
     own = yaml.safe_load((GROUPS / "config.yaml").read_text())["features"]
     return params.section("features", own | {"index_months": 24})
 
@@ -175,17 +170,20 @@ def town_places() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def built_town(spark, local_spark, source, features, town, town_places, tmp_path_factory):
+def built_town(request, local_spark, city, features, town, town_places, tmp_path_factory):
     """A project folder in whose lake the town's features have been built; not to be written to."""
-    from homei.features.build import run
+    inputs = [*(f"src/homei/{name}" for name in ("config", "features", "spark", "storage")), *SETTINGS]
 
-    folder = tmp_path_factory.mktemp("town")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        lake.write(town.assign(is_market=True), lake.RESOLVED_SALES)
-        lake.write(town_places, lake.VALID_PLACES)
-        run(source, local_spark, features)
-    return folder
+    def build(folder: Path) -> None:
+        from homei.features.build import run
+
+        request.getfixturevalue("spark")
+        with contextlib.chdir(folder):
+            lake.write(town.assign(is_market=True), lake.RESOLVED_SALES)
+            lake.write(town_places, lake.VALID_PLACES)
+            run(city, local_spark, features)
+
+    return copy_of("town-features", inputs, build, tmp_path_factory.mktemp("town"))
 
 
 @pytest.fixture
@@ -204,27 +202,37 @@ def project(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def demo_source() -> Source:
     """The demo city as the project declares it."""
-    return params.section("source", yaml.safe_load((GROUPS / "source" / "demo.yaml").read_text()))
+    return params.source(yaml.safe_load((GROUPS / "city" / "demo.yaml").read_text()))
+
+
+@pytest.fixture(scope="session")
+def demo_city(demo_source) -> CityConfig:
+    return demo_source.city
 
 
 @pytest.fixture(scope="session")
 def demo_lake(tmp_path_factory, demo_source):
     """A project folder with the lake of a smaller demo city, up to what `resolve` leaves; not to be written to."""
-    from homei.demo import outside, simulate
-    from homei.entities import resolve
-    from homei.quality import validate
-    from homei.sources import fetch, ingest
+    packages = ("config", "demo", "features", "ingestion", "resolution", "storage", "validation")
+    code = [f"src/homei/{name}" for name in packages]
+    inputs = [*code, *SETTINGS]
+    target = tmp_path_factory.mktemp("demo")
+    return copy_of("demo-lake", inputs, lambda folder: build_demo_lake(folder, demo_source), target)
 
-    own = yaml.safe_load((GROUPS / "config.yaml").read_text())
-    smaller = own["simulate"] | {"properties": 4000, "sales": 10000, "months": 40}
-    folder = tmp_path_factory.mktemp("demo")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        simulate.run(11, params.section("simulate", smaller), demo_source)
-        with outside.running(Path(demo_source.folder) / "world"):
-            fetch.run(demo_source)
-        for room in ROOMS:
-            ingest.run(room, demo_source)
-        validate.run(demo_source, params.section("validate", own["validate"]))
-        resolve.run(demo_source, params.section("resolve", own["resolve"]))
-    return folder
+
+def build_demo_lake(folder: Path, source: Source) -> None:
+    from homei.demo import mock_servers, simulate
+    from homei.ingestion import fetch, ingest
+    from homei.resolution import resolve
+    from homei.validation import validate
+
+    config = yaml.safe_load((GROUPS / "config.yaml").read_text())
+    smaller = config["simulate"] | {"properties": 4000, "sales": 10000, "months": 40}
+    with contextlib.chdir(folder):
+        simulate.run(11, params.section("simulate", smaller), source.city, source.feeds)
+        with mock_servers.running_servers(Path(source.city.folder) / "world"):
+            fetch.run(source.city, source.feeds, FetchConfig(url=""))
+        for table in lake.RAW:
+            ingest.run(table, source.city, source.feeds)
+        validate.run(*source, params.section("validate", config["validate"]))
+        resolve.run(source.city, params.section("resolve", config["resolve"]))

@@ -1,3 +1,3 @@
-from homei.cli import main
+from homei.cli.main import main
 
 main()

@@ -7,11 +7,13 @@ import datetime
 import pandas as pd
 import pytest
 
-from homei.config import Curate, Thresholds
+from homei.config.city import CityConfig, ContractConfig
+from homei.config.feeds import FeedsConfig, Source
+from homei.config.projection import Coordinates
+from homei.curated.config import CurateConfig, QualityThresholds
 from homei.features.columns import month_of
-from homei.features.index import with_changes
-from homei.source import Contract, Coordinates, Source
-from homei.sources.files import Files
+from homei.features.price_index import with_changes
+from homei.ingestion.connectors.files import Files
 
 AS_OF = datetime.date(2021, 12, 31)
 ORIGIN = "source_feed string, source_file string, source_line long"
@@ -79,9 +81,9 @@ def index():
 
 
 @pytest.fixture(scope="session")
-def curate() -> Curate:
-    thresholds = Thresholds(completeness=0.98, optional=0.0, validity=0.9, uniqueness=1.0, freshness_days=45)
-    return Curate(commission_rate=0.03, history_months=12, average_months=12, thresholds=thresholds)
+def curate() -> CurateConfig:
+    thresholds = QualityThresholds(completeness=0.98, optional=0.0, validity=0.9, uniqueness=1.0, freshness_days=45)
+    return CurateConfig(commission_rate=0.03, history_months=12, average_months=12, thresholds=thresholds)
 
 
 @pytest.fixture(scope="session")
@@ -89,17 +91,19 @@ def town() -> Source:
     """A town with two feeds of sales, and customers."""
     columns = {name: name for name in ("transaction_id", "sale_date", "price", "square_meters", "location")}
     customers = {name: name for name in ("customer_id", "name", "email", "phone", "registered_on")}
-    return Source(
+    city = CityConfig(
         name="town",
         title="Town",
         currency="EUR",
         as_of=AS_OF,
         folder="data/external/town",
         coordinates=Coordinates(system="plane"),
+    )
+    feeds = FeedsConfig(
         sales=[
             Files(kind="files", name="main", files=["main.csv"], columns=columns),
             Files(kind="files", name="brokers", files=["brokers.csv"], columns={**columns, "floor": "floor"}),
         ],
         customers=Files(kind="files", name="main", files=["customers.csv"], columns=customers),
-        contract=Contract(required=["price", "square_meters", "location", "property_type"]),
     )
+    return Source(city, feeds, ContractConfig(required=["price", "square_meters", "location", "property_type"]))

@@ -2,8 +2,8 @@ import datetime
 
 import pytest
 
+from homei.config.city import ContractConfig
 from homei.curated.features_view import property_features
-from homei.source import Contract
 
 
 def day(month: int, number: int = 15) -> datetime.date:
@@ -58,7 +58,7 @@ def test_the_average_forgets_what_is_older_than_its_months(rows_of, town):
 
 
 def test_a_sources_own_ranges_hold(rows_of, town):
-    strict = town.model_copy(update={"contract": Contract(required=[], ranges={"price": (300_000, 350_000)})})
+    strict = town._replace(contract=ContractConfig(ranges={"price": (300_000, 350_000)}))
     rows = property_features(rows_of("sales", *SALES), strict, average_months=4).collect()
     assert [row["transaction_id"] for row in rows] == ["may"]
 

@@ -4,7 +4,7 @@ import math
 import pytest
 
 from homei.curated.markets import market_analytics
-from homei.curated.measures import known_listings
+from homei.curated.measures import listings_as_of
 
 AS_OF = datetime.date(2021, 6, 30)
 LEVELS = (7.0, 7.1, 7.1, 7.2, 7.2, 7.2)  # as January, …, June 2021 close
@@ -47,13 +47,13 @@ INDICATORS = [
 
 
 @pytest.fixture(scope="module")
-def told(rows_of, index) -> dict:
+def rows(rows_of, index) -> dict:
     """The rows of market_analytics by location and month's number."""
     properties = rows_of("properties", {"property_id": "h1"}, {"property_id": "h2"})
-    listings = known_listings(rows_of("listings", *LISTINGS), properties, AS_OF)
+    listings = listings_as_of(rows_of("listings", *LISTINGS), properties, AS_OF)
     sales, indicators = rows_of("sales", *SALES), rows_of("indicators", *INDICATORS)
-    rows = market_analytics(sales, listings, indicators, index(*LEVELS), AS_OF, history_months=5).collect()
-    return {(row["location"], row["month"].month): row.asDict() for row in rows}
+    analytics = market_analytics(sales, listings, indicators, index(*LEVELS), AS_OF, history_months=5)
+    return {(row["location"], row["month"].month): row.asDict() for row in analytics.collect()}
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +64,12 @@ def january(rows_of, index):
     return rows.where("location = 'north'").orderBy("month").first()
 
 
-def test_there_is_a_row_for_each_location_in_each_of_the_last_months(told):
-    assert sorted(told) == sorted((place, month) for place in ("north", "hill", "new town") for month in range(2, 7))
+def test_there_is_a_row_for_each_location_in_each_of_the_last_months(rows):
+    assert sorted(rows) == sorted((place, month) for place in ("north", "hill", "new town") for month in range(2, 7))
 
 
-def test_a_month_without_sales_has_counts_of_zero_and_no_prices(told):
-    february = told["north", 2]
+def test_a_month_without_sales_has_counts_of_zero_and_no_prices(rows):
+    february = rows["north", 2]
     assert february["market_sales"] == 0
     names = ("average_price", "median_price", "average_price_per_square_meter")
     assert {february[name] for name in names} == {None}
@@ -86,34 +86,34 @@ def test_without_indicators_there_are_no_columns_of_them(january):
     assert january.__fields__[-1] == "median_days_on_market"
 
 
-def test_the_inventory_holds_each_home_once_that_is_open_at_the_months_end(told):
-    assert [told["north", month]["inventory"] for month in range(2, 7)] == [2, 2, 2, 2, 2]
-    assert told["new town", 4]["inventory"] == 0
-    assert told["new town", 5]["inventory"] == 1
+def test_the_inventory_holds_each_home_once_that_is_open_at_the_months_end(rows):
+    assert [rows["north", month]["inventory"] for month in range(2, 7)] == [2, 2, 2, 2, 2]
+    assert rows["new town", 4]["inventory"] == 0
+    assert rows["new town", 5]["inventory"] == 1
 
 
-def test_listings_count_in_the_months_in_which_they_begin_and_end(told):
-    assert [told["north", month]["new_listings"] for month in range(2, 7)] == [1, 2, 0, 0, 0]
-    assert [told["north", month]["closed_listings"] for month in range(2, 7)] == [0, 2, 0, 0, 0]
-    assert told["north", 3]["median_days_on_market"] == (59 + 14) / 2
-    assert told["north", 4]["median_days_on_market"] is None
+def test_listings_count_in_the_months_in_which_they_begin_and_end(rows):
+    assert [rows["north", month]["new_listings"] for month in range(2, 7)] == [1, 2, 0, 0, 0]
+    assert [rows["north", month]["closed_listings"] for month in range(2, 7)] == [0, 2, 0, 0, 0]
+    assert rows["north", 3]["median_days_on_market"] == (59 + 14) / 2
+    assert rows["north", 4]["median_days_on_market"] is None
 
 
-def test_months_of_supply_are_at_the_pace_of_the_last_three_months(told):
+def test_months_of_supply_are_at_the_pace_of_the_last_three_months(rows):
     # 3 sales in January, one in March: 3 in two months, then 4 in three, one in three, none at all.
-    assert [told["north", month]["months_of_supply"] for month in (2, 3, 4, 6)] == [1.33, 1.5, 6.0, None]
+    assert [rows["north", month]["months_of_supply"] for month in (2, 3, 4, 6)] == [1.33, 1.5, 6.0, None]
 
 
-def test_the_index_moves_with_the_city_and_with_the_locations_median_residual_to_it(told):
-    hill = [told["hill", month]["price_index"] for month in range(2, 7)]
+def test_the_index_moves_with_the_city_and_with_the_locations_median_residual_to_it(rows):
+    hill = [rows["hill", month]["price_index"] for month in range(2, 7)]
     # The residual is 0.1 until March and from April on the median of 0.1 and 0.3.
     assert hill == [100.0, 100.0, *[round(100 * math.exp(0.2), 2)] * 3]
 
 
-def test_a_location_without_sales_has_no_index(told):
-    assert told["new town", 6]["price_index"] is None
+def test_a_location_without_sales_has_no_index(rows):
+    assert rows["new town", 6]["price_index"] is None
 
 
-def test_an_indicator_is_the_latest_that_was_published_by_the_months_end(told):
-    assert [told["hill", month]["indicator_rate"] for month in range(2, 7)] == [1.0, 2.0, 2.0, 2.0, 2.0]
-    assert [told["hill", month]["indicator_population"] for month in range(2, 7)] == [None, None, 500.0, 500.0, 500.0]
+def test_an_indicator_is_the_latest_that_was_published_by_the_months_end(rows):
+    assert [rows["hill", month]["indicator_rate"] for month in range(2, 7)] == [1.0, 2.0, 2.0, 2.0, 2.0]
+    assert [rows["hill", month]["indicator_population"] for month in range(2, 7)] == [None, None, 500.0, 500.0, 500.0]

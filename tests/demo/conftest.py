@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from homei import params
+from homei.config import params
 from homei.demo.simulate import run, simulate_city
-from homei.demo.town import Town
+from homei.demo.synthetic_register import SimulatedCity
 
 GROUPS = Path(__file__).parents[2] / "params"
 NUMBERS = ["price", "square_meters", "bedrooms", "bathrooms", "floor", "year_built", "latitude", "longitude"]
@@ -28,11 +28,11 @@ def small():
 
 
 @pytest.fixture(scope="session")
-def register(demo_source, small):
-    """Makes the rows of a small city's register, as strings, with true_price, fault and oddity."""
+def register(demo_city, small):
+    """Makes the rows of a small city's register, as strings, with true_price, fault and non_market."""
 
     def make(seed: int = 1, **changes) -> pd.DataFrame:
-        return simulate_city(seed, small(**changes), demo_source)[1]
+        return simulate_city(seed, small(**changes), demo_city)[1]
 
     return make
 
@@ -42,20 +42,20 @@ def as_numbers():
     """Turns the number columns of clean rows, whose price is the market's, into numbers."""
 
     def turn(rows: pd.DataFrame) -> pd.DataFrame:
-        clean = rows[rows["fault"].isna() & rows["oddity"].isna()]
+        clean = rows[rows["fault"].isna() & rows["non_market"].isna()]
         return clean.assign(**{name: pd.to_numeric(clean[name]) for name in NUMBERS})
 
     return turn
 
 
 @pytest.fixture(scope="session")
-def market_town(small, demo_source) -> tuple[Town, pd.DataFrame]:
-    """A town with enough sales for each oddity and every outsider, and its register."""
-    return simulate_city(11, small(properties=2400, sales=6000, districts=8), demo_source)[:2]
+def market_town(small, demo_city) -> tuple[SimulatedCity, pd.DataFrame]:
+    """A town with enough sales for each non_market and every outsider, and its register."""
+    return simulate_city(11, small(properties=2400, sales=6000, districts=8), demo_city)[:2]
 
 
 @pytest.fixture(scope="session")
-def town(market_town) -> Town:
+def town(market_town) -> SimulatedCity:
     return market_town[0]
 
 
@@ -63,6 +63,6 @@ def town(market_town) -> Town:
 def world(small, demo_source, tmp_path_factory) -> Path:
     """The folder that the stage writes for the town; not to be written to."""
     folder = tmp_path_factory.mktemp("demo")
-    own = demo_source.model_copy(update={"folder": str(folder)})
-    run(11, small(properties=2400, sales=6000, districts=8), own)
+    own = demo_source.city.model_copy(update={"folder": str(folder)})
+    run(11, small(properties=2400, sales=6000, districts=8), own, demo_source.feeds)
     return folder / "world"

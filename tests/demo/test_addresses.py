@@ -3,55 +3,57 @@
 import numpy as np
 import pytest
 
-from homei.demo.addresses import STREETS, official, others_spelling
+from homei.demo.addresses import STREET_KINDS, feed_spellings, register_spelling
 
 
 @pytest.fixture(scope="module")
 def spelled(town):
-    return others_spelling(np.random.default_rng(1), town.homes)
+    return feed_spellings(np.random.default_rng(1), town.properties)
 
 
 def test_every_home_has_an_address_of_its_own(town):
-    assert len(set(official(town.homes))) == len(town.homes)
+    assert len(set(register_spelling(town.properties))) == len(town.properties)
 
 
 def test_a_home_with_a_floor_has_a_flat_number_and_no_other(town):
-    assert ((town.homes["flat"] > 0) == town.homes["floor"].notna()).all()
+    assert ((town.properties["flat"] > 0) == town.properties["floor"].notna()).all()
 
 
 def test_a_street_lies_in_one_district(town):
-    assert (town.homes.groupby(["street", "street_kind"])["location"].nunique() == 1).all()
+    assert (town.properties.groupby(["street", "street_kind"])["location"].nunique() == 1).all()
 
 
 def test_some_flats_share_a_house_and_rise_with_their_floors(town):
-    flats = town.homes[town.homes["flat"] > 0].sort_values("flat")
+    flats = town.properties[town.properties["flat"] > 0].sort_values("flat")
     houses = flats.groupby(["street", "street_kind", "house"])
     assert (houses.size() > 1).mean() > 0.2
     assert houses["floor"].is_monotonic_increasing.all()
 
 
 def test_a_house_and_a_flat_never_share_a_number(town):
-    kinds = town.homes.assign(flats=town.homes["flat"] > 0).groupby(["street", "street_kind", "house"])["flats"]
+    kinds = town.properties.assign(flats=town.properties["flat"] > 0).groupby(["street", "street_kind", "house"])[
+        "flats"
+    ]
     assert (kinds.nunique() == 1).all()
 
 
 def test_others_never_spell_an_address_as_the_register_does(town, spelled):
-    assert not any(one == other for one, other in zip(spelled, official(town.homes), strict=True))
+    assert not any(one == other for one, other in zip(spelled, register_spelling(town.properties), strict=True))
 
 
 def test_others_mostly_keep_the_street_and_always_the_house(town, spelled):
-    homes = town.homes.assign(spelled=[line.lower() for line in spelled])
+    homes = town.properties.assign(spelled=[line.lower() for line in spelled])
     kept = [street.lower() in line for street, line in zip(homes["street"], homes["spelled"], strict=True)]
     assert 0.97 < np.mean(kept) < 1
     assert all(str(house) in line for house, line in zip(homes["house"], homes["spelled"], strict=True))
 
 
 def test_others_abbreviate_shout_whisper_and_forget_the_flat(town, spelled):
-    shorts = {short.lower() for short in STREETS.values()}
+    shorts = {short.lower() for short in STREET_KINDS.values()}
     words = [set(line.lower().replace(".", " ").replace(",", " ").split()) for line in spelled]
     assert 0.4 < np.mean([bool(shorts & own) for own in words]) < 0.8
     assert 0.05 < np.mean([line.isupper() for line in spelled]) < 0.2
     assert 0.05 < np.mean([line.islower() for line in spelled]) < 0.2
     numbers = [sum(part.isdigit() for part in line.replace("/", " ").replace(",", " ").split()) for line in spelled]
-    flats = (town.homes["flat"] > 0).to_numpy()
+    flats = (town.properties["flat"] > 0).to_numpy()
     assert 0.03 < (np.array(numbers)[flats] == 1).mean() < 0.15

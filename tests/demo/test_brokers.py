@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from homei import lake
 from homei.demo.brokers import broker_sales, workbooks
-from homei.sources.files import Files, sheets
-from homei.sources.mapping import mapped
+from homei.ingestion.connectors.files import Files, sheets
+from homei.ingestion.mapping import mapped
+from homei.storage import lake
 
 FEED = """
 name: brokers
@@ -90,11 +90,11 @@ def test_prices_and_days_are_those_of_the_register_or_nearly_so(known):
 def test_some_sales_are_not_in_the_register_yet_at_prices_of_the_market(read, truth, town):
     new = truth[truth["transaction_id"].isna()]
     assert len(new) == round(len(town.sales) * 25 / 30_000)
-    homes = town.homes.reset_index().set_index("property_id").loc[new["property_id"]]
-    assert homes["index"].isin(town.sales["home"]).all()
+    homes = town.properties.reset_index().set_index("property_id").loc[new["property_id"]]
+    assert homes["index"].isin(town.sales["property_row"]).all()
     rows = read.set_index("transaction_id").loc[new["file_number"]]
     days = np.array([as_day(cell) for cell in rows["sale_date"]], dtype="datetime64[D]")
-    ratio = rows["price"].map(as_number).to_numpy() / town.worth(homes["index"].to_numpy(), days)
+    ratio = rows["price"].map(as_number).to_numpy() / town.true_prices(homes["index"].to_numpy(), days)
     assert np.abs(np.log(ratio)).max() < 0.25
 
 

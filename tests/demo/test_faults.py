@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from homei.demo.faults import KINDS
+from homei.demo.faults import FAULT_KINDS
 
-SHARES = dict.fromkeys(KINDS, 0.01)
-SPOILT = {
+SHARES = dict.fromkeys(FAULT_KINDS, 0.01)
+CHANGED_COLUMNS = {
     "missing_price": ["price"],
     "missing_area": ["square_meters"],
     "missing_location": ["district"],
@@ -24,12 +24,12 @@ SPOILT = {
 
 @pytest.fixture(scope="module")
 def faulty(register):
-    return register(seed=4, faults=SHARES, oddities={}).drop(columns="entry_no")
+    return register(seed=4, faults=SHARES, non_market_sales={}).drop(columns="entry_no")
 
 
 @pytest.fixture(scope="module")
 def clean(register):
-    return register(seed=4, faults={}, oddities={}).drop(columns="entry_no").set_index("transaction_id")
+    return register(seed=4, faults={}, non_market_sales={}).drop(columns="entry_no").set_index("transaction_id")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def breaks_the_contract(demo_source):
 
     def check(kind: str, rows: pd.DataFrame) -> pd.Series:
         if kind.startswith("missing"):
-            return rows[SPOILT[kind][0]] == ""
+            return rows[CHANGED_COLUMNS[kind][0]] == ""
         if kind == "broken_date":
             return pd.to_datetime(rows["sale_date"], format="%Y-%m-%d", errors="coerce").isna()
         if kind == "outside_the_city":
@@ -56,21 +56,21 @@ def breaks_the_contract(demo_source):
 
 
 def test_every_kind_that_the_project_plants_is_known(small):
-    assert set(small().faults) == set(KINDS) == set(SPOILT)
+    assert set(small().faults) == set(FAULT_KINDS) == set(CHANGED_COLUMNS)
 
 
 def test_each_kind_spoils_its_share_of_the_rows(faulty):
-    assert faulty["fault"].value_counts().to_dict() == dict.fromkeys(KINDS, 15)
+    assert faulty["fault"].value_counts().to_dict() == dict.fromkeys(FAULT_KINDS, 15)
     assert len(faulty) == 1500 + 15
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "duplicate"])
+@pytest.mark.parametrize("kind", [kind for kind in FAULT_KINDS if kind != "duplicate"])
 def test_a_fault_spoils_only_what_it_says_and_breaks_the_contract(kind, faulty, clean, breaks_the_contract):
     spoiled = faulty[faulty["fault"] == kind].set_index("transaction_id")
     before = clean.loc[spoiled.index]
     changed = (spoiled.fillna("") != before.fillna("")).drop(columns="fault")
-    assert changed[SPOILT[kind]].any(axis=1).all()
-    assert not changed.drop(columns=SPOILT[kind]).any(axis=None)
+    assert changed[CHANGED_COLUMNS[kind]].any(axis=1).all()
+    assert not changed.drop(columns=CHANGED_COLUMNS[kind]).any(axis=None)
     assert breaks_the_contract(kind, spoiled.reset_index()).all()
 
 
@@ -97,7 +97,7 @@ def test_rows_without_a_fault_are_untouched_and_in_order(faulty, clean):
 
 
 def test_an_unknown_kind_of_fault_is_refused_with_the_known_ones(register):
-    with pytest.raises(ValueError, match=r"simulate\.faults: gremlins is no kind .* missing_price, .* duplicate"):
+    with pytest.raises(ValueError, match=r"simulate\.faults: gremlins is not a kind .* missing_price, .* duplicate"):
         register(faults={"gremlins": 0.1})
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from homei import lake
-from homei.demo.addresses import official
+from homei.demo.addresses import register_spelling
+from homei.storage import lake
 
 METRES = 111_320
 
@@ -36,7 +36,7 @@ def rival(world, truth):
 
 @pytest.fixture(scope="module")
 def homes(town):
-    return town.homes.assign(official=official(town.homes)).set_index("property_id")
+    return town.properties.assign(register_spelling=register_spelling(town.properties)).set_index("property_id")
 
 
 def test_records_are_nested_as_the_api_tells_them(world):
@@ -60,7 +60,7 @@ def test_the_portal_lists_as_much_as_a_portal_of_its_size(listings, town):
 
 
 def test_a_sold_home_was_listed_weeks_before_for_what_was_paid_or_a_little_more(listings, town):
-    sales = town.sales.assign(property_id=town.homes["property_id"].iloc[town.sales["home"]].to_numpy())
+    sales = town.sales.assign(property_id=town.properties["property_id"].iloc[town.sales["property_row"]].to_numpy())
     sold = listings[(listings["status"] == "sold") & listings["property_id"].notna()]
     pairs = sold.merge(sales.dropna(subset="price"), on="property_id")
     pairs = pairs.assign(
@@ -93,7 +93,7 @@ def test_no_home_is_listed_twice_at_a_time(listings):
 
 def test_addresses_are_spelled_otherwise_than_in_the_register(listings, homes):
     known = listings.dropna(subset="property_id")
-    assert (known["address.line"].to_numpy() != homes.loc[known["property_id"], "official"].to_numpy()).all()
+    assert (known["address.line"].to_numpy() != homes.loc[known["property_id"], "register_spelling"].to_numpy()).all()
 
 
 def test_positions_are_a_few_metres_off_and_areas_mostly_rounded(listings, homes):

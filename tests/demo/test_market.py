@@ -34,11 +34,11 @@ def test_a_bent_value_stays_within_its_limit_and_barely_moves_in_the_middle(valu
     districts=st.integers(4, 60),
 )
 def test_a_clean_price_keeps_clear_of_the_contract_and_of_square_feet(
-    small, demo_source, as_numbers, seed, noise, change, months, districts
+    small, demo_city, as_numbers, seed, noise, change, months, districts
 ):
     shift = {"districts": 2, "months": 6, "change": change}
     simulate = small(noise=noise, shift=shift, months=months, districts=districts)
-    clean = as_numbers(simulate_city(seed, simulate, demo_source)[1])
+    clean = as_numbers(simulate_city(seed, simulate, demo_city)[1])
     assert (clean["price"] / clean["square_meters"]).between(LOWEST, HIGHEST).all()
 
 
@@ -57,7 +57,7 @@ def test_every_clean_row_honours_the_contract(register, demo_source, as_numbers)
     required = clean[demo_source.contract.required]
     assert required.notna().all(axis=None)
     assert not (required == "").any(axis=None)
-    assert pd.to_datetime(clean["sale_date"]).dt.date.max() <= demo_source.as_of
+    assert pd.to_datetime(clean["sale_date"]).dt.date.max() <= demo_source.city.as_of
 
 
 def test_the_noise_is_the_one_asked_for(register, as_numbers):
@@ -81,10 +81,10 @@ def test_few_properties_make_many_of_the_sales(register, as_numbers):
     assert sales.min() == 1
 
 
-def test_the_shift_moves_the_chosen_districts_in_the_last_months_and_nothing_else(small, demo_source):
+def test_the_shift_moves_the_chosen_districts_in_the_last_months_and_nothing_else(small, demo_city):
     shift = {"districts": 2, "months": 6, "change": -0.18}
-    _, shifted, facts = simulate_city(3, small(faults={}, oddities={}, shift=shift), demo_source)
-    _, calm, _ = simulate_city(3, small(faults={}, oddities={}, shift=shift | {"change": 0.0}), demo_source)
+    _, shifted, facts = simulate_city(3, small(faults={}, non_market_sales={}, shift=shift), demo_city)
+    _, calm, _ = simulate_city(3, small(faults={}, non_market_sales={}, shift=shift | {"change": 0.0}), demo_city)
     change = np.log(shifted["true_price"] / calm["true_price"])
     hit = shifted["district"].isin(facts["shifted_districts"]) & (shifted["sale_date"] >= facts["shift_month"])
     assert facts["shift_month"] == "2025-07"

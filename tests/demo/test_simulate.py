@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from homei import lake
 from homei.demo import simulate
+from homei.storage import lake
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def written(tmp_path, monkeypatch, small, demo_source):
     monkeypatch.chdir(tmp_path)
 
     def run(seed: int = 1, **changes) -> Path:
-        simulate.run(seed, small(**changes), demo_source)
-        return Path(demo_source.folder) / "world"
+        simulate.run(seed, small(**changes), demo_source.city, demo_source.feeds)
+        return Path(demo_source.city.folder) / "world"
 
     return run
 
@@ -30,14 +30,14 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(written):
 
 def test_the_register_has_the_columns_that_the_source_maps(written, demo_source):
     header = pd.read_csv(written() / "sales.csv", nrows=0).columns
-    mapped = {column.column for column in demo_source.sales[0].columns.values()}
+    mapped = {column.column for column in demo_source.feeds.sales[0].columns.values()}
     assert set(header) - mapped == {"entry_no", "changed_at"}
     assert mapped - set(header) == {"seller_family", "buyer_family"}
 
 
 def test_the_truth_names_each_line_of_the_register(written, demo_source):
     folder = written()
-    truth = lake.read(Path(demo_source.folder) / demo_source.truth)
+    truth = lake.read(Path(demo_source.city.folder) / demo_source.city.truth)
     lines = (folder / "sales.csv").read_text().splitlines()
     assert len(truth) == len(lines) - 1
     assert truth["source_line"].dtype == np.int64
@@ -57,7 +57,7 @@ def test_the_truth_tells_what_was_drawn(written):
 
 def test_places_of_every_declared_kind_lie_in_the_city(written, demo_source):
     folder = written()
-    for declared in demo_source.places:
+    for declared in demo_source.feeds.places:
         places = pd.read_csv(folder.parent / declared.file)
         assert list(places.columns) == [declared.name, declared.latitude, declared.longitude]
         assert len(places) > 20
@@ -66,7 +66,7 @@ def test_places_of_every_declared_kind_lie_in_the_city(written, demo_source):
 
 
 def test_each_district_has_an_income_band_and_dear_districts_the_high_one(written, demo_source):
-    folder = written(properties=2000, sales=6000, faults={}, oddities={})
+    folder = written(properties=2000, sales=6000, faults={}, non_market_sales={})
     bands = pd.read_csv(folder / "income_bands.csv")
     register = pd.read_csv(folder / "sales.csv")
     assert list(bands.columns) == ["district", "band"]
@@ -79,7 +79,7 @@ def test_each_district_has_an_income_band_and_dear_districts_the_high_one(writte
 
 def test_without_a_group_from_a_file_no_bands_are_written(tmp_path, monkeypatch, small, demo_source):
     monkeypatch.chdir(tmp_path)
-    simulate.run(1, small(), demo_source.model_copy(update={"groups": []}))
+    simulate.run(1, small(), demo_source.city.model_copy(update={"groups": []}), demo_source.feeds)
     assert not list(tmp_path.rglob("income_bands.csv"))
 
 
@@ -99,12 +99,12 @@ def test_the_attributes_of_a_property_stay(register, as_numbers):
 
 
 def test_the_city_has_its_districts_and_five_types(register):
-    rows = register(properties=2000, sales=6000, faults={})
+    rows = register(properties=4000, sales=8000, faults={})
     assert rows["district"].nunique() == 40
     assert rows["property_type"].nunique() == 5
 
 
 def test_a_source_that_is_not_simulated_keeps_its_files(small, demo_source):
-    real = demo_source.model_copy(update={"name": "hdb"})
+    real = demo_source.city.model_copy(update={"name": "hdb"})
     with pytest.raises(ValueError, match="hdb is not simulated, and its files are not overwritten"):
-        simulate.run(1, small(), real)
+        simulate.run(1, small(), real, demo_source.feeds)

@@ -3,16 +3,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homei.config.projection import Coordinates
+from homei.features.comparable_evidence import comparable_evidence
 from homei.features.comparables import Comparables
-from homei.features.implied import told
-from homei.source import Coordinates
 
 PLANE = Coordinates(system="plane")
 MONTH = 2021 * 12
 
 
-def homes(*rows: dict) -> dict[str, np.ndarray]:
-    """Columns of homes on a plane; what a row leaves out is ordinary."""
+def properties(*rows: dict) -> dict[str, np.ndarray]:
+    """Columns of properties on a plane, with defaults for what a row leaves out."""
     ordinary = {
         "transaction_id": "t", "sale_date": "2020-12-01", "month": MONTH - 1, "price": 200_000.0, "u": 0.0,
         "property_type": "flat", "location": "north", "square_meters": 100.0, "floor": 2.0, "year_built": 1990.0,
@@ -24,15 +24,15 @@ def homes(*rows: dict) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def likeness(features):
+def config(features):
     return features.comparables.model_copy(update={"count": 3})
 
 
 @pytest.fixture
-def search(likeness):
-    def make(*sold: dict, worth: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Comparables:
-        rows = sorted((row for row in sold), key=lambda row: row.get("month", MONTH - 1))
-        return Comparables(homes(*rows), {MONTH: np.array(worth)}, likeness, PLANE)
+def search(config):
+    def make(*pool: dict, adjustments: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Comparables:
+        rows = sorted((row for row in pool), key=lambda row: row.get("month", MONTH - 1))
+        return Comparables(properties(*rows), {MONTH: np.array(adjustments)}, config, PLANE)
 
     return make
 
@@ -41,103 +41,105 @@ def level(comparables: Comparables, columns: dict[str, np.ndarray]) -> np.ndarra
     return comparables.features(columns)["comparable_level"]
 
 
-def ids(comparables: Comparables, home: dict, count: int = 3) -> list[str]:
-    found = comparables.of(homes({"month": MONTH} | home), count)
-    return [comparables.sold["transaction_id"][row] for row in found.row[0] if row >= 0]
+def ids(comparables: Comparables, row: dict, count: int = 3) -> list[str]:
+    result = comparables.nearest(properties({"month": MONTH} | row), count)
+    return [comparables.pool["transaction_id"][row] for row in result.row[0] if row >= 0]
 
 
-def test_the_nearest_in_place_floor_area_and_age_comes_first(search):
-    sold = search(
+def test_comparables_are_ordered_by_position_floor_area_and_age(search):
+    pool = search(
         {"transaction_id": "far", "longitude": 900.0},
         {"transaction_id": "twin"},
         {"transaction_id": "older", "year_built": 1985.0},
         {"transaction_id": "high", "floor": 8.0},
     )
-    assert ids(sold, {}, 4) == ["twin", "high", "older", "far"]
+    assert ids(pool, {}, 4) == ["twin", "high", "older", "far"]
 
 
-def test_another_type_is_no_comparable_however_near(search):
-    sold = search({"transaction_id": "house", "property_type": "house"}, {"transaction_id": "flat", "longitude": 600.0})
-    assert ids(sold, {}) == ["flat"]
-    assert ids(sold, {"property_type": "castle"}) == []
+def test_sales_of_another_type_are_not_comparables(search):
+    pool = search({"transaction_id": "house", "property_type": "house"}, {"transaction_id": "flat", "longitude": 600.0})
+    assert ids(pool, {}) == ["flat"]
+    assert ids(pool, {"property_type": "castle"}) == []
 
 
-def test_neither_the_months_own_nor_later_sales_are_comparables(search):
-    sold = search(
+def test_only_sales_of_earlier_months_are_comparables(search):
+    pool = search(
         {"transaction_id": "before", "month": MONTH - 1},
         {"transaction_id": "same", "month": MONTH},
         {"transaction_id": "after", "month": MONTH + 1},
     )
-    assert ids(sold, {}) == ["before"]
+    assert ids(pool, {}) == ["before"]
 
 
-def test_a_sale_from_before_the_window_or_beyond_reach_is_no_comparable(search, likeness):
-    beyond = likeness.reach * likeness.scales.metres + 1
-    sold = search({"month": MONTH - likeness.months - 1}, {"longitude": beyond})
-    assert ids(sold, {}) == []
-    assert np.isnan(level(sold, homes({"month": MONTH})))[0]
+def test_sales_before_the_window_or_beyond_the_search_radius_are_not_comparables(search, config):
+    beyond = config.reach * config.scales.metres + 1
+    pool = search({"month": MONTH - config.months - 1}, {"longitude": beyond})
+    assert ids(pool, {}) == []
+    assert np.isnan(level(pool, properties({"month": MONTH})))[0]
 
 
-def test_what_differs_is_made_up_for_at_its_worth(search):
-    sold = search({"floor": 1.0, "year_built": 1980.0, "square_meters": 80.0, "u": 0.2}, worth=(0.01, -0.5, 0.002))
-    (found,) = level(sold, homes({"month": MONTH, "floor": 5.0, "year_built": 1990.0}))
-    assert found == pytest.approx(0.2 + 4 * 0.01 - 0.5 * np.log(100 / 80) + 10 * 0.002, abs=1e-6)
+def test_differences_are_adjusted_for(search):
+    pool = search(
+        {"floor": 1.0, "year_built": 1980.0, "square_meters": 80.0, "u": 0.2}, adjustments=(0.01, -0.5, 0.002)
+    )
+    (result,) = level(pool, properties({"month": MONTH, "floor": 5.0, "year_built": 1990.0}))
+    assert result == pytest.approx(0.2 + 4 * 0.01 - 0.5 * np.log(100 / 80) + 10 * 0.002, abs=1e-6)
 
 
-def test_the_level_leans_on_the_nearest(search):
-    sold = search({"u": 0.0}, {"u": 1.0, "longitude": 300.0})
-    (found,) = level(sold, homes({"month": MONTH}))
+def test_nearer_comparables_weigh_more(search):
+    pool = search({"u": 0.0}, {"u": 1.0, "longitude": 300.0})
+    (result,) = level(pool, properties({"month": MONTH}))
     share = np.exp(-(np.hypot(1, 1 / 12) - 1 / 12) / 0.3)
-    assert found == pytest.approx(share / (1 + share), abs=1e-6)
+    assert result == pytest.approx(share / (1 + share), abs=1e-6)
 
 
-def test_a_home_that_leaves_something_out_has_comparables_but_no_level(search):
-    sold = search(
+def test_a_property_with_missing_attributes_has_comparables_but_no_level(search):
+    pool = search(
         {"transaction_id": "north", "location": "north"},
         {"transaction_id": "south", "location": "south", "latitude": -5000.0},
     )
     unknown = {"latitude": np.nan, "longitude": np.nan, "location": "south", "month": MONTH}
-    assert ids(sold, unknown) == ["south"]
-    assert np.isnan(level(sold, homes(unknown)))[0]
-    assert ids(sold, unknown | {"location": "a new quarter", "latitude": 0.0, "longitude": 0.0}) == ["north"]
-    assert ids(sold, unknown | {"location": "a new quarter"}) == []
+    assert ids(pool, unknown) == ["south"]
+    assert np.isnan(level(pool, properties(unknown)))[0]
+    assert ids(pool, unknown | {"location": "a new quarter", "latitude": 0.0, "longitude": 0.0}) == ["north"]
+    assert ids(pool, unknown | {"location": "a new quarter"}) == []
 
 
-def test_what_a_type_never_tells_is_not_compared_for_it(search):
+def test_an_attribute_that_a_type_lacks_is_not_compared_for_it(search):
     flats, house = [{}, {"floor": 9.0}, {"floor": 4.0}], {"property_type": "house", "floor": np.nan}
-    sold = search(*flats, house | {"transaction_id": "house", "u": 0.4})
-    assert ids(sold, house) == ["house"]
-    found = sold.features(homes({"month": MONTH} | house))
-    assert (found["comparable_level"], found["alike_distance"]) == (0.4, 0.0)
-    assert np.isnan(level(sold, homes({"month": MONTH, "floor": np.nan})))[0]
+    pool = search(*flats, house | {"transaction_id": "house", "u": 0.4})
+    assert ids(pool, house) == ["house"]
+    result = pool.features(properties({"month": MONTH} | house))
+    assert (result["comparable_level"], result["alike_distance"]) == (0.4, 0.0)
+    assert np.isnan(level(pool, properties({"month": MONTH, "floor": np.nan})))[0]
 
 
-def test_what_no_sale_tells_is_not_compared(search):
-    sold = search({"floor": np.nan, "u": 0.3})
-    assert level(sold, homes({"month": MONTH, "floor": 40.0})) == [0.3]
-    assert level(sold, homes({"month": MONTH, "floor": np.nan})) == [0.3]
+def test_an_attribute_missing_from_all_sales_is_not_compared(search):
+    pool = search({"floor": np.nan, "u": 0.3})
+    assert level(pool, properties({"month": MONTH, "floor": 40.0})) == [0.3]
+    assert level(pool, properties({"month": MONTH, "floor": np.nan})) == [0.3]
 
 
-def test_how_far_the_nearest_comparable_and_the_most_alike_sale_are_is_told_in_scales(search):
-    sold = search({"longitude": 600.0, "floor": 8.0}, {"longitude": 9_000.0, "floor": 5.0})
-    found = sold.features(homes({"month": MONTH}))
-    assert found["comparable_distance"] == pytest.approx(np.sqrt(2**2 + 0.5**2 + (1 / 12) ** 2), abs=1e-6)
-    assert found["alike_distance"] == pytest.approx(3 / 12)
+def test_distances_are_measured_in_scales(search):
+    pool = search({"longitude": 600.0, "floor": 8.0}, {"longitude": 9_000.0, "floor": 5.0})
+    result = pool.features(properties({"month": MONTH}))
+    assert result["comparable_distance"] == pytest.approx(np.sqrt(2**2 + 0.5**2 + (1 / 12) ** 2), abs=1e-6)
+    assert result["alike_distance"] == pytest.approx(3 / 12)
 
 
-def test_without_sales_there_are_no_comparables(likeness):
-    nothing = {name: column[:0] for name, column in homes({}).items()}
-    assert np.isnan(level(Comparables(nothing, {}, likeness, PLANE), homes({"month": MONTH})))[0]
+def test_without_sales_there_are_no_comparables(config):
+    nothing = {name: column[:0] for name, column in properties({}).items()}
+    assert np.isnan(level(Comparables(nothing, {}, config, PLANE), properties({"month": MONTH})))[0]
 
 
 @st.composite
 def cities(draw):
-    """Sales in order of month, and homes to compare them with."""
+    """Sales in order of month, and properties to value."""
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     size = draw(st.integers(1, 60))
 
-    def some(number: int, months: np.ndarray) -> dict[str, np.ndarray]:
-        return homes(*[{}] * number) | {
+    def random_properties(number: int, months: np.ndarray) -> dict[str, np.ndarray]:
+        return properties(*[{}] * number) | {
             "transaction_id": np.arange(number).astype(str).astype(object),
             "month": months,
             "property_type": random.choice(["flat", "house"], number).astype(object),
@@ -151,62 +153,63 @@ def cities(draw):
         }
 
     months = np.sort(MONTH - random.integers(-2, 40, size))
-    return some(size, months), some(5, MONTH - random.integers(0, 3, 5))
+    return random_properties(size, months), random_properties(5, MONTH - random.integers(0, 3, 5))
 
 
-def by_hand(sold, asked, home: int, likeness) -> np.ndarray:
-    """The distance of one home to all sales, infinite where a sale may not be compared."""
-    before = (sold["month"] < asked["month"][home]) & (sold["month"] >= asked["month"][home] - likeness.months)
-    scales = likeness.scales
-    like = before & (sold["property_type"] == asked["property_type"][home])
-    told_floor = np.isfinite(sold["floor"][like]).mean() >= 0.5 if like.any() else False
-    squares = ((sold["month"] - asked["month"][home]) / scales.months) ** 2
+def brute_force_distances(pool, queried, row: int, config) -> np.ndarray:
+    """The distance of one property to all sales, infinite where a sale may not be compared."""
+    before = (pool["month"] < queried["month"][row]) & (pool["month"] >= queried["month"][row] - config.months)
+    scales = config.scales
+    like = before & (pool["property_type"] == queried["property_type"][row])
+    has_floor = np.isfinite(pool["floor"][like]).mean() >= 0.5 if like.any() else False
+    squares = ((pool["month"] - queried["month"][row]) / scales.months) ** 2
     for name, scale in (("longitude", scales.metres), ("latitude", scales.metres), ("year_built", scales.years)):
-        squares = squares + ((sold[name] - asked[name][home]) / scale) ** 2
-    squares = squares + (np.log(sold["square_meters"] / asked["square_meters"][home]) / scales.area) ** 2
-    comparable = before & (sold["property_type"] == asked["property_type"][home])
-    if told_floor:
-        squares = squares + ((sold["floor"] - asked["floor"][home]) / scales.floors) ** 2
-    return np.where(comparable & np.isfinite(squares) & (squares <= likeness.reach**2), np.sqrt(squares), np.inf)
+        squares = squares + ((pool[name] - queried[name][row]) / scale) ** 2
+    squares = squares + (np.log(pool["square_meters"] / queried["square_meters"][row]) / scales.area) ** 2
+    comparable = before & (pool["property_type"] == queried["property_type"][row])
+    if has_floor:
+        squares = squares + ((pool["floor"] - queried["floor"][row]) / scales.floors) ** 2
+    return np.where(comparable & np.isfinite(squares) & (squares <= config.reach**2), np.sqrt(squares), np.inf)
 
 
 @settings(deadline=None, max_examples=60)
 @given(cities())
-def test_the_tree_finds_what_comparing_with_every_sale_finds(likeness, city):
-    sold, asked = city
-    asked["floor"] = np.nan_to_num(asked["floor"])
-    found = Comparables(sold, {}, likeness, PLANE).of(asked, 3)
-    for home in range(5):
-        expected = np.sort(by_hand(sold, asked, home, likeness))[:3]
-        np.testing.assert_allclose(np.nan_to_num(found.distance[home], nan=np.inf)[: len(expected)], expected)
-        rows = found.row[home][found.row[home] >= 0]
-        assert (sold["month"][rows] < asked["month"][home]).all()
-        assert (sold["property_type"][rows] == asked["property_type"][home]).all()
+def test_the_tree_search_equals_a_brute_force_search(config, city):
+    pool, queried = city
+    queried["floor"] = np.nan_to_num(queried["floor"])
+    result = Comparables(pool, {}, config, PLANE).nearest(queried, 3)
+    for row in range(5):
+        expected = np.sort(brute_force_distances(pool, queried, row, config))[:3]
+        np.testing.assert_allclose(np.nan_to_num(result.distance[row], nan=np.inf)[: len(expected)], expected)
+        rows = result.row[row][result.row[row] >= 0]
+        assert (pool["month"][rows] < queried["month"][row]).all()
+        assert (pool["property_type"][rows] == queried["property_type"][row]).all()
 
 
 @settings(deadline=None, max_examples=40)
 @given(cities())
-def test_a_home_alone_gets_what_it_gets_among_others(likeness, city):
-    sold, asked = city
-    search = Comparables(sold, {MONTH: np.array([0.01, -0.4, 0.003])}, likeness, PLANE)
-    together = search.features(asked)
-    for home in range(5):
-        alone = search.features({name: column[[home]] for name, column in asked.items()})
-        assert all(alone[name].tobytes() == column[[home]].tobytes() for name, column in together.items())
+def test_a_single_property_gets_the_same_features_as_in_a_batch(config, city):
+    pool, queried = city
+    search = Comparables(pool, {MONTH: np.array([0.01, -0.4, 0.003])}, config, PLANE)
+    together = search.features(queried)
+    for row in range(5):
+        alone = search.features({name: column[[row]] for name, column in queried.items()})
+        assert all(alone[name].tobytes() == column[[row]].tobytes() for name, column in together.items())
 
 
-def test_a_comparable_is_told_with_what_it_implies(search):
-    sold = search(
-        {"transaction_id": "t1", "price": 240_000.0, "longitude": 30.0, "floor": 1.0, "u": 0.1}, worth=(0.02, 0, 0)
+def test_evidence_holds_the_adjusted_price(search):
+    pool = search(
+        {"transaction_id": "t1", "price": 240_000.0, "longitude": 30.0, "floor": 1.0, "u": 0.1},
+        adjustments=(0.02, 0, 0),
     )
-    (answers,) = told(sold, homes({"month": MONTH, "floor": 3.0}), np.array([7.5]), 5)
+    (answers,) = comparable_evidence(pool, properties({"month": MONTH, "floor": 3.0}), np.array([7.5]), 5)
     (answer,) = answers
     assert answer["transaction_id"] == "t1" and answer["sale_date"] == "2020-12-01"
     assert (answer["price"], answer["distance"], answer["floor"]) == (240_000.0, 30.0, 1.0)
     assert answer["adjusted_price"] == pytest.approx(100 * np.exp(7.5 + 0.1 + 2 * 0.02), abs=0.01)
 
 
-def test_a_comparables_distance_is_unknown_where_the_homes_place_is(search):
-    sold = search({"floor": np.nan})
-    (((answer,)),) = told(sold, homes({"month": MONTH, "latitude": np.nan}), np.array([7.5]), 5)
+def test_evidence_has_no_distance_without_the_propertys_position(search):
+    pool = search({"floor": np.nan})
+    (((answer,)),) = comparable_evidence(pool, properties({"month": MONTH, "latitude": np.nan}), np.array([7.5]), 5)
     assert answer["distance"] is None and answer["floor"] is None

@@ -1,49 +1,101 @@
-"""A lake of few homes, and warehouses to publish it into: real files and a real server."""
+"""A lake with a few properties, and warehouses to publish it into: a SQLite file and a real PostgreSQL server.
+
+The schema is migrated once in a session: each test copies the migrated SQLite file, or creates its database from the
+migrated template.
+"""
 
 import datetime
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy
 
-from homei import lake
-from homei.config import Publish
-from homei.source import Coordinates
+from homei.config.projection import Coordinates
+from homei.storage import lake
+from homei.warehouse.config import PublishConfig
 from homei.warehouse.connection import connect
-from homei.warehouse.contents import contents
 from homei.warehouse.publish import BENTO
+from homei.warehouse.published_rows import published_rows
+from homei.warehouse.schema import migrate
 from homei.warehouse.tables import customer_analytics
 
 ADDRESS = "HOMEI_WAREHOUSE"
+SETTINGS = PublishConfig(address=ADDRESS, file="data/warehouse/homei.db")
 DAY = pd.Timestamp("2021-05-01")
+DATABASES = ("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="session")
 def server(postgresql):
-    """A PostgreSQL; without one, warehouses are tried on SQLite alone."""
+    """A PostgreSQL server; without one, the tests run on SQLite alone."""
     with postgresql() as running:
         yield running
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def settings(request, tmp_path, monkeypatch) -> Publish:
-    """Where an empty warehouse is, of each kind in turn; the current folder is an empty project."""
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory) -> Path:
+    """A SQLite file with the newest schema, for copies."""
+    path = tmp_path_factory.mktemp("migrated") / "homei.db"
+    migrate_url(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_template(server) -> str:
+    """The name of a PostgreSQL database with the newest schema, for copies."""
+    migrate_url(new_database(server, "migrated"))
+    return "migrated"
+
+
+def migrate_url(url: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ADDRESS, url)
+        engine = connect(SETTINGS)
+        migrate(engine)
+        engine.dispose()
+
+
+def new_database(server, name: str, template: str = "template0") -> str:
+    """Creates a database anew; returns its URL."""
+    admin = sqlalchemy.create_engine(server.url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"drop database if exists {name} with (force)")
+        connection.exec_driver_sql(f"create database {name} template {template} strategy file_copy")
+    admin.dispose()
+    return server.url.rpartition("/")[0] + "/" + name
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """An empty project, which is the current folder, with the default warehouse."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(ADDRESS, raising=False)
+    return tmp_path
+
+
+@pytest.fixture(params=DATABASES)
+def settings(request, project, monkeypatch) -> PublishConfig:
+    """A migrated warehouse without rows, of each kind in turn, in an empty project."""
     if request.param == "postgresql":
-        monkeypatch.setenv(ADDRESS, emptied(request.getfixturevalue("server")))
-    return Publish(address=ADDRESS, file="data/warehouse/homei.db")
+        server, template = request.getfixturevalue("server"), request.getfixturevalue("migrated_template")
+        monkeypatch.setenv(ADDRESS, new_database(server, "warehouse", template))
+    else:
+        Path(SETTINGS.file).parent.mkdir(parents=True)
+        shutil.copy(request.getfixturevalue("migrated_file"), SETTINGS.file)
+    return SETTINGS
 
 
-def emptied(server) -> str:
-    """The address of the server's database, in which there is nothing."""
-    admin = sqlalchemy.create_engine(server.url)
-    with admin.begin() as connection:
-        connection.exec_driver_sql("drop schema public cascade")
-        connection.exec_driver_sql("create schema public")
-    admin.dispose()
-    return server.url
+@pytest.fixture(params=DATABASES)
+def empty_engine(request, project, monkeypatch):
+    """An engine for a database without any table, of each kind in turn."""
+    if request.param == "postgresql":
+        monkeypatch.setenv(ADDRESS, new_database(request.getfixturevalue("server"), "warehouse"))
+    engine = connect(SETTINGS)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
@@ -54,12 +106,12 @@ def engine(settings):
 
 
 @pytest.fixture
-def town(source):
+def town(city):
     """Fills the current folder's lake with homes, `changes` replacing columns of their analytics and valuations."""
 
     def fill(homes: int = 6, model: str = "m1", **changes):
         write_lake(homes, model, changes)
-        return contents(Coordinates(system="plane"))
+        return published_rows(Coordinates(system="plane"))
 
     return fill
 

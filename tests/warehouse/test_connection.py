@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from newcomer import free_port
+from project_copy import free_port
 
-from homei.config import Publish
+from homei.warehouse.config import PublishConfig
 from homei.warehouse.connection import WarehouseError, connect, reading, writing
 from homei.warehouse.schema import migrate
 
-SETTINGS = Publish(address="HOMEI_WAREHOUSE", file="data/warehouse/homei.db")
+SETTINGS = PublishConfig(address="HOMEI_WAREHOUSE", file="data/warehouse/homei.db")
 SECRET = "hunter2"
 
 
@@ -43,12 +43,14 @@ def refused(monkeypatch, tmp_path):
     ],
 )
 def test_what_is_no_address_is_not_repeated(refused, address):
-    assert refused(address).startswith("HOMEI_WAREHOUSE holds no address of a warehouse: postgresql://user:password@")
+    assert refused(address).startswith(
+        "HOMEI_WAREHOUSE is not the URL of a warehouse: set it to postgresql://user:password@"
+    )
 
 
 @pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
 def test_a_warehouse_in_memory_is_refused(refused, address):
-    assert refused(address) == "HOMEI_WAREHOUSE names no file: a warehouse in memory would be gone at once"
+    assert refused(address) == "HOMEI_WAREHOUSE names no file: a warehouse in memory would not outlive the command"
 
 
 def test_a_server_that_is_not_there_is_named_without_user_and_password(refused):
@@ -85,8 +87,8 @@ def test_a_file_that_is_no_database_is_named(refused, tmp_path):
 
 
 def test_without_the_driver_the_remedy_is_named(monkeypatch, tmp_path):
-    code = "import sys; sys.modules['psycopg'] = None; from homei.config import Publish; "
-    code += "from homei.warehouse.connection import connect; connect(Publish(address='HOMEI_WAREHOUSE', file=''))"
+    code = "import sys; sys.modules['psycopg'] = None; from homei.warehouse.config import PublishConfig; "
+    code += "from homei.warehouse.connection import connect; connect(PublishConfig(address='HOMEI_WAREHOUSE', file=''))"
     monkeypatch.setenv(SETTINGS.address, f"postgresql://ada:{SECRET}@127.0.0.1/homei")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "WarehouseError: HOMEI_WAREHOUSE names PostgreSQL: pip install 'homei[postgresql]'" in done.stderr
@@ -106,6 +108,5 @@ def test_without_an_address_the_warehouse_is_a_file_that_readers_share_with_a_wr
 
 
 def test_a_reader_may_not_write(engine):
-    migrate(engine)
     with pytest.raises(WarehouseError, match=r"read-?only (transaction|database)"), reading(engine) as connection:
         connection.exec_driver_sql("delete from publication")

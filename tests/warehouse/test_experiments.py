@@ -8,18 +8,17 @@ import pytest
 import yaml
 from sqlalchemy import insert
 
-from homei import params
-from homei.assignment import CHALLENGER, CHAMPION, Design
-from homei.report import abtest as pages
-from homei.warehouse.abtest import NoExperimentError, result
+from homei.cli.experiment_commands import NoExperimentError, experiment_result
+from homei.config import params
+from homei.registry.variant_assignment import CHALLENGER, CHAMPION, ExperimentDesign
+from homei.reporting import experiment_page as pages
 from homei.warehouse.connection import reading, writing
-from homei.warehouse.experiments import evidence, names
-from homei.warehouse.schema import migrate
+from homei.warehouse.experiments import experiment_evidence, experiment_names
 from homei.warehouse.tables import feedback, predictions
 
-OWN = yaml.safe_load(params.compose(["source=demo"]))
-DESIGN = Design("spring", "property", 0.5, "aaaa", "bbbb")
-BY_CLIENT = Design("spring", "client", 0.5, "aaaa", "bbbb")
+OWN = yaml.safe_load(params.compose(["city=demo"]))
+DESIGN = ExperimentDesign("spring", "property", 0.5, "aaaa", "bbbb")
+BY_CLIENT = ExperimentDesign("spring", "client", 0.5, "aaaa", "bbbb")
 NOON = datetime.datetime(2026, 3, 10, 12, tzinfo=datetime.UTC)
 VALUED = {
     "request_id": "r", "client": "shop", "inputs": {}, "low": 90.0, "high": 110.0, "level": 0.9, "confidence": 0.9,
@@ -42,7 +41,6 @@ def sale(key, price=100.0, day=30, client="shop", minute=0, **about):
 @pytest.fixture
 def known(engine):
     """Puts answers and sales into an empty warehouse, and gives what it knows of an experiment."""
-    migrate(engine)
 
     def put(answers=(), sales=(), design=DESIGN):
         with writing(engine) as connection:
@@ -50,7 +48,7 @@ def known(engine):
                 if rows:
                     connection.execute(insert(table), list(rows))
         with reading(engine) as connection:
-            return evidence(connection, design.name)
+            return experiment_evidence(connection, design.name)
 
     return put
 
@@ -81,18 +79,18 @@ def test_a_sale_that_is_told_again_counts_once_as_it_was_told_last(known):
             sale("3", 97.0, prediction_id="a", minute=9), sale("4", 50.0, property_id="P1", day=40)]  # fmt: skip
     found = known([answer("a", "P1")], told)
     assert found.sales["price"].tolist() == [50.0, 97.0]  # and a home that sells again is another sale
-    assert found.told == 4
+    assert found.n_reported == 4
 
 
 def test_what_is_no_part_of_the_experiment_stays_out(known):
-    other = Design("autumn", "property", 0.5, "aaaa", "cccc")
+    other = ExperimentDesign("autumn", "property", 0.5, "aaaa", "cccc")
     answers = [answer("a", "P1"), answer("plain", "P2", design=None, variant=CHAMPION), answer("o", "P3", design=other)]
     told = [sale(str(n), property_id=home) for n, home in enumerate(("P1", "P2", "P3", "P4"))]
     told += [sale("x", prediction_id="plain"), sale("y", prediction_id="none")]
     found = known(answers, told)
     assert found.sales["unit"].tolist() == ["P1"]
     assert (found.answers, found.units) == ({DESIGN.variant("P1"): 1}, {DESIGN.variant("P1"): 1})
-    assert (found.since, found.until, found.told) == ("2026-03-10", "2026-03-10", 6)
+    assert (found.since, found.until, found.n_reported) == ("2026-03-10", "2026-03-10", 6)
 
 
 def test_units_are_counted_once_however_often_they_ask(known):
@@ -112,10 +110,10 @@ def test_where_clients_are_the_unit_they_are_what_is_counted(known):
 
 
 def test_the_experiment_that_answered_last_comes_last(known, engine):
-    other = Design("autumn", "property", 0.5, "aaaa", "cccc")
+    other = ExperimentDesign("autumn", "property", 0.5, "aaaa", "cccc")
     known([answer("a", "P1", 3), answer("o", "P3", 1, design=other), answer("p", "P4", 9, design=None)])
     with reading(engine) as connection:
-        assert names(connection) == [other.name, DESIGN.name]
+        assert experiment_names(connection) == [other.name, DESIGN.name]
 
 
 def settings(**changes):
@@ -125,19 +123,19 @@ def settings(**changes):
 def test_without_an_experiment_it_is_told_how_one_begins(known, engine):
     known()
     with reading(engine) as connection, pytest.raises(NoExperimentError, match=r"homei serve --experiment"):
-        result(connection, None, *settings())
+        experiment_result(connection, None, *settings())
 
 
 def test_an_experiment_without_sales_is_too_early_and_has_a_page(known, engine):
     known([answer("a", "P1"), answer("b", "P2")])
     with reading(engine) as connection:
-        with pytest.raises(NoExperimentError, match="there are\nspring/property"):
-            result(connection, "winter", *settings())
-        found = result(connection, None, *settings())
+        with pytest.raises(NoExperimentError, match="the warehouse has\nspring/property"):
+            experiment_result(connection, "winter", *settings())
+        found = experiment_result(connection, None, *settings())
     assert found["verdict"] == "too_early"
     pages.write(found, "Town")
-    assert "Too early to decide." in pages.told(found)
-    assert "once more sales are told" in pages.PAGE.read_text()
+    assert "Too early to decide." in pages.format_result(found)
+    assert "Too early to decide." in pages.PAGE.read_text()
 
 
 def test_a_better_challenger_is_found_in_the_warehouse(known, engine):
@@ -149,9 +147,9 @@ def test_a_better_challenger_is_found_in_the_warehouse(known, engine):
                for home, value in zip(homes["home"], valued.tolist(), strict=True)]  # fmt: skip
     known(answers, [sale(home, 1e5, property_id=home) for home in homes["home"]])
     with reading(engine) as connection:
-        found = result(connection, None, *settings(sales=3000))
+        found = experiment_result(connection, None, *settings(sales=3000))
     assert found["verdict"] == "better"
     assert found["interval"][0] < -0.01 < found["interval"][1] < 0
     pages.write(found, "Town")
-    assert "Promote: the challenger errs less" in pages.PAGE.read_text()
-    assert "Promote: the challenger errs less" in pages.told(found)
+    assert "error is significantly lower" in pages.PAGE.read_text()
+    assert "Promote: the challenger's error is significantly lower" in pages.format_result(found)

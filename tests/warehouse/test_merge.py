@@ -10,8 +10,8 @@ from sqlalchemy import Boolean, Column, Date, Double, Index, Integer, MetaData, 
 
 from homei.warehouse import merge as merging
 from homei.warehouse.connection import reading, writing
-from homei.warehouse.contents import schema_of
 from homei.warehouse.merge import merge
+from homei.warehouse.published_rows import arrow_schema
 from homei.warehouse.tables import Document, metadata
 
 thing = Table(
@@ -33,7 +33,7 @@ publications = strategies.lists(strategies.dictionaries(keys, values, max_size=8
 
 def as_arrow(rows: dict) -> pa.Table:
     full = [[*key, *value] for key, value in sorted(rows.items())]
-    return pa.table(list(zip(*full, strict=True)) or [[]] * 7, schema=schema_of(thing))
+    return pa.table(list(zip(*full, strict=True)) or [[]] * 7, schema=arrow_schema(thing))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_rows_that_changed_and_vanished_are_counted(things):
 
 @pytest.mark.parametrize("share", [0.0, 1e9])
 def test_a_table_has_its_key_and_its_indexes_afterwards_whether_they_were_made_anew_or_not(things, monkeypatch, share):
-    monkeypatch.setattr(merging, "MOST_KEPT", share)
+    monkeypatch.setattr(merging, "MAX_INDEXED_CHANGES", share)
     for size in (1.0, 2.0):
         with writing(things) as connection:
             merge(connection, thing, as_arrow({("a", 1): (size, None, None, None, "{}")}))

@@ -3,17 +3,18 @@
 import datetime
 import io
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from homei import lake
-from homei.config import Intervals
+from homei.storage import lake
+from homei.training.config import IntervalsConfig
 from homei.warehouse.connection import WarehouseError, reading, writing
 from homei.warehouse.publish import StaleError, check, run
-from homei.warehouse.receipt import FILE
-from homei.warehouse.schema import migrate
+from homei.warehouse.receipt import RECEIPT
+from homei.warehouse.search_sql import CoordinateScale, PropertySearch, SearchFilters
 from homei.warehouse.tables import (
     audit,
     feedback,
@@ -24,7 +25,7 @@ from homei.warehouse.tables import (
     publication,
 )
 
-INTERVALS = Intervals(level=0.9, folds=4)
+INTERVALS = IntervalsConfig(level=0.9, folds=4)
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
 
@@ -33,9 +34,9 @@ def rows(engine, table):
         return connection.execute(select(table).order_by(*table.primary_key)).mappings().all()
 
 
-def test_a_property_is_published_with_its_value_beside_what_is_asked(settings, engine, source, town):
+def test_a_property_is_published_with_its_value_beside_what_is_asked(settings, engine, city, town):
     town(3)
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     silent, listed, _ = rows(engine, property_analytics)
     assert (silent["price"], silent["valued_price"], silent["is_listed"]) == (201_000.25, 201_000.25, False)
     assert (listed["price"], listed["valued_price"], listed["is_listed"]) == (250_000.0, 201_001.25, True)
@@ -45,38 +46,38 @@ def test_a_property_is_published_with_its_value_beside_what_is_asked(settings, e
     assert (listed["address"], listed["strip"]) == ("2 Mill Lane", 2)
 
 
-def test_the_market_is_told_by_month_and_location_with_the_sources_own_series(settings, engine, source, town):
+def test_the_market_is_told_by_month_and_location_with_the_sources_own_series(settings, engine, city, town):
     town()
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     may, june = rows(engine, market_analytics)
     assert (may["month"], may["location"], may["indicators"]) == (datetime.date(2021, 5, 1), "north", {"rate": 1.25})
     assert (june["market_sales"], june["median_price"], june["indicators"]) == (0, None, {})
 
 
-def test_a_terminal_is_shown_how_far_it_is_and_nothing_else_is(settings, source, town, monkeypatch, capfd):
+def test_a_terminal_is_shown_how_far_it_is_and_nothing_else_is(settings, city, town, monkeypatch, capfd):
     town(3)
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     assert check(settings) == []
     assert capfd.readouterr() == ("", "")
     terminal = io.StringIO()
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", terminal)
     town(4)
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     assert "property_analytics: 100%" in terminal.getvalue()
     terminal.truncate(0)
     assert check(settings) == []
     assert "property_analytics: 4.00 rows" in terminal.getvalue()
 
 
-def test_publishing_twice_is_publishing_once(settings, engine, source, town):
+def test_publishing_twice_is_publishing_once(settings, engine, city, town):
     town()
-    run(source, INTERVALS, settings)
-    slip, before = FILE.read_bytes(), rows(engine, property_analytics)
+    run(city, INTERVALS, settings)
+    slip, before = RECEIPT.read_bytes(), rows(engine, property_analytics)
     with writing(engine) as connection:
         marks = _row_marks(connection)
-    run(source, INTERVALS, settings)
-    assert FILE.read_bytes() == slip
+    run(city, INTERVALS, settings)
+    assert RECEIPT.read_bytes() == slip
     assert rows(engine, property_analytics) == before
     with writing(engine) as connection:
         assert _row_marks(connection) == marks, "rows that did not change were written again"
@@ -89,24 +90,24 @@ def _row_marks(connection):
     return connection.exec_driver_sql("select property_id, ctid, xmin from property_analytics order by 1").all()
 
 
-def test_a_publication_replaces_adds_and_removes(settings, engine, source, town):
+def test_a_publication_replaces_adds_and_removes(settings, engine, city, town):
     town(6)
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     town(4, model="m2", valued_price=[1.0, 2.0, np.nan, 4.0])
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     found = rows(engine, property_analytics)
     assert [row["property_id"] for row in found] == ["p00000", "p00001", "p00002", "p00003"]
     assert [row["valued_price"] for row in found] == [1.0, 2.0, None, 4.0]
     assert [row["price"] for row in found] == [1.0, 250_000.0, None, 4.0]
     assert len(rows(engine, property_history)) == 5  # of four homes' sales and one offer
     (now,) = rows(engine, publication)
-    assert (now["model_version"], now["source"], now["as_of"]) == ("m2", "town", source.as_of)
-    assert now["digest"] == lake.read_json(FILE)["digest"]
+    assert (now["model_version"], now["source"], now["as_of"]) == ("m2", "town", city.as_of)
+    assert now["digest"] == lake.read_json(RECEIPT)["digest"]
 
 
-def test_the_past_of_a_home_has_each_offer_once_and_nobodys_name(settings, engine, source, town):
+def test_the_past_of_a_home_has_each_offer_once_and_nobodys_name(settings, engine, city, town):
     town(3)
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     found = rows(engine, property_history)
     assert [(row["event"], row["event_id"], row["property_id"]) for row in found] == [
         ("listing", "l1", "p00001"), ("sale", "t0", "p00000"), ("sale", "t1", "p00001"), ("sale", "t2", "p00002"),
@@ -114,9 +115,8 @@ def test_the_past_of_a_home_has_each_offer_once_and_nobodys_name(settings, engin
     assert not {"seller", "buyer", "5e11e7", "b04e7"} & {*found[0], *map(str, found[1].values())}
 
 
-def test_what_a_service_wrote_survives_a_publication(settings, engine, source, town):
+def test_what_a_service_wrote_survives_a_publication(settings, engine, city, town):
     town()
-    migrate(engine)
     answer = {
         "prediction_id": "a1", "predicted_at": NOW, "property_id": "p00005", "inputs": {"square_meters": 55.0},
         "price": 2.0, "low": 1.0, "high": 3.0, "level": 0.9, "confidence": 0.9, "flags": [], "variant": "champion",
@@ -138,18 +138,18 @@ def test_what_a_service_wrote_survives_a_publication(settings, engine, source, t
         for table, row in ((predictions, answer), (feedback, told), (audit, entry)):
             connection.execute(insert(table).values(row))
     before = [rows(engine, table) for table in (predictions, feedback, audit)]
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     town(2)  # the property that was valued vanishes
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     assert [rows(engine, table) for table in (predictions, feedback, audit)] == before
     assert all(before)
 
 
-def test_the_receipt_is_the_same_bytes_whatever_the_database(settings, source, town, request):
+def test_the_receipt_is_the_same_bytes_whatever_the_database(settings, city, town, request):
     town()
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     known = request.config.stash.setdefault(SLIPS, {})
-    known[settings.address] = FILE.read_bytes()
+    known[settings.address] = RECEIPT.read_bytes()
     assert len({*known.values()}) == 1
     assert check(settings) == []
 
@@ -157,9 +157,9 @@ def test_the_receipt_is_the_same_bytes_whatever_the_database(settings, source, t
 SLIPS = pytest.StashKey[dict]()
 
 
-def test_check_names_what_is_not_as_the_receipt_says(settings, engine, source, town):
+def test_check_names_what_is_not_as_the_receipt_says(settings, engine, city, town):
     town()
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     with writing(engine) as connection:
         connection.execute(update(property_analytics).values(valued_price=1.0).where(_is("p00002")))
         connection.execute(delete(property_history).where(property_history.c.event_id == "t1"))
@@ -167,7 +167,7 @@ def test_check_names_what_is_not_as_the_receipt_says(settings, engine, source, t
         "property_analytics has other contents: its SHA-256 is not the receipt's",
         "property_history has 6 rows, not 7",
     ]
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     assert check(settings) == []
 
 
@@ -175,50 +175,42 @@ def _is(property_id):
     return property_analytics.c.property_id == property_id
 
 
-def test_check_says_what_to_run_where_nothing_was_published(settings, engine, source, town):
+def test_check_says_what_to_run_where_nothing_was_published(settings, engine, city, town):
     town()
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     with writing(engine) as connection:
         connection.execute(delete(publication))
-    with pytest.raises(WarehouseError, match="holds no publication yet: `homei publish`"):
+    with pytest.raises(WarehouseError, match="has no publication: run `homei publish`"):
         check(settings)
 
 
-def test_values_of_another_model_than_the_packaged_one_are_not_published(settings, engine, source, town):
+def test_values_of_another_model_than_the_packaged_one_are_not_published(settings, engine, city, town):
     town()
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     town(model="m2")
-    lake.write_json({"model_version": "m3", "data_version": "d1"}, lake.Path("models/bento.json"))
-    with pytest.raises(StaleError, match=r"model_version m2, .* of m3"):
-        run(source, INTERVALS, settings)
+    lake.write_json({"model_version": "m3", "data_version": "d1"}, Path("models/bento.json"))
+    with pytest.raises(StaleError, match=r"has model_version m2, .* has m3: run `dvc repro publish`"):
+        run(city, INTERVALS, settings)
     (now,) = rows(engine, publication)
     assert now["model_version"] == "m1"
 
 
-def test_words_of_an_address_find_the_homes_that_have_it_now(settings, engine, source, town):
+def test_words_of_an_address_find_the_homes_that_have_it_now(settings, engine, city, town):
     town()
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     assert found_by(engine, "mill", "3") == ["p00002"]
     places = lake.read(lake.RESOLVED_PROPERTIES)
     places.loc[2, "address"] = "3 Éclair Square"
     lake.write(places, lake.RESOLVED_PROPERTIES)
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     assert found_by(engine, "mill", "3") == []
     assert found_by(engine, "écl") == ["p00002"]
     town(2)
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     assert found_by(engine, "mil") == ["p00000", "p00001"]
 
 
-FOUND = {
-    "sqlite": "property_words match ?",
-    "postgresql": "to_tsvector('simple', address) @@ to_tsquery('simple', %s)",
-}
-
-
 def found_by(engine, *words):
-    sqlite = engine.dialect.name == "sqlite"
-    sought = " ".join(f'"{word}"*' for word in words) if sqlite else " & ".join(f"{word}:*" for word in words)
-    query = f"select property_id from property_words where {FOUND[engine.dialect.name]} order by 1"
+    search = PropertySearch(SearchFilters(address=" ".join(words)), CoordinateScale("plane", 1.0, 1.0), "area")
     with reading(engine) as connection:
-        return [key for (key,) in connection.exec_driver_sql(query, (sought,))]
+        return [row["property_id"] for row in search.page(connection, 10).rows]

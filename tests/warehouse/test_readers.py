@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from homei import lake
-from homei.config import Intervals
+from homei.storage import lake
+from homei.training.config import IntervalsConfig
 from homei.warehouse.connection import connect, reading
 from homei.warehouse.publish import check, run
-from homei.warehouse.receipt import FILE
+from homei.warehouse.receipt import RECEIPT
 from homei.warehouse.tables import property_analytics, property_history, publication
 
 PROJECT = Path(__file__).parents[2]
-INTERVALS = Intervals(level=0.9, folds=4)
+INTERVALS = IntervalsConfig(level=0.9, folds=4)
 HOMES = {"m1": 300, "m2": 500}
 
 
@@ -45,9 +45,9 @@ def fill(town, model):
     town(HOMES[model], model=model, valued_price=float(model[1:]))
 
 
-def test_a_reader_sees_one_publication_or_the_other_and_never_a_mix(settings, source, town):
+def test_a_reader_sees_one_publication_or_the_other_and_never_a_mix(settings, city, town):
     fill(town, "m1")
-    run(source, INTERVALS, settings)
+    run(city, INTERVALS, settings)
     found, stop = [], threading.Event()
 
     def read():
@@ -60,7 +60,7 @@ def test_a_reader_sees_one_publication_or_the_other_and_never_a_mix(settings, so
     reader.start()
     for model in ("m2", "m1", "m2"):
         fill(town, model)
-        run(source, INTERVALS, settings)
+        run(city, INTERVALS, settings)
     stop.set()
     reader.join()
     assert {*found} <= {expected("m1"), expected("m2")}
@@ -71,13 +71,14 @@ def test_a_reader_sees_one_publication_or_the_other_and_never_a_mix(settings, so
 MOMENTS = {
     "migrate": "schema is the newest",
     "merge": "a table is merged, others are not",
-    "index_words": "all tables are merged",
+    "refresh_word_index": "properties are merged, other tables are not",
     "insert": "nothing is left but the commit",
     "lake.write_json": "the receipt is not written",
 }
 STOPPED = """
 import sys, time
-from homei import lake, params
+from homei.config import params
+from homei.storage import lake
 from homei.warehouse import publish
 name, attribute = {moment!r}.rpartition(".")[::2]
 place = publish.lake if name else publish
@@ -92,9 +93,10 @@ def stopping(*given):
 
 setattr(place, attribute, stopping)
 import yaml
-from homei.config import Intervals, Publish
-source = params.section("source", yaml.safe_load(open("source.yaml")))
-publish.run(source, Intervals(level=0.9, folds=4), Publish(address="HOMEI_WAREHOUSE", file={file!r}))
+from homei.training.config import IntervalsConfig
+from homei.warehouse.config import PublishConfig
+city = params.section("city", yaml.safe_load(open("city.yaml")))
+publish.run(city, IntervalsConfig(level=0.9, folds=4), PublishConfig(address="HOMEI_WAREHOUSE", file={file!r}))
 """
 
 
@@ -103,13 +105,13 @@ KILLED = [("sqlite", moment) for moment in MOMENTS] + [("postgresql", moment) fo
 
 @pytest.mark.parametrize(("settings", "moment"), KILLED, indirect=["settings"])
 def test_a_publication_that_is_killed_leaves_the_old_one_and_the_next_run_finishes(
-    settings, engine, source, town, moment
+    settings, engine, city, town, moment
 ):
     fill(town, "m1")
-    run(source, INTERVALS, settings)
-    old = FILE.read_bytes()
+    run(city, INTERVALS, settings)
+    old = RECEIPT.read_bytes()
     fill(town, "m2")
-    lake.write_json(source.model_dump(mode="json"), Path("source.yaml"))
+    lake.write_json(city.model_dump(mode="json"), Path("city.yaml"))
     code = STOPPED.format(moment=moment, before=moment != "merge", file=settings.file)
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
     process = subprocess.Popen(
@@ -121,7 +123,7 @@ def test_a_publication_that_is_killed_leaves_the_old_one_and_the_next_run_finish
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert seen(engine) == expected(now)
-    assert FILE.read_bytes() == old
-    run(source, INTERVALS, settings)
+    assert RECEIPT.read_bytes() == old
+    run(city, INTERVALS, settings)
     assert seen(engine) == expected("m2")
     assert check(settings) == []

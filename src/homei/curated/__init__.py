@@ -1,1 +1,1 @@
-"""What analysts and BI tools read: properties, customers and markets as of a day, and the data dictionary."""
+"""Curated tables for analysts: properties, customers, the market, property features and data quality."""

@@ -1,6 +1,6 @@
-"""customer_analytics: how recently, how often and for how much customers came, and what they look for.
+"""customer_analytics: recency, frequency and value of customers, their segment and preferences.
 
-Nothing tells who they are: their hashed names, addresses and numbers are not carried over.
+Hashed names, e-mail addresses and phone numbers of customers are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from homei.curated.measures import cents, money
 
 QUINTILES = 5
-# What a lead may be, from the least to the most that it says of a customer's intent.
+# Activities of leads in order of increasing intent.
 ACTIVITIES = {"inquiry": "inquiries", "viewing": "viewings", "offer": "offers", "purchase": "purchases"}
 COLUMNS = [
     "customer_id", "registered_on", "segment", "recency_score", "frequency_score", "value_score",
@@ -21,7 +21,7 @@ COLUMNS = [
     "priced_purchases", "purchase_value", "lifetime_value",
     "wanted_location", "most_asked_location", "most_asked_type", "median_budget", "median_asking_price",
 ]  # fmt: skip
-# The first rule that holds names the segment.
+# The first rule that applies gives the segment.
 SEGMENTS = [
     ("new", "days_registered <= 90"),
     ("silent", "leads = 0"),
@@ -42,26 +42,29 @@ def customer_analytics(
     as_of: datetime.date,
     commission_rate: float,
 ) -> DataFrame:
-    """One row a customer as of a day: activity, value, scores, segment and preferences; `listings` as known then."""
-    known = leads.where(F.col("happened_on") <= F.lit(as_of)).join(customers.select("customer_id"), "customer_id")
-    asked = known.join(_homes(listings), "listing_id", "left").cache()
-    active = activity(asked, as_of).join(purchases(known, sales, commission_rate), "customer_id", "left")
-    nothing = {name: F.coalesce(F.col(name), F.lit(0.0)) for name in ("purchase_value", "lifetime_value")}
-    nothing["priced_purchases"] = F.coalesce("priced_purchases", F.lit(0))
-    scored = active.withColumns(nothing).transform(with_scores)
+    """One row per customer as of a day: activity, value, scores, segment and preferences.
+
+    `listings` are those of measures.listings_as_of.
+    """
+    leads = leads.where(F.col("happened_on") <= F.lit(as_of)).join(customers.select("customer_id"), "customer_id")
+    inquiries = leads.join(_listed_attributes(listings), "listing_id", "left").cache()
+    active = activity(inquiries, as_of).join(purchases(leads, sales, commission_rate), "customer_id", "left")
+    values = {name: F.coalesce(F.col(name), F.lit(0.0)) for name in ("purchase_value", "lifetime_value")}
+    values["priced_purchases"] = F.coalesce("priced_purchases", F.lit(0))
+    scored = active.withColumns(values).transform(with_scores)
     identity = customers.select("customer_id", "registered_on", F.col("location").alias("wanted_location"))
-    joined = identity.join(scored, "customer_id", "left").join(preferences(asked), "customer_id", "left")
-    counts = ["leads", *ACTIVITIES.values(), *nothing]
-    zero = {name: F.coalesce(F.col(name), F.lit(0)) for name in counts}
+    joined = identity.join(scored, "customer_id", "left").join(preferences(inquiries), "customer_id", "left")
+    counts = ["leads", *ACTIVITIES.values(), *values]
+    zeros = {name: F.coalesce(F.col(name), F.lit(0)) for name in counts}
     days = F.datediff(F.lit(as_of), "registered_on")
-    full = joined.withColumns(zero).withColumn("days_registered", days).withColumn("segment", segment())
+    full = joined.withColumns(zeros).withColumn("days_registered", days).withColumn("segment", segment())
     return full.select(*COLUMNS)
 
 
 def activity(leads: DataFrame, as_of: datetime.date) -> DataFrame:
-    """By customer: number of leads, of each activity too, the last one, and the median of the budgets named.
+    """By customer: number of leads in total and by activity, the last activity, median budget and asking price.
 
-    Of two leads on a day the one that says more of the intent is the last.
+    Of two leads on a day, the one with the stronger intent is the last.
     """
     weight = F.array_position(F.lit(list(ACTIVITIES)), F.col("activity"))
     last = F.max(F.struct("happened_on", weight.alias("weight"), "activity"))
@@ -78,9 +81,9 @@ def activity(leads: DataFrame, as_of: datetime.date) -> DataFrame:
 
 
 def purchases(leads: DataFrame, sales: DataFrame, commission_rate: float) -> DataFrame:
-    """By customer: `priced_purchases`, `purchase_value` and `lifetime_value`, the commission that purchases brought.
+    """By customer: `priced_purchases`, `purchase_value` and `lifetime_value` (the commission on purchases).
 
-    Each sale once; a purchase whose sale is not in the lake has no price and adds nothing.
+    Each sale counts once. A purchase whose sale is not in the lake has no price and no value.
     """
     bought = leads.where(F.col("activity") == "purchase").select("customer_id", "transaction_id").distinct()
     priced = bought.join(sales.select("transaction_id", cents(F.col("price")).alias("paid")), "transaction_id")
@@ -93,12 +96,11 @@ def purchases(leads: DataFrame, sales: DataFrame, commission_rate: float) -> Dat
 
 
 def with_scores(active: DataFrame) -> DataFrame:
-    """Adds recency_score, frequency_score and value_score: fifths of the active customers, 5 the best.
+    """Adds recency_score, frequency_score and value_score: quintiles of the active customers, 5 is the best.
 
-    Ties are broken by what comes next to it, and at last by the id: recency by frequency, frequency by purchase
-    value, purchase value (that most have none of) by the median budget.
+    Ties are broken by the next columns of the list, and finally by the id.
     """
-    fifths = {
+    orderings = {
         "recency_score": ["last_activity_on", "leads", "purchase_value"],
         "frequency_score": ["leads", "purchase_value", "last_activity_on"],
         "value_score": ["purchase_value", "median_budget", "leads"],
@@ -106,36 +108,34 @@ def with_scores(active: DataFrame) -> DataFrame:
     return active.withColumns(
         {
             score: F.ntile(QUINTILES).over(Window.orderBy(*(F.asc_nulls_first(name) for name in by), "customer_id"))
-            for score, by in fifths.items()
+            for score, by in orderings.items()
         }
     )
 
 
 def segment() -> Column:
-    """The first of SEGMENTS whose rule holds."""
-    (first, rule), *others = SEGMENTS
-    chosen = F.when(F.expr(rule), first)
-    for name, other in others:
-        chosen = chosen.when(F.expr(other), name)
-    return chosen
+    """The first of SEGMENTS whose rule applies."""
+    return F.coalesce(*(F.when(F.expr(rule), name) for name, rule in SEGMENTS))
 
 
 def preferences(leads: DataFrame) -> DataFrame:
-    """By customer: the location and the property type asked for most often; of several, the last asked for."""
-    what = {"most_asked_location": "asked_location", "most_asked_type": "asked_type"}
-    asked = F.array(*(F.struct(F.lit(name).alias("what"), F.col(of).alias("asked")) for name, of in what.items()))
-    known = leads.select("customer_id", "happened_on", F.inline(asked)).where(F.col("asked").isNotNull())
-    often = known.groupBy("customer_id", "what", "asked").agg(
+    """By customer: the location and the property type of most inquiries; of several, the latest one."""
+    names = {"most_asked_location": "listed_location", "most_asked_type": "listed_type"}
+    pairs = F.array(
+        *(F.struct(F.lit(name).alias("name"), F.col(column).alias("value")) for name, column in names.items())
+    )
+    values = leads.select("customer_id", "happened_on", F.inline(pairs)).where(F.col("value").isNotNull())
+    counts = values.groupBy("customer_id", "name", "value").agg(
         F.count("*").alias("times"), F.max("happened_on").alias("last")
     )
-    most = F.max(F.struct("times", "last", "asked"))["asked"]
-    return often.groupBy("customer_id").pivot("what", list(what)).agg(most)
+    most_frequent = F.max(F.struct("times", "last", "value"))["value"]
+    return counts.groupBy("customer_id").pivot("name", list(names)).agg(most_frequent)
 
 
-def _homes(listings: DataFrame) -> DataFrame:
+def _listed_attributes(listings: DataFrame) -> DataFrame:
     return listings.select(
         "listing_id",
-        F.col("location").alias("asked_location"),
-        F.col("property_type").alias("asked_type"),
+        F.col("location").alias("listed_location"),
+        F.col("property_type").alias("listed_type"),
         F.col("price").alias("asking_price"),
     )

@@ -1,4 +1,4 @@
-"""What the curated tables measure alike: money, months, the market's level, and which listings are known and where."""
+"""Measures that the curated tables share: money, months, the market level, and the listings as of a day."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from homei.features.columns import MARKET_LEVEL
-from homei.features.session import numbers
+from homei.spark.session import numbers
 
-CENTS = 100  # money is added in whole cents: exact, whatever the order
+CENTS = 100  # money is summed in whole cents, so that the order of summation does not matter
 
 
 def cents(amount: Column) -> Column:
@@ -25,7 +25,7 @@ def money(whole_cents: Column) -> Column:
 
 
 def month_number(date: Column) -> Column:
-    """The number of a date's month, as `features.columns.month_of` counts."""
+    """The number of a date's month, as `features.columns.month_of` counts months."""
     return (F.year(date) * 12 + F.month(date) - 1).cast("long")
 
 
@@ -35,32 +35,32 @@ def month_start(number: Column) -> Column:
 
 
 def closing_levels(sales: DataFrame, index: pd.DataFrame) -> DataFrame:
-    """`month` and `level`: the city's log price per square metre as the month's own sales leave it.
+    """`month` and `level`: the city's log price per square metre at the end of each month.
 
-    The market index tells of each month what was known before it, so a month's close stands in the next one's row.
+    MARKET_INDEX has the level before each month: a month's closing level is in the next month's row.
     """
     closing = pd.DataFrame({"month": index["month"].astype("int64") - 1, "level": index[MARKET_LEVEL].astype("f8")})
     return F.broadcast(numbers(sales.sparkSession, closing))
 
 
-def known_listings(listings: DataFrame, properties: DataFrame, as_of: datetime.date) -> DataFrame:
-    """The listings as they stood on `as_of`: those listed by then, and as open what was closed only after it.
+def listings_as_of(listings: DataFrame, properties: DataFrame, as_of: datetime.date) -> DataFrame:
+    """The listings up to `as_of`; those that closed later are open.
 
-    Where a listing's property is known, its location and type are the property's: one spelling a place.
+    A listing of a resolved property has the property's location and type, so that each location has one spelling.
     """
-    own = properties.select(
-        "property_id", F.col("location").alias("own_location"), F.col("property_type").alias("own_type")
+    resolved = properties.select(
+        "property_id", F.col("location").alias("resolved_location"), F.col("property_type").alias("resolved_type")
     )
-    known = listings.where(F.col("listed_on") <= F.lit(as_of)).join(own, "property_id", "left")
-    return known.withColumns(
+    joined = listings.where(F.col("listed_on") <= F.lit(as_of)).join(resolved, "property_id", "left")
+    return joined.withColumns(
         {
             "closed_on": F.when(F.col("closed_on") <= F.lit(as_of), F.col("closed_on")),
-            "location": F.coalesce("own_location", "location"),
-            "property_type": F.coalesce("own_type", "property_type"),
+            "location": F.coalesce("resolved_location", "location"),
+            "property_type": F.coalesce("resolved_type", "property_type"),
         }
-    ).drop("own_location", "own_type")
+    ).drop("resolved_location", "resolved_type")
 
 
-def once(listings: DataFrame) -> DataFrame:
-    """Each offer of a home once: without the listings that show one again elsewhere."""
+def without_duplicates(listings: DataFrame) -> DataFrame:
+    """The listings without repetitions of the same offer elsewhere."""
     return listings.where(F.col("duplicate_of").isNull())

@@ -1,13 +1,13 @@
-"""data_quality: how complete, valid, unique and fresh each feed's records are, month by month."""
+"""data_quality: completeness, validity, uniqueness and freshness of each feed's records by month."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from homei.config import Thresholds
+from homei.config.feeds import TABLES, Source
+from homei.curated.config import QualityThresholds
 from homei.curated.sql_views import run_view
-from homei.source import TABLES, Source
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -20,22 +20,22 @@ def data_quality(
     valid: Mapping[str, DataFrame],
     quarantine: DataFrame,
     source: Source,
-    thresholds: Thresholds,
+    thresholds: QualityThresholds,
 ) -> DataFrame:
-    """One row a table, feed, month and column, `*` for the whole record; `raw` and `valid` are by table.
+    """One row per table, feed, month and column, `*` for the whole record; `raw` and `valid` are by table.
 
-    Of what was rejected, only rows with a date that is written year first are of a month; the others' is null.
+    Rejected rows belong to a month only if their date is written year first; otherwise the month is null.
     """
     engine = quarantine.sparkSession
     declared = engine.createDataFrame(declared_columns(source), _DECLARED)
     tables = {f"raw_{name}": raw[name] for name in TABLES}
     tables |= {f"valid_{name}": _with_present(valid[name]) for name in TABLES}
     tables |= {"quarantine": quarantine, "declared": declared}
-    return run_view("data_quality", tables, {"as_of": source.as_of, **thresholds.model_dump()})
+    return run_view("data_quality", tables, {"as_of": source.city.as_of, **thresholds.model_dump()})
 
 
 def _with_present(valid: DataFrame) -> DataFrame:
-    """Adds `present`: the names of the columns in which a record holds something."""
+    """Adds `present`: the names of the columns in which a record has a value."""
     from pyspark.sql import functions as F  # noqa: N812
 
     names = (F.when(F.col(name).isNotNull(), F.lit(name)) for name in valid.columns)
@@ -43,10 +43,10 @@ def _with_present(valid: DataFrame) -> DataFrame:
 
 
 def declared_columns(source: Source) -> list[tuple[str, str, str, bool]]:
-    """The table, feed and name of each column that a feed maps, and whether each of its records needs it."""
+    """Table, feed and name of each column that a feed maps, and whether it is required."""
     return [
         (table, feed.name, name, name in source.required(table))
         for table in TABLES
-        for feed in getattr(source, table)
-        for name in feed.declared()
+        for feed in source.of(table)
+        for name in feed.columns
     ]

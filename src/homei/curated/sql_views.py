@@ -1,6 +1,6 @@
-"""The curated views: SQL files in views/, run by Spark SQL over tables registered under the names that they read.
+"""Curated views in SQL: files in views/, run by Spark SQL over temporary views with the tables' names.
 
-Whatever varies comes in as a named parameter of the query, never as a part of its text.
+Values are named parameters of the query, never part of its text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run_view(name: str, tables: Mapping[str, DataFrame], parameters: Mapping[str, Any]) -> DataFrame:
-    """What `<name>.sql` selects from `tables`, with the parameters in place of its `:names`."""
+    """The result of views/`<name>`.sql over `tables`, with values for its `:parameters`."""
     engine = next(iter(tables.values())).sparkSession
     for table, frame in tables.items():
         frame.createOrReplaceTempView(table)

@@ -1,1 +1,1 @@
-"""A simulated city with a known truth: the embedded default source."""
+"""A simulated city with a known truth: the default source."""

@@ -1,4 +1,4 @@
-"""What brokers send: workbooks of sales as people keep them, each with its own titles and notations."""
+"""Brokers' workbooks of sales, written by hand: with titles, merged headers and mixed notations."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from homei.demo.addresses import others_spelling
-from homei.demo.town import DAY, Town
+from homei.demo.addresses import feed_spellings
+from homei.demo.synthetic_register import DAY, SimulatedCity
 
 if TYPE_CHECKING:
     from openpyxl.workbook import Workbook
     from openpyxl.worksheet.worksheet import Worksheet
 
-MONTHS = 15  # how far back they go, so that a workbook has a sheet for each of two years
-KNOWN_SHARE, NEW_SHARE = 350 / 30_000, 25 / 30_000  # of the register's sales: those in it, and for these so many others
-ROUNDED = 0.3  # of the prices, how many are told in whole thousands where that is within 0.5 %
-LATE_DAYS = 10  # between the day that the broker notes and the register's
-# Each broker's file, initials and name.
+MONTHS = 15  # before the last day, so that a workbook has a sheet for each of two years
+# Relative to the sales of the register.
+REGISTERED_SHARE, UNREGISTERED_SHARE = 350 / 30_000, 25 / 30_000
+ROUNDED_SHARE = 0.3  # of the prices: in whole thousands if that changes them by 0.5 % at most
+LATEST_DEED = 10  # days from the agreement, which the broker notes, to the deed
+# File, initials and name of each broker.
 BROKERS = (
     ("brinkmoor", "BR", "Brinkmoor Residential"),
     ("quayside", "QS", "Quayside Homes Partners"),
     ("tallow_finch", "TF", "Tallow & Finch Estate Agents"),
 )
-# Two lines of names: of groups, merged over their columns, and of columns.
+# A header of two lines: groups, merged over their columns, and columns.
 HEADER = (
     ("File no.", None, ["file_number"]),
     ("Object", ["Address", "District", "Type", "Area m²", "Bedrooms", "Year built"],
@@ -42,91 +43,94 @@ STAMP = datetime.datetime(2000, 1, 1)  # noqa: DTZ001
 ZIP_STAMP = (2000, 1, 1, 0, 0, 0)
 
 
-def broker_sales(rng: np.random.Generator, town: Town) -> pd.DataFrame:
-    """What brokers know of sales, in order of broker and date.
+def broker_sales(rng: np.random.Generator, city: SimulatedCity) -> pd.DataFrame:
+    """The brokers' sales in order of broker and date.
 
-    file (name of the workbook), file_number, home, transaction_id (None where the sale is not in the register yet),
-    sold_on, price, and the home's address, location, property_type, square_meters, bedrooms and year_built.
+    file (name of the workbook), file_number, property_row, transaction_id (None if the sale is not registered yet),
+    sold_on, price, and the property's address, location, property_type, square_meters, bedrooms and year_built.
     """
-    count = len(town.sales)
+    count = len(city.sales)
     sales = pd.concat(
-        [_registered(rng, town, round(KNOWN_SHARE * count)), _unregistered(rng, town, round(NEW_SHARE * count))]
+        [
+            _registered(rng, city, round(REGISTERED_SHARE * count)),
+            _unregistered(rng, city, round(UNREGISTERED_SHARE * count)),
+        ]
     )
     sales["broker"] = rng.permutation(np.arange(len(sales)) % len(BROKERS))
-    sales = sales.sort_values(["broker", "sold_on", "home"], ignore_index=True)
-    homes = town.homes.iloc[sales["home"]].reset_index(drop=True)
+    sales = sales.sort_values(["broker", "sold_on", "property_row"], ignore_index=True)
+    properties = city.properties.iloc[sales["property_row"]].reset_index(drop=True)
     year = sales["sold_on"].dt.year
     nth = sales.groupby(["broker", year]).cumcount() + 1
     initials = np.array([initial for _, initial, _ in BROKERS])[sales["broker"]]
     return sales.assign(
         file=np.array([f"{file}.xlsx" for file, _, _ in BROKERS])[sales["broker"]],
-        file_number=[f"{one}-{y}-{n:03d}" for one, y, n in zip(initials, year, nth, strict=True)],
-        address=others_spelling(rng, homes),
-        location=homes["location"],
-        property_type=homes["property_type"],
-        square_meters=homes["square_meters"],
-        bedrooms=homes["bedrooms"],
-        year_built=homes["year_built"],
+        file_number=[f"{prefix}-{y}-{n:03d}" for prefix, y, n in zip(initials, year, nth, strict=True)],
+        address=feed_spellings(rng, properties),
+        location=properties["location"],
+        property_type=properties["property_type"],
+        square_meters=properties["square_meters"],
+        bedrooms=properties["bedrooms"],
+        year_built=properties["year_built"],
     )
 
 
-def brokers_truth(town: Town, sales: pd.DataFrame) -> pd.DataFrame:
-    """file, file_number, property_id and transaction_id (None where the sale is not in the register)."""
-    known = town.homes["property_id"].iloc[sales["home"]].to_numpy()
-    return sales.assign(property_id=known)[["file", "file_number", "property_id", "transaction_id"]]
+def brokers_truth(city: SimulatedCity, sales: pd.DataFrame) -> pd.DataFrame:
+    """file, file_number, property_id and transaction_id (None if the sale is not registered)."""
+    property_id = city.properties["property_id"].iloc[sales["property_row"]].to_numpy()
+    return sales.assign(property_id=property_id)[["file", "file_number", "property_id", "transaction_id"]]
 
 
 def workbooks(rng: np.random.Generator, sales: pd.DataFrame) -> Iterator[tuple[str, bytes]]:
-    """The name and the bytes of each broker's workbook, the same for the same sales."""
+    """The name and the bytes of each broker's workbook: the same bytes for the same sales."""
     import openpyxl
 
     for file, _, name in BROKERS:
-        own = sales[sales["file"] == f"{file}.xlsx"]
+        file_sales = sales[sales["file"] == f"{file}.xlsx"]
         book = openpyxl.Workbook()
         book.active.title = "Cover"
-        for line in (name, "Sales of our offices, for the valuers' use only", f"{len(own)} sales"):
+        for line in (name, "Sales of our offices, for the valuers' use only", f"{len(file_sales)} sales"):
             book.active.append([line])
-        for year, sold in own.groupby(own["sold_on"].dt.year):
+        for year, sold in file_sales.groupby(file_sales["sold_on"].dt.year):
             _fill(book.create_sheet(f"Sales {year}"), rng, name, sold)
-        yield f"{file}.xlsx", _saved(book)
+        yield f"{file}.xlsx", _to_bytes(book)
 
 
-def _registered(rng: np.random.Generator, town: Town, count: int) -> pd.DataFrame:
-    """Sales at market prices that the register has too; the broker noted the agreement, some days before the deed."""
-    recent = town.sales["price"].notna() & (town.sales["sold_on"].to_numpy() >= _start(town))
-    picked = town.sales.iloc[np.sort(rng.permutation(np.flatnonzero(recent))[:count])]
-    price = picked["price"].to_numpy()
+def _registered(rng: np.random.Generator, city: SimulatedCity, count: int) -> pd.DataFrame:
+    """Market sales of the register; the broker noted the day of the agreement, some days before the deed."""
+    recent = city.sales["price"].notna() & (city.sales["sold_on"].to_numpy() >= _start(city))
+    sales = city.sales.iloc[np.sort(rng.permutation(np.flatnonzero(recent))[:count])]
+    price = sales["price"].to_numpy()
     thousands = np.round(price, -3)
-    rounded = (rng.random(len(picked)) < ROUNDED) & (np.abs(thousands / price - 1) <= 0.005)
-    days = pd.to_timedelta(rng.integers(0, LATE_DAYS + 1, len(picked)), unit="D")
-    return picked[["home", "transaction_id"]].assign(
-        sold_on=picked["sold_on"] - days, price=np.where(rounded, thousands, price).astype(np.int64)
+    rounded = (rng.random(len(sales)) < ROUNDED_SHARE) & (np.abs(thousands / price - 1) <= 0.005)
+    days = pd.to_timedelta(rng.integers(0, LATEST_DEED + 1, len(sales)), unit="D")
+    return sales[["property_row", "transaction_id"]].assign(
+        sold_on=sales["sold_on"] - days, price=np.where(rounded, thousands, price).astype(np.int64)
     )
 
 
-def _unregistered(rng: np.random.Generator, town: Town, count: int) -> pd.DataFrame:
-    """Sales of the register's homes that it doesn't tell yet, all of the last months."""
-    last = town.sales.groupby("home")["sold_on"].max()
-    idle = last.index[last < town.today - 180 * DAY].to_numpy()
-    home = rng.permutation(idle)[:count]
-    days = town.today - rng.integers(3, 60, len(home)) * DAY
-    price = town.worth(home, days) * np.exp(town.simulate.noise * rng.standard_normal(len(home)))
+def _unregistered(rng: np.random.Generator, city: SimulatedCity, count: int) -> pd.DataFrame:
+    """Recent sales of properties of the register that it does not contain yet."""
+    last = city.sales.groupby("property_row")["sold_on"].max()
+    idle = last.index[last < city.last_day - 180 * DAY].to_numpy()
+    property_row = rng.permutation(idle)[:count]
+    days = city.last_day - rng.integers(3, 60, len(property_row)) * DAY
+    price = city.true_prices(property_row, days) * np.exp(city.simulate.noise * rng.standard_normal(len(property_row)))
     return pd.DataFrame(
         {
-            "home": home,
-            "transaction_id": pd.Series(None, index=range(len(home)), dtype=object),
+            "property_row": property_row,
+            "transaction_id": pd.Series(None, index=range(len(property_row)), dtype=object),
             "sold_on": days.astype("datetime64[s]"),
             "price": np.round(price, -1).astype(np.int64),
         }
     )
 
 
-def _start(town: Town) -> np.datetime64:
-    return (town.today.astype("datetime64[M]") - (MONTHS - 1)).astype("datetime64[D]")
+def _start(city: SimulatedCity) -> np.datetime64:
+    return (city.last_day.astype("datetime64[M]") - (MONTHS - 1)).astype("datetime64[D]")
 
 
 def _fill(sheet: Worksheet, rng: np.random.Generator, name: str, sold: pd.DataFrame) -> None:
-    """Titles, the header of two lines, the sales and their total, as a person would set them."""
+    """Writes titles, the header, the sales and their total into a sheet."""
     sheet.append([name])
     sheet.append(["Confidential. Areas in m², prices in EUR."])
     sheet.append([])
@@ -138,46 +142,44 @@ def _fill(sheet: Worksheet, rng: np.random.Generator, name: str, sold: pd.DataFr
         below = HEADER_LINE if columns else HEADER_LINE + 1
         sheet.merge_cells(start_row=HEADER_LINE, end_row=below, start_column=first, end_column=first + width - 1)
         first += width
-    columns = [column for _, _, own in HEADER for column in own]
-    _put(sheet, HEADER_LINE, groups)
-    _put(sheet, HEADER_LINE + 1, names)
-    hand = rng.random((len(sold), 3))
-    for line, (sale, by_hand) in enumerate(zip(sold[columns].to_dict("records"), hand, strict=True), HEADER_LINE + 2):
-        _put(sheet, line, list(_noted(sale, by_hand).values()))
+    columns = [column for _, _, fields in HEADER for column in fields]
+    _write_row(sheet, HEADER_LINE, groups)
+    _write_row(sheet, HEADER_LINE + 1, names)
+    draws = rng.random((len(sold), 3))
+    for line, (sale, draw) in enumerate(zip(sold[columns].to_dict("records"), draws, strict=True), HEADER_LINE + 2):
+        _write_row(sheet, line, list(_handwritten(sale, draw).values()))
     total = HEADER_LINE + 3 + len(sold)
-    _put(sheet, total, ["Total", *[None] * (len(columns) - 2), int(sold["price"].sum())])
-    _put(sheet, total + 1, [f"{len(sold)} sales; figures without liability"])
+    _write_row(sheet, total, ["Total", *[None] * (len(columns) - 2), int(sold["price"].sum())])
+    _write_row(sheet, total + 1, [f"{len(sold)} sales; figures without liability"])
 
 
-def _noted(sale: dict[str, Any], by_hand: np.ndarray) -> dict[str, Any]:
-    """A sale as typed in: numbers as numbers or as text in the country's notation, days as serial numbers or text."""
+def _handwritten(sale: dict[str, Any], draw: np.ndarray) -> dict[str, Any]:
+    """A sale as typed in: numbers as numbers or as text in local notation, days as serial numbers or text."""
     serial = int((np.datetime64(sale["sold_on"], "D") - EXCEL_EPOCH).astype(np.int64))
     return sale | {
         "bedrooms": None if sale["bedrooms"] != sale["bedrooms"] else int(sale["bedrooms"]),
-        "square_meters": f"{sale['square_meters']:.1f}".replace(".", ",")
-        if by_hand[0] < 0.6
-        else sale["square_meters"],
-        "price": f"{sale['price']:,}".replace(",", ".") if by_hand[1] < 0.6 else sale["price"],
-        "sold_on": sale["sold_on"].strftime("%d.%m.%Y") if by_hand[2] < 0.5 else serial,
+        "square_meters": f"{sale['square_meters']:.1f}".replace(".", ",") if draw[0] < 0.6 else sale["square_meters"],
+        "price": f"{sale['price']:,}".replace(",", ".") if draw[1] < 0.6 else sale["price"],
+        "sold_on": sale["sold_on"].strftime("%d.%m.%Y") if draw[2] < 0.5 else serial,
     }
 
 
-def _put(sheet: Worksheet, line: int, cells: list[Any]) -> None:
+def _write_row(sheet: Worksheet, line: int, cells: list[Any]) -> None:
     for column, cell in enumerate(cells, 1):
         if cell is not None:
             sheet.cell(line, column, cell)
 
 
-def _saved(book: Workbook) -> bytes:
-    """A workbook's bytes without the times at which it was saved, and not packed: zlibs differ in what they make."""
+def _to_bytes(book: Workbook) -> bytes:
+    """A workbook's bytes without time stamps and compression, which would differ between runs and zlib versions."""
     book.properties.creator = "Office"
     book.properties.created = STAMP
     saved, stable = io.BytesIO(), io.BytesIO()
     book.save(saved)
-    with zipfile.ZipFile(saved) as made, zipfile.ZipFile(stable, "w", zipfile.ZIP_STORED) as kept:
-        for name in made.namelist():
-            content = made.read(name)
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(stable, "w", zipfile.ZIP_STORED) as target:
+        for name in source.namelist():
+            content = source.read(name)
             if name == "docProps/core.xml":
                 content = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>2000-01-01T00:00:00Z", content)
-            kept.writestr(zipfile.ZipInfo(name, ZIP_STAMP), content)
+            target.writestr(zipfile.ZipInfo(name, ZIP_STAMP), content)
     return stable.getvalue()

@@ -1,4 +1,4 @@
-"""The economy around the simulated town: monthly series as a statistical office publishes them."""
+"""The simulated economic indicators: monthly series as a statistical office publishes them."""
 
 from __future__ import annotations
 

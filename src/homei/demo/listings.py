@@ -1,4 +1,4 @@
-"""What is offered in the simulated town: the listings of the portal and of a rival, each in its own words."""
+"""Properties for sale in the simulated city: the listings of the portal and of a rival."""
 
 from __future__ import annotations
 
@@ -7,212 +7,223 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from homei.demo.addresses import others_spelling
-from homei.demo.city import METRES_PER_DEGREE
-from homei.demo.town import DAY, RECORDED, Town, iso_times, office_hours
+from homei.demo.addresses import feed_spellings
+from homei.demo.synthetic_geography import METRES_PER_DEGREE
+from homei.demo.synthetic_register import DAY, INCOMPLETE_ATTRIBUTES, SimulatedCity
+from homei.demo.text_formats import format_times, office_hours
 
-MONTHS = 30  # how far back the portal goes
-LISTED_SHARE = 0.40  # of the sales at market prices, how many had been listed
-WITHDRAWN_SHARE, OPEN_SHARE, UNREGISTERED_SHARE = 0.10, 0.13, 0.025  # for each listing that led to a sale
-RIVAL_SHARE = 1 / 75  # for each sale of the register
-SAME_SHARE = 0.6  # of the rival's listings, how many are of homes that the portal lists too
+MONTHS = 30  # before the last day, in which listings begin
+LISTED_SHARE = 0.40  # of the market sales
+WITHDRAWN_SHARE, OPEN_SHARE, UNREGISTERED_SHARE = 0.10, 0.13, 0.025  # relative to the listings that led to a sale
+RIVAL_SHARE = 1 / 75  # relative to the sales of the register
+SAME_SHARE = 0.6  # of the rival's listings, those of properties that the portal lists too
 LISTED_DAYS = (15, 150)  # before the sale
-CLOSED_DAYS = 10  # before the sale at most: what is agreed takes a while to be signed
-QUIET_DAYS = 250  # since the last sale of a home that is up for sale
-JITTER = 25.0  # metres
-UNTOLD = 0.08  # of the listings, how many leave out an attribute, each
+CLOSED_DAYS = 10  # at most, before the sale: deeds are signed some days after the agreement
+DAYS_SINCE_SALE = 250  # from a property's last sale to its listing
+LARGEST_DISPLACEMENT = 25.0  # metres
+OMITTED_SHARE = 0.08  # of the listings, for each attribute that may be missing
 
 
-def portal_listings(rng: np.random.Generator, town: Town) -> pd.DataFrame:
+def portal_listings(rng: np.random.Generator, city: SimulatedCity) -> pd.DataFrame:
     """The portal's listings in order of listed_on.
 
-    listing_id, home (row of the town's), transaction_id (None where it didn't lead to a registered sale), status (open,
-    sold or withdrawn), listed_on, closed_on (NaT while open), updated_at (UTC), price (asked), and what `_described`
-    adds. Some are of homes that the register doesn't know.
+    listing_id, property_row, transaction_id (None if there is no registered sale), status (open, sold or withdrawn),
+    listed_on, closed_on (NaT while open), updated_at (UTC), price (asking price), and the columns of
+    `_with_descriptions`. Some are of properties that the register does not contain.
     """
-    last = _last_sales(town)
-    sold = _led_to_sales(rng, town)
+    last = _last_sales(city)
+    sold = _sold_listings(rng, city)
     shares = (WITHDRAWN_SHARE, OPEN_SHARE, UNREGISTERED_SHARE)
-    withdrawn, unsold, unknown = (round(share * len(sold)) for share in shares)
-    quiet = rng.permutation(np.flatnonzero(last < _start(town) - QUIET_DAYS * DAY))[:withdrawn]
-    idle = np.flatnonzero(last < town.today - QUIET_DAYS * DAY)
-    unregistered = rng.permutation(np.flatnonzero(np.isnat(last)))[:unknown]
-    for_sale = np.concatenate([rng.permutation(np.setdiff1d(idle, quiet))[:unsold], unregistered[::3]])
+    n_withdrawn, n_open, n_unregistered = (round(share * len(sold)) for share in shares)
+    withdrawn = rng.permutation(np.flatnonzero(last < _start(city) - DAYS_SINCE_SALE * DAY))[:n_withdrawn]
+    idle = np.flatnonzero(last < city.last_day - DAYS_SINCE_SALE * DAY)
+    unregistered = rng.permutation(np.flatnonzero(np.isnat(last)))[:n_unregistered]
+    for_sale = np.concatenate([rng.permutation(np.setdiff1d(idle, withdrawn))[:n_open], unregistered[::3]])
     listings = pd.concat(
         [
             sold,
-            _withdrawn(rng, town, quiet),
-            _withdrawn(rng, town, unregistered[1::3]),
-            _withdrawn(rng, town, unregistered[2::3]).assign(status="sold"),
-            _open(rng, town, for_sale),
+            _withdrawn_listings(rng, city, withdrawn),
+            _withdrawn_listings(rng, city, unregistered[1::3]),
+            _withdrawn_listings(rng, city, unregistered[2::3]).assign(status="sold"),
+            _open_listings(rng, city, for_sale),
         ]
-    ).sort_values(["listed_on", "home"], ignore_index=True)
+    ).sort_values(["listed_on", "property_row"], ignore_index=True)
     listings.insert(0, "listing_id", [f"L{number}" for number in 100_001 + np.arange(len(listings))])
-    return _described(rng, town, listings)
+    return _with_descriptions(rng, city, listings)
 
 
-def rival_listings(rng: np.random.Generator, town: Town, portal: pd.DataFrame) -> pd.DataFrame:
-    """The rival's listings, all of them open: as the portal's, with same_as (the portal's listing_id, or None)."""
-    count = round(RIVAL_SHARE * len(town.sales))
+def rival_listings(rng: np.random.Generator, city: SimulatedCity, portal: pd.DataFrame) -> pd.DataFrame:
+    """The rival's listings, all open: the portal's columns and same_as (the portal's listing_id, or None)."""
+    count = round(RIVAL_SHARE * len(city.sales))
     offered = portal[portal["status"] == "open"]
     same = offered.iloc[np.sort(rng.permutation(len(offered))[: round(SAME_SHARE * count)])]
     days = rng.integers(-10, 11, len(same)) * DAY
-    same = same[["home", "status", "listed_on", "closed_on", "price", "transaction_id"]].assign(
-        listed_on=np.minimum(same["listed_on"].to_numpy() + days, town.today.astype("datetime64[s]")),
+    same = same[["property_row", "status", "listed_on", "closed_on", "price", "transaction_id"]].assign(
+        listed_on=np.minimum(same["listed_on"].to_numpy() + days, city.last_day.astype("datetime64[s]")),
         price=_to_hundreds(same["price"] * rng.uniform(0.985, 1.015, len(same))),
         same_as=same["listing_id"],
     )
-    idle = np.setdiff1d(np.flatnonzero(_last_sales(town) < town.today - QUIET_DAYS * DAY), portal["home"])
-    own = _open(rng, town, rng.permutation(idle)[: count - len(same)]).assign(same_as=None)
-    listings = pd.concat([same, own]).sort_values(["listed_on", "home"], ignore_index=True)
+    idle = np.setdiff1d(
+        np.flatnonzero(_last_sales(city) < city.last_day - DAYS_SINCE_SALE * DAY), portal["property_row"]
+    )
+    others = _open_listings(rng, city, rng.permutation(idle)[: count - len(same)]).assign(same_as=None)
+    listings = pd.concat([same, others]).sort_values(["listed_on", "property_row"], ignore_index=True)
     numbers = 40_000 + rng.integers(1, 10, len(listings)).cumsum()
     listings.insert(0, "listing_id", [str(number) for number in numbers])
-    return _described(rng, town, listings)
+    return _with_descriptions(rng, city, listings)
 
 
 def portal_records(listings: pd.DataFrame) -> list[dict[str, Any]]:
-    """The portal's listings as its REST API tells them, nested."""
+    """The portal's listings as the nested records of its REST API."""
     return [
         {
-            "id": one["listing_id"],
-            "url": f"https://portal.example/listing/{one['listing_id']}",
-            "status": one["status"],
-            "listed_on": one["listed_on"],
-            "closed_on": one["closed_on"],
-            "updated_at": one["updated_at"],
-            "price": {"amount": one["price"], "currency": "EUR"},
-            "address": {"line": one["address"], "district": one["location"]},
-            "position": {"lat": one["latitude"], "lon": one["longitude"]},
+            "id": listing["listing_id"],
+            "url": f"https://portal.example/listing/{listing['listing_id']}",
+            "status": listing["status"],
+            "listed_on": listing["listed_on"],
+            "closed_on": listing["closed_on"],
+            "updated_at": listing["updated_at"],
+            "price": {"amount": listing["price"], "currency": "EUR"},
+            "address": {"line": listing["address"], "district": listing["location"]},
+            "position": {"lat": listing["latitude"], "lon": listing["longitude"]},
             "home": {
-                "type": one["property_type"],
-                "area_m2": one["square_meters"],
-                **{name: one[name] for name in RECORDED},
-                "built": one["year_built"],
+                "type": listing["property_type"],
+                "area_m2": listing["square_meters"],
+                **{name: listing[name] for name in INCOMPLETE_ATTRIBUTES},
+                "built": listing["year_built"],
             },
         }
-        for one in _plain(listings)
+        for listing in _json_values(listings)
     ]
 
 
 def rival_records(listings: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rival's listings, flat, as its site shows them."""
+    """The rival's listings as the flat records that its web site shows."""
     shown = [
         "listing_id", "listed_on", "updated_at", "price", "address", "location", "property_type", "square_meters",
-        *RECORDED, "year_built", "latitude", "longitude",
+        *INCOMPLETE_ATTRIBUTES, "year_built", "latitude", "longitude",
     ]  # fmt: skip
-    return [{name: one[name] for name in shown} for one in _plain(listings)]
+    return [{name: listing[name] for name in shown} for listing in _json_values(listings)]
 
 
-def listings_truth(town: Town, portal: pd.DataFrame, rival: pd.DataFrame) -> pd.DataFrame:
-    """feed, listing_id, property_id (None where the register doesn't know the home), and same_as."""
+def listings_truth(city: SimulatedCity, portal: pd.DataFrame, rival: pd.DataFrame) -> pd.DataFrame:
+    """feed, listing_id, property_id (None if the register does not contain the property), and same_as."""
     both = pd.concat([portal.assign(feed="portal", same_as=None), rival.assign(feed="rival")], ignore_index=True)
-    registered = both["home"].isin(town.sales["home"])
-    known = town.homes["property_id"].iloc[both["home"]].reset_index(drop=True)
-    both["property_id"] = known.astype(object).where(registered, None)
+    registered = both["property_row"].isin(city.sales["property_row"])
+    property_id = city.properties["property_id"].iloc[both["property_row"]].reset_index(drop=True)
+    both["property_id"] = property_id.astype(object).where(registered, None)
     return both[["feed", "listing_id", "property_id", "same_as"]]
 
 
-def _start(town: Town) -> np.datetime64:
-    months = min(MONTHS, town.simulate.months)
-    return (town.today.astype("datetime64[M]") - (months - 1)).astype("datetime64[D]")
+def _start(city: SimulatedCity) -> np.datetime64:
+    months = min(MONTHS, city.simulate.months)
+    return (city.last_day.astype("datetime64[M]") - (months - 1)).astype("datetime64[D]")
 
 
-def _last_sales(town: Town) -> np.ndarray:
-    """The day of each home's last registered sale, NaT where it has none."""
-    last = np.full(len(town.homes), np.datetime64("NaT", "D"))
-    last[town.sales["home"]] = town.sales["sold_on"].to_numpy().astype("datetime64[D]")
+def _last_sales(city: SimulatedCity) -> np.ndarray:
+    """The day of each property's last registered sale, NaT if there is none."""
+    last = np.full(len(city.properties), np.datetime64("NaT", "D"))
+    last[city.sales["property_row"]] = city.sales["sold_on"].to_numpy().astype("datetime64[D]")
     return last
 
 
-def _led_to_sales(rng: np.random.Generator, town: Town) -> pd.DataFrame:
-    """Listings of homes that sold, none put up before its seller had bought it."""
-    sold_on = town.sales["sold_on"].to_numpy().astype("datetime64[D]")
-    bought = town.sales.groupby("home")["sold_on"].shift().to_numpy().astype("datetime64[D]")
+def _sold_listings(rng: np.random.Generator, city: SimulatedCity) -> pd.DataFrame:
+    """Listings that led to a sale; none begins before its seller bought the property."""
+    sold_on = city.sales["sold_on"].to_numpy().astype("datetime64[D]")
+    bought = city.sales.groupby("property_row")["sold_on"].shift().to_numpy().astype("datetime64[D]")
     owned = np.where(np.isnat(bought), LISTED_DAYS[1], (sold_on - bought).astype(np.int64) - 1)
-    likely = town.sales["price"].notna() & (sold_on >= _start(town)) & (owned >= LISTED_DAYS[0])
-    at = np.flatnonzero(likely & (rng.random(len(likely)) < LISTED_SHARE))
+    may_be_listed = city.sales["price"].notna() & (sold_on >= _start(city)) & (owned >= LISTED_DAYS[0])
+    at = np.flatnonzero(may_be_listed & (rng.random(len(may_be_listed)) < LISTED_SHARE))
     days = rng.integers(LISTED_DAYS[0], np.minimum(owned[at], LISTED_DAYS[1]) + 1)
-    asked = town.sales["price"].to_numpy()[at] * (1 + rng.uniform(0, 0.08, len(at)))
-    return _offers(
-        home=town.sales["home"].to_numpy()[at],
-        transaction_id=town.sales["transaction_id"].to_numpy()[at],
+    asking_price = city.sales["price"].to_numpy()[at] * (1 + rng.uniform(0, 0.08, len(at)))
+    return _listings_table(
+        property_row=city.sales["property_row"].to_numpy()[at],
+        transaction_id=city.sales["transaction_id"].to_numpy()[at],
         status="sold",
         listed_on=sold_on[at] - days * DAY,
         closed_on=sold_on[at] - rng.integers(0, CLOSED_DAYS + 1, len(at)) * DAY,
-        price=np.ceil(asked / 100) * 100,
+        price=np.ceil(asking_price / 100) * 100,
     )
 
 
-def _withdrawn(rng: np.random.Generator, town: Town, home: np.ndarray) -> pd.DataFrame:
-    """Listings of homes that were too dear to sell."""
-    start, days = _start(town), rng.integers(20, 200, len(home))
-    listed = start + rng.integers(0, (town.today - start).astype(np.int64) - days) * DAY
-    worth = town.worth(home, listed) * np.exp(town.simulate.noise * rng.standard_normal(len(home)))
-    return _offers(
-        home=home,
+def _withdrawn_listings(rng: np.random.Generator, city: SimulatedCity, property_row: np.ndarray) -> pd.DataFrame:
+    """Listings whose asking price was too high to sell."""
+    start, days = _start(city), rng.integers(20, 200, len(property_row))
+    listed = start + rng.integers(0, (city.last_day - start).astype(np.int64) - days) * DAY
+    value = city.true_prices(property_row, listed) * np.exp(
+        city.simulate.noise * rng.standard_normal(len(property_row))
+    )
+    return _listings_table(
+        property_row=property_row,
         transaction_id=None,
         status="withdrawn",
         listed_on=listed,
         closed_on=listed + days * DAY,
-        price=_to_hundreds(worth * rng.uniform(1.04, 1.20, len(home))),
+        price=_to_hundreds(value * rng.uniform(1.04, 1.20, len(property_row))),
     )
 
 
-def _open(rng: np.random.Generator, town: Town, home: np.ndarray) -> pd.DataFrame:
-    """Listings of homes that are still to sell."""
-    listed = town.today - rng.integers(0, LISTED_DAYS[1], len(home)) * DAY
-    worth = town.worth(home, listed) * np.exp(town.simulate.noise * rng.standard_normal(len(home)))
-    return _offers(
-        home=home,
+def _open_listings(rng: np.random.Generator, city: SimulatedCity, property_row: np.ndarray) -> pd.DataFrame:
+    """Listings that are still open."""
+    listed = city.last_day - rng.integers(0, LISTED_DAYS[1], len(property_row)) * DAY
+    value = city.true_prices(property_row, listed) * np.exp(
+        city.simulate.noise * rng.standard_normal(len(property_row))
+    )
+    return _listings_table(
+        property_row=property_row,
         transaction_id=None,
         status="open",
         listed_on=listed,
-        closed_on=np.full(len(home), np.datetime64("NaT", "D")),
-        price=_to_hundreds(worth * rng.uniform(1.0, 1.08, len(home))),
+        closed_on=np.full(len(property_row), np.datetime64("NaT", "D")),
+        price=_to_hundreds(value * rng.uniform(1.0, 1.08, len(property_row))),
     )
 
 
-def _offers(**columns: Any) -> pd.DataFrame:
+def _listings_table(**columns: Any) -> pd.DataFrame:
     days = dict.fromkeys(["listed_on", "closed_on"], "datetime64[s]")
     return pd.DataFrame(columns).astype({**days, "price": np.int64, "transaction_id": object})
 
 
-def _described(rng: np.random.Generator, town: Town, listings: pd.DataFrame) -> pd.DataFrame:
-    """The listings with updated_at, address, location, property_type, square_meters (rounded), bedrooms, bathrooms,
-    floor and year_built (some left out), and latitude and longitude some metres off.
+def _with_descriptions(rng: np.random.Generator, city: SimulatedCity, listings: pd.DataFrame) -> pd.DataFrame:
+    """The listings with updated_at, address and the property's attributes.
+
+    Areas are rounded, coordinates are displaced, and some attributes are missing.
     """
-    count, homes = len(listings), town.homes.iloc[listings["home"]].reset_index(drop=True)
+    count, properties = len(listings), city.properties.iloc[listings["property_row"]].reset_index(drop=True)
     listed = listings["listed_on"].to_numpy().astype("datetime64[D]")
-    # What is open may have become cheaper or been reworded since it was listed.
-    reworded = listed + np.floor(rng.random(count) * ((town.today - listed) / DAY + 1)).astype(np.int64) * DAY
+    # Open listings may have been edited since they began.
+    edited = listed + np.floor(rng.random(count) * ((city.last_day - listed) / DAY + 1)).astype(np.int64) * DAY
     updated = listings["closed_on"].to_numpy().astype("datetime64[D]")
-    updated = np.where(np.isnat(updated), reworded, updated)
-    far, angle = JITTER * np.sqrt(rng.random(count)), rng.uniform(0, 2 * np.pi, count)
-    parallel = METRES_PER_DEGREE * np.cos(np.radians(homes["latitude"]))
-    told = {name: homes[name].where(rng.random(count) >= UNTOLD) for name in (*RECORDED, "year_built")}
-    whole = rng.random(count) < 0.85
+    updated = np.where(np.isnat(updated), edited, updated)
+    distance, angle = LARGEST_DISPLACEMENT * np.sqrt(rng.random(count)), rng.uniform(0, 2 * np.pi, count)
+    metres_per_degree = METRES_PER_DEGREE * np.cos(np.radians(properties["latitude"]))
+    incomplete = {
+        name: properties[name].where(rng.random(count) >= OMITTED_SHARE)
+        for name in (*INCOMPLETE_ATTRIBUTES, "year_built")
+    }
+    is_rounded = rng.random(count) < 0.85
     return listings.assign(
-        updated_at=iso_times(updated, office_hours(rng, count)),
-        address=others_spelling(rng, homes),
-        location=homes["location"],
-        property_type=homes["property_type"],
-        square_meters=homes["square_meters"].round().where(whole, homes["square_meters"]),
-        **told,
-        latitude=(homes["latitude"] + far * np.sin(angle) / METRES_PER_DEGREE).round(6),
-        longitude=(homes["longitude"] + far * np.cos(angle) / parallel).round(6),
+        updated_at=format_times(updated, office_hours(rng, count)),
+        address=feed_spellings(rng, properties),
+        location=properties["location"],
+        property_type=properties["property_type"],
+        square_meters=properties["square_meters"].round().where(is_rounded, properties["square_meters"]),
+        **incomplete,
+        latitude=(properties["latitude"] + distance * np.sin(angle) / METRES_PER_DEGREE).round(6),
+        longitude=(properties["longitude"] + distance * np.cos(angle) / metres_per_degree).round(6),
     )
 
 
-def _plain(listings: pd.DataFrame) -> list[dict[str, Any]]:
-    """The listings as JSON knows values: ISO dates, whole numbers where they are, None where nothing is told."""
-    plain = listings.astype(object).where(listings.notna(), None)
+def _json_values(listings: pd.DataFrame) -> list[dict[str, Any]]:
+    """The listings as JSON values: ISO dates, whole numbers where possible, None for missing values."""
+    values = listings.astype(object).where(listings.notna(), None)
     for name in ("listed_on", "closed_on"):
         days = np.datetime_as_string(listings[name].to_numpy(), unit="D")
-        plain[name] = np.where(days == "NaT", None, days.astype(object))
-    for name in ("square_meters", *RECORDED, "year_built"):
-        whole = [int(value) if value is not None and value == int(value) else value for value in plain[name]]
-        plain[name] = pd.Series(whole, dtype=object)
-    return plain.to_dict("records")
+        values[name] = np.where(days == "NaT", None, days.astype(object))
+    for name in ("square_meters", *INCOMPLETE_ATTRIBUTES, "year_built"):
+        whole = [int(value) if value is not None and value == int(value) else value for value in values[name]]
+        values[name] = pd.Series(whole, dtype=object)
+    return values.to_dict("records")
 
 
 def _to_hundreds(prices: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The web site of the portal's rival: pages of cards, one page a home, and what robots may read."""
+"""The web site of the portal's rival: pages of cards, one page per property, and robots.txt."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-CARDS = 40  # a page
+CARDS_PER_PAGE = 40
 PATH = "/rival/homes"
 ROBOTS = """User-agent: *
 Allow: /rival/homes
 Disallow: /rival/private
 Crawl-delay: 0
 """
-# Python's own names of months go by the machine's language.
+# Python's names of months depend on the locale.
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
-# What a home's page tells, in order: the label, the class of its value, the record's field and the unit behind it.
+# Facts on a property's page: label, CSS class, field of the record and unit.
 FACTS = (
     ("Type", "type", "property_type", ""),
     ("Living area", "area", "square_meters", "m²"),
@@ -47,19 +47,19 @@ PAGE = """<!DOCTYPE html>
 
 def list_page(homes: Sequence[Mapping[str, Any]], page: int) -> str | None:
     """Page `page` (from 1) of the cards, in the order of `homes`; None beyond the last one."""
-    pages = max(1, -(-len(homes) // CARDS))
+    pages = max(1, -(-len(homes) // CARDS_PER_PAGE))
     if not 1 <= page <= pages:
         return None
-    cards = "\n".join(_card(home) for home in homes[(page - 1) * CARDS : page * CARDS])
-    turn = [(page - 1, "prev", "Previous")] if page > 1 else []
-    turn += [(page + 1, "next", "Next")] if page < pages else []
-    links = " ".join(f'<a rel="{rel}" href="{PATH}?page={number}">{word}</a>' for number, rel, word in turn)
+    cards = "\n".join(_card(home) for home in homes[(page - 1) * CARDS_PER_PAGE : page * CARDS_PER_PAGE])
+    neighbours = [(page - 1, "prev", "Previous")] if page > 1 else []
+    neighbours += [(page + 1, "next", "Next")] if page < pages else []
+    links = " ".join(f'<a rel="{rel}" href="{PATH}?page={number}">{label}</a>' for number, rel, label in neighbours)
     main = f'<h1>{len(homes)} homes for sale</h1>\n<ul class="cards">\n{cards}\n</ul>\n<nav class="pages">{links}</nav>'
     return PAGE.format(title=f"Homes for sale, page {page} of {pages}", main=main)
 
 
-def home_page(home: Mapping[str, Any]) -> str:
-    """The page of one home; what nobody told is left out."""
+def property_page(home: Mapping[str, Any]) -> str:
+    """The page of one property, without missing attributes."""
     facts = "\n".join(
         f"<dt>{label}</dt><dd>{_text(name, home[field])}{unit and f' {unit}'}</dd>"
         for label, name, field, unit in FACTS

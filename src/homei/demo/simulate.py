@@ -1,126 +1,126 @@
-"""Stage `simulate`: the demo city's outside world, its register of sales first, and the truth behind it."""
+"""Stage `simulate`: writes the demo city's register of sales, its other feeds, and the truth behind them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from homei import lake
-from homei.config import Simulate
+from homei.config.city import CityConfig, Group
+from homei.config.feeds import FeedsConfig, PlacesFile
 from homei.demo.brokers import broker_sales, brokers_truth, workbooks
-from homei.demo.city import degrees
+from homei.demo.config import SimulateConfig
 from homei.demo.crm import customers_and_leads
 from homei.demo.indicators import indicators
 from homei.demo.listings import listings_truth, portal_listings, portal_records, rival_listings, rival_records
 from homei.demo.market import month_levels
-from homei.demo.town import Generators, Town, as_csv, build_town, generators, written
-from homei.groups import Group
-from homei.source import PlacesFile, Source
+from homei.demo.synthetic_geography import to_degrees
+from homei.demo.synthetic_register import Generators, SimulatedCity, draw_city, spawn_generators
+from homei.demo.text_formats import format_csv, format_json_lines, format_numbers
+from homei.storage import lake
 
-WORLD = "world"  # the folder within the source's own that all of it is written into
-BANDS = ("low", "middle", "high")  # of a district's income
+WORLD = "world"  # the folder below city.folder that the stage writes
+INCOME_BANDS = ("low", "middle", "high")
+TRUTH_COLUMNS = ["true_price", "fault", "non_market"]
 
 
-def run(seed: int, simulate: Simulate, source: Source) -> None:
-    """Write the simulated world to `source.folder`/world; raises ValueError for a source that is not simulated.
+def run(seed: int, simulate: SimulateConfig, city: CityConfig, feeds: FeedsConfig) -> None:
+    """Writes the simulated feeds to `city.folder`/world; raises ValueError for a city that is not simulated.
 
     sales.csv is the register, with places and income bands beside it; portal/, rival/, brokers/, crm/ and indicators/
-    hold what others tell. truth/sales.parquet holds for each of the register's lines: source_line (the header is line
-    1), transaction_id, true_price (without the noise), fault (null where the row is clean) and oddity (null where the
-    price is the market's); truth/listings.parquet and truth/brokers.parquet tell which home, and which sale, is meant;
-    truth/city.json holds what was drawn.
+    are the other feeds. truth/sales.parquet has for each line of the register: source_line (the header is line 1),
+    transaction_id, true_price (without noise), fault (null if the row is clean) and non_market (null if the price is a
+    market price). truth/listings.parquet and truth/brokers.parquet name the property, and the sale, of each record.
+    truth/city.json describes what was drawn.
     """
-    if source.name not in source.simulated:
-        raise ValueError(f"source: {source.name} is not simulated, and its files are not overwritten: use source=demo")
-    town, rows, facts = simulate_city(seed, simulate, source)
-    with lake.replacing(Path(source.folder) / WORLD) as world:
-        lake.write_text(as_csv(rows.drop(columns=["true_price", "fault", "oddity"])), world / "sales.csv")
-        for declared in source.places:
-            lake.write_text(as_csv(_places(town, declared, source)), world / Path(declared.file).name)
-        for group in (group for group in source.groups if group.file):
-            lake.write_text(as_csv(_income_bands(town, group)), world / Path(group.file).name)
-        lake.write(_truth(rows), world / "truth" / "sales.parquet")
+    if not city.is_simulated:
+        raise ValueError(f"city: {city.name} is not simulated, and its files are not overwritten: use city=demo")
+    simulated, rows, facts = simulate_city(seed, simulate, city)
+    with lake.replacing(Path(city.folder) / WORLD) as world:
+        lake.write_text(format_csv(rows.drop(columns=TRUTH_COLUMNS)), world / "sales.csv")
+        for places in feeds.places:
+            lake.write_text(format_csv(_places(simulated, places, city)), world / Path(places.file).name)
+        for group in (group for group in city.groups if group.file):
+            lake.write_text(format_csv(_income_bands(simulated, group)), world / Path(group.file).name)
+        lake.write(_sales_truth(rows), world / "truth" / "sales.parquet")
         lake.write_json(facts, world / "truth" / "city.json")
-        _write_others(generators(seed), town, world)
+        _write_other_feeds(spawn_generators(seed), simulated, world)
 
 
-def simulate_city(seed: int, simulate: Simulate, source: Source) -> tuple[Town, pd.DataFrame, dict[str, Any]]:
-    """The town, the register's rows as strings in file order (with true_price, fault and oddity), and what was drawn.
+def simulate_city(
+    seed: int, simulate: SimulateConfig, city: CityConfig
+) -> tuple[SimulatedCity, pd.DataFrame, dict[str, Any]]:
+    """The city, its register as strings (with TRUTH_COLUMNS), and a description of what was drawn.
 
-    Each part draws from a generator of its own: the city stays the same without its faults and oddities, and its
-    prices before the shift stay the same without the shift.
+    Each part has a random generator of its own: without faults and non-market sales the city stays the same, and
+    without the shift so do its prices before it.
     """
     if not 0 <= simulate.shift.months < simulate.months:
         raise ValueError(f"simulate.shift.months: {simulate.shift.months} is not between 0 and simulate.months")
-    town, rows = build_town(seed, simulate, source)
-    return town, rows, _facts(seed, town)
+    simulated, rows = draw_city(seed, simulate, city)
+    return simulated, rows, _facts(seed, simulated)
 
 
-def _write_others(draws: Generators, town: Town, world: Path) -> None:
-    """What others than the register tell: the portal and its rival, brokers, the CRM and the statistical office."""
-    portal = portal_listings(draws.portal, town)
-    rival = rival_listings(draws.rival, town, portal)
-    lake.write_text(_jsonl(portal_records(portal)), world / "portal" / "listings.jsonl")
-    lake.write_text(_jsonl(rival_records(rival)), world / "rival" / "homes.jsonl")
-    lake.write(listings_truth(town, portal, rival), world / "truth" / "listings.parquet")
-    sold = broker_sales(draws.brokers, town)
+def _write_other_feeds(generators: Generators, city: SimulatedCity, world: Path) -> None:
+    """Writes the portal and its rival, the brokers, the CRM and the indicators."""
+    portal = portal_listings(generators.portal, city)
+    rival = rival_listings(generators.rival, city, portal)
+    lake.write_text(format_json_lines(portal_records(portal)), world / "portal" / "listings.jsonl")
+    lake.write_text(format_json_lines(rival_records(rival)), world / "rival" / "homes.jsonl")
+    lake.write(listings_truth(city, portal, rival), world / "truth" / "listings.parquet")
+    sales = broker_sales(generators.brokers, city)
     (world / "brokers").mkdir()
-    for name, content in workbooks(draws.brokers, sold):
+    for name, content in workbooks(generators.brokers, sales):
         (world / "brokers" / name).write_bytes(content)
-    lake.write(brokers_truth(town, sold), world / "truth" / "brokers.parquet")
-    customers, leads = customers_and_leads(draws.crm, town, portal)
-    lake.write_text(as_csv(customers), world / "crm" / "customers.csv")
-    lake.write_text(as_csv(leads), world / "crm" / "leads.csv")
-    for name, series in indicators(draws.economy, town.as_of).items():
-        lake.write_text(as_csv(series), world / "indicators" / f"{name}.csv")
+    lake.write(brokers_truth(city, sales), world / "truth" / "brokers.parquet")
+    customers, leads = customers_and_leads(generators.crm, city, portal)
+    lake.write_text(format_csv(customers), world / "crm" / "customers.csv")
+    lake.write_text(format_csv(leads), world / "crm" / "leads.csv")
+    for name, series in indicators(generators.indicators, city.as_of).items():
+        lake.write_text(format_csv(series), world / "indicators" / f"{name}.csv")
 
 
-def _jsonl(records: Sequence[dict[str, Any]]) -> str:
-    return "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in records)
-
-
-def _places(town: Town, declared: PlacesFile, source: Source) -> pd.DataFrame:
-    places = town.city.places[town.city.places["kind"] == declared.kind]
-    latitude, longitude = degrees(places["x"].to_numpy(), places["y"].to_numpy(), source.coordinates)
+def _places(simulated: SimulatedCity, file: PlacesFile, city: CityConfig) -> pd.DataFrame:
+    places = simulated.geography.places
+    places = places[places["kind"] == file.kind]
+    latitude, longitude = to_degrees(places["x"].to_numpy(), places["y"].to_numpy(), city.coordinates)
     return pd.DataFrame(
         {
-            declared.name: places["name"],
-            declared.latitude: written(latitude, 6),
-            declared.longitude: written(longitude, 6),
+            file.name: places["name"],
+            file.latitude: format_numbers(latitude, 6),
+            file.longitude: format_numbers(longitude, 6),
         }
     )
 
 
-def _income_bands(town: Town, group: Group) -> pd.DataFrame:
-    """Thirds of the districts by what they add to a price: people with more money live where homes are dear."""
-    districts = town.city.districts
-    spot = town.city.spot_value(districts["x"].to_numpy(), districts["y"].to_numpy())
-    third = np.argsort(np.argsort(spot + districts["effect"].to_numpy(), kind="stable")) * 3 // len(districts)
-    bands = pd.DataFrame({group.key_column or group.key: districts["name"], group.value: np.array(BANDS)[third]})
+def _income_bands(simulated: SimulatedCity, group: Group) -> pd.DataFrame:
+    """Thirds of the districts by their effect on prices: incomes are higher where properties are expensive."""
+    districts = simulated.geography.districts
+    value = simulated.geography.location_value(districts["x"].to_numpy(), districts["y"].to_numpy())
+    third = np.argsort(np.argsort(value + districts["effect"].to_numpy(), kind="stable")) * 3 // len(districts)
+    bands = {group.key_column or group.key: districts["name"], group.value: np.array(INCOME_BANDS)[third]}
+    bands = pd.DataFrame(bands)
     return bands.sort_values(bands.columns[0], ignore_index=True)
 
 
-def _truth(rows: pd.DataFrame) -> pd.DataFrame:
-    truth = rows[["transaction_id", "true_price", "fault", "oddity"]]
+def _sales_truth(rows: pd.DataFrame) -> pd.DataFrame:
+    truth = rows[["transaction_id", *TRUTH_COLUMNS]]
     return truth.assign(source_line=np.arange(len(rows), dtype=np.int64) + 2)[["source_line", *truth.columns]]
 
 
-def _facts(seed: int, town: Town) -> dict[str, Any]:
-    simulate, last_month = town.simulate, town.as_of.year * 12 + town.as_of.month - 1
+def _facts(seed: int, city: SimulatedCity) -> dict[str, Any]:
+    simulate, last_month = city.simulate, city.as_of.year * 12 + city.as_of.month - 1
     first_month = last_month - simulate.months + 1
     levels = month_levels(simulate.months)
     return {
         "seed": seed,
         "noise": simulate.noise,
-        "shifted_districts": sorted(town.city.districts["name"].iloc[town.shifted]),
+        "shifted_districts": sorted(city.geography.districts["name"].iloc[city.shifted_districts]),
         "shift_month": _month_name(last_month - simulate.shift.months + 1),
         "shift_change": simulate.shift.change,
-        "market": {_month_name(first_month + step): round(float(level), 6) for step, level in enumerate(levels)},
+        "market": {_month_name(first_month + month): round(float(level), 6) for month, level in enumerate(levels)},
     }
 
 

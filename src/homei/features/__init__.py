@@ -1,1 +1,1 @@
-"""What needs history: market tables as of each month, built by Spark, looked up when a valuation is asked for."""
+"""Features from market history, built by Spark and looked up by the service."""

@@ -1,4 +1,4 @@
-"""Stage `features`: market sales in; the model's table and the market's tables out."""
+"""Stage `features`: builds the training set and the market tables behind it from market sales."""
 
 from __future__ import annotations
 
@@ -7,72 +7,75 @@ from typing import NamedTuple
 import pandas as pd
 from pyspark.sql import DataFrame
 
-from homei import lake
-from homei.config import Features, Spark
-from homei.features.adjustments import as_of, sold_homes, with_comparables
+from homei.config.city import CANONICAL, CityConfig
+from homei.features.adjustments import comparable_features, comparable_pool, with_comparables
 from homei.features.columns import feature_columns, month_of
-from homei.features.comparables import columns_of
-from homei.features.index import market_cells, market_index
-from homei.features.market import market_history, with_history, with_keys, with_market
-from homei.features.places import project_places, with_places
-from homei.features.previous import previous_sales, with_previous
-from homei.features.session import session
-from homei.lake import SparkTable
-from homei.source import CANONICAL, Source
+from homei.features.comparables import pool_columns
+from homei.features.config import FeaturesConfig
+from homei.features.market_history import market_history, with_history, with_keys, with_market
+from homei.features.points_of_interest import project_places, with_places
+from homei.features.previous_sales import previous_sales, with_previous
+from homei.features.price_index import market_cells, market_index
+from homei.spark.config import SparkConfig
+from homei.spark.session import session
+from homei.storage import lake, spark_tables
+from homei.storage.spark_tables import SparkTable
 
 
-class Tables(NamedTuple):
-    """What the stage builds; frames of Spark unless small."""
+class FeatureTables(NamedTuple):
+    """The tables of the stage; the small ones are pandas frames."""
 
-    ready: DataFrame
+    training_set: DataFrame
     index: pd.DataFrame
     history: DataFrame
     previous: DataFrame
     places: pd.DataFrame
-    sold: pd.DataFrame
+    comparable_pool: pd.DataFrame
     adjustments: pd.DataFrame
 
 
-def run(source: Source, spark: Spark, features: Features) -> None:
-    """Writes the model's sales, and behind them the market's index and history, previous sales, places, comparables."""
+def run(city: CityConfig, spark: SparkConfig, features: FeaturesConfig) -> None:
+    """Writes the training set and the market tables behind it."""
     engine = session(spark)
-    sales, places = lake.read_spark(engine, lake.RESOLVED_SALES), lake.read(lake.VALID_PLACES)
-    tables = build(sales.where("is_market"), places, source, features)
+    sales, places = spark_tables.read(engine, lake.RESOLVED_SALES), lake.read(lake.VALID_PLACES)
+    tables = build(sales.where("is_market"), places, city, features)
     lake.write(tables.index, lake.MARKET_INDEX)
     lake.write(tables.places, lake.PLACES)
     lake.write(tables.adjustments, lake.ADJUSTMENTS)
-    lake.write(lake.typed(tables.sold), lake.SOLD)
-    written = [
+    lake.write(lake.typed(tables.comparable_pool), lake.COMPARABLE_POOL)
+    outputs = [
         SparkTable(tables.history, lake.MARKET_HISTORY, key=["level", "place", "property_type", "month"]),
         SparkTable(tables.previous, lake.PREVIOUS_SALES, key=["property_id", "month"]),
-        SparkTable(tables.ready, lake.READY, key=["month", "transaction_id"], years_of="month"),
+        SparkTable(tables.training_set, lake.TRAINING_SET, key=["month", "transaction_id"], years_of="month"),
     ]
-    lake.write_spark_tables(written)
+    spark_tables.write_all(outputs)
 
 
-def build(market_sales: DataFrame, valid_places: pd.DataFrame, source: Source, features: Features) -> Tables:
-    """All tables from market sales and places, as they were known at the source's `as_of`."""
-    last_month = month_of(source.as_of) + 1  # the month in which the next valuation is asked for
-    keyed = market_sales.transform(with_keys(source, features)).cache()
+def build(
+    market_sales: DataFrame, valid_places: pd.DataFrame, city: CityConfig, features: FeaturesConfig
+) -> FeatureTables:
+    """All tables from market sales and places, as known at the city's `as_of`."""
+    last_month = month_of(city.as_of) + 1  # the month of the next valuations
+    keyed = market_sales.transform(with_keys(city, features)).cache()
     index = market_index(market_cells(keyed).toPandas(), last_month, features.index_months)
     sales = keyed.transform(with_market(index))
     history = market_history(sales, features, last_month).cache()
     previous = previous_sales(sales).cache()
-    places = project_places(valid_places, source.coordinates)
-    sold = sold_homes(sales)
-    known = as_of(columns_of(sold), features.comparables, source.coordinates, last_month)
-    ready = (
+    places = project_places(valid_places, city.coordinates)
+    pool = comparable_pool(sales)
+    comparables = comparable_features(pool_columns(pool), features.comparables, city.coordinates, last_month)
+    training_set = (
         sales.transform(with_history(history, features))
         .transform(with_previous(previous))
-        .transform(with_comparables(sold, known.features))
-        .transform(with_places(places, source, features))
-        .select(*ready_columns(source, features))
+        .transform(with_comparables(pool, comparables.features))
+        .transform(with_places(places, city, features))
+        .select(*training_set_columns(city, features))
     )
-    return Tables(ready, index, history, previous, places, sold, known.worth)
+    return FeatureTables(training_set, index, history, previous, places, pool, comparables.adjustments)
 
 
-def ready_columns(source: Source, features: Features) -> list[str]:
-    """The columns of the model's table: the sale's own with its month after its date, extras, features."""
+def training_set_columns(city: CityConfig, features: FeaturesConfig) -> list[str]:
+    """The columns of the training set: the canonical sale with its month, extra attributes, features."""
     after_date = CANONICAL.index("sale_date") + 1
-    own = [*CANONICAL[:after_date], "month", *CANONICAL[after_date:]]
-    return [*own, *source.numeric, *source.categorical, *feature_columns(source, features)]
+    sale = [*CANONICAL[:after_date], "month", *CANONICAL[after_date:]]
+    return [*sale, *city.attributes.names, *feature_columns(city, features)]

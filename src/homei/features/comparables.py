@@ -1,8 +1,8 @@
-"""Comparables: the most similar earlier sales of a home, and what their prices say of it.
+"""Comparable sales: the earlier sales most similar to a property, and the price level that they imply.
 
-Likeness is a distance over place, floor, area, age and time, each on a scale of its own (features.comparables.scales);
-only homes of the same type are compared. Differences are made up for as `features.adjustments` has learnt their worth,
-the market's movement since a comparable's sale by the city's price index.
+Similarity is a distance over position, floor, area, year of building and time, each divided by its own scale
+(`features.comparables.scales`). Only properties of the same type are compared. Differences are adjusted for with the
+unit adjustments of `features.adjustments`, market movement since the comparable sale with the city's price index.
 """
 
 from __future__ import annotations
@@ -15,41 +15,46 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.spatial import cKDTree
 
-from homei.features import keys
+from homei.config import projection
 from homei.features.columns import COMPARABLE_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from homei.config import Likeness
-    from homei.source import Coordinates
+    from homei.config.projection import Coordinates
+    from homei.features.config import ComparablesConfig
 
 Columns = Mapping[str, np.ndarray]
 
 COMPARED = ("x", "y", "floor", "log_area", "year_built")
-ADJUSTED = COMPARED[2:]  # what has a price of its own; a place's is in the sales around it
-KNOWN_ENOUGH = 0.5  # the share of a type's sales that must tell an attribute for it to be compared
-APART = 1e6  # between types: far beyond any reach
-UNKNOWN = -1  # the code of a type that was never sold
+ADJUSTED = COMPARED[2:]  # position needs no adjustment: the sales around a property already reflect it
+MIN_KNOWN_SHARE = 0.5  # an attribute is compared if at least this share of a type's sales has it
+TYPE_SEPARATION = 1e6  # distance between property types: beyond any search radius
+UNKNOWN = -1  # code of a property type without sales
 DIGITS = 6
 
 
-class Found(NamedTuple):
-    """The comparables of homes, homes × count, the most similar first; row −1 and NaN where there are fewer."""
+class Neighbours(NamedTuple):
+    """Comparables of properties (properties × count), most similar first; row −1 and NaN if fewer."""
 
-    row: np.ndarray  # of the sales searched
-    distance: np.ndarray  # in scales: 1 is as far as each scale says
-    level: np.ndarray  # the sale's log price per m² against the index, adjusted to the home
-    apart: np.ndarray  # homes × count × ADJUSTED: home less comparable, 0 where not compared
+    row: np.ndarray  # row in the pool of sales
+    distance: np.ndarray  # in scales: 1 is one scale away
+    level: np.ndarray  # log price per m² relative to the price index, adjusted to the property
+    difference: np.ndarray  # properties × count × ADJUSTED: property minus comparable, 0 where not compared
+
+    @classmethod
+    def empty(cls, *shape: int) -> Neighbours:
+        differences = np.zeros((*shape, len(ADJUSTED)))
+        return cls(np.full(shape, -1), np.full(shape, np.nan), np.full(shape, np.nan), differences)
 
     def weights(self, decay: float) -> np.ndarray:
-        """Each comparable's share of its home's level, 0 where there is none: e times less for each `decay` further."""
+        """Weight of each comparable, 0 where there is none; it falls by a factor of e per `decay` of distance."""
         nearest = np.where(np.isfinite(self.distance[:, :1]), self.distance[:, :1], 0.0)
         nearness = np.exp((nearest - self.distance) / decay)
         return np.where(self.row >= 0, nearness, 0.0)
 
     def mean_level(self, decay: float) -> np.ndarray:
-        """The level that each home's comparables imply together; NaN without any."""
+        """Weighted mean level of each property's comparables; NaN without comparables."""
         weights = self.weights(decay)
         total = weights.sum(axis=1)
         level = np.where(self.row >= 0, self.level, 0.0)
@@ -57,179 +62,166 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Month:
-    """What is searched for homes of one month: a tree over the sales of the months before it."""
+class MonthIndex:
+    """Search trees for properties valued in one month, over the sales of the months before it."""
 
     tree: cKDTree
-    alike: cKDTree  # the same sales by their attributes alone, wherever and whenever they were sold
-    rows: np.ndarray  # of all sales, by place in the trees
-    compared: np.ndarray  # types × COMPARED: what enough sales of a type tell; houses, say, have no floor
+    attribute_tree: cKDTree  # the same sales by floor, area and year only, regardless of position and time
+    rows: np.ndarray  # row in the pool of each point of the trees
+    compared: np.ndarray  # types × COMPARED: whether enough sales of the type have the attribute (houses: no floor)
 
 
-class Asked(NamedTuple):
-    """The homes of one month and of known types that comparables are searched for."""
+class MonthQuery(NamedTuple):
+    """The properties of one month and of known types for which comparables are searched."""
 
     month: int
-    searched: Month
-    rows: np.ndarray  # of the columns asked with
-    homes: np.ndarray  # COMPARED of each, filled in where it is left out, 0 where it isn't compared
-    codes: np.ndarray  # of their types
-    tells_all: np.ndarray  # whether a home itself tells all that is compared
+    index: MonthIndex
+    rows: np.ndarray  # rows in the queried columns
+    attributes: np.ndarray  # COMPARED of each property; medians where missing, 0 where not compared
+    codes: np.ndarray  # codes of property types
+    is_complete: np.ndarray  # whether a property has all attributes that are compared
 
 
 class Comparables:
-    """Sales to be searched, in order of month: `sold` has property_type, month, u, and the attributes compared.
+    """Searchable pool of sales, with columns in order of month.
 
-    `worth` gives for each month the worth of one unit of each of ADJUSTED in log price per m²; absent months have none.
+    `adjustments` holds, by month, the effect of one unit of each of ADJUSTED on the log price per m²; a month that is
+    absent has none.
     """
 
     def __init__(
-        self, sold: Columns, worth: Mapping[int, np.ndarray], likeness: Likeness, coordinates: Coordinates
+        self, pool: Columns, adjustments: Mapping[int, np.ndarray], config: ComparablesConfig, coordinates: Coordinates
     ) -> None:
-        self.sold = sold
-        self.worth = dict(worth)
-        self._likeness = likeness
+        self.pool = pool
+        self.adjustments = dict(adjustments)
+        self._config = config
         self._coordinates = coordinates
-        scales = likeness.scales
+        scales = config.scales
         self._scales = np.array([scales.metres, scales.metres, scales.floors, scales.area, scales.years])
-        self._types = {name: code for code, name in enumerate(sorted(set(sold["property_type"].tolist()) - {None}))}
-        self.attributes_of_sold = self.attributes(sold)
-        self._codes = self._type_codes(sold)
-        self._month = lru_cache(maxsize=64)(self._search_in)
-        self._typical = lru_cache(maxsize=4096)(self._typical_in)
+        self._types = {name: code for code, name in enumerate(sorted(set(pool["property_type"].tolist()) - {None}))}
+        self.pool_attributes = self.attributes(pool)
+        self._codes = self._type_codes(pool)
+        self._month_index = lru_cache(maxsize=64)(self._build_index)
+        self._typical = lru_cache(maxsize=4096)(self._typical_attributes)
 
     def prepare(self, month: int) -> None:
-        """Builds what is searched for homes of a month, which else its first search does: seconds among a million."""
-        self._month(month)
+        """Builds a month's search trees ahead of its first query; takes seconds for a million sales."""
+        self._month_index(month)
 
     def attributes(self, columns: Columns) -> np.ndarray:
-        """COMPARED of each home: metres, floors, the log of the area, years; NaN where unknown."""
-        x, y = keys.project(columns["latitude"], columns["longitude"], self._coordinates)
-        return _side_by_side(x, y, columns["floor"], np.log(columns["square_meters"]), columns["year_built"])
+        """COMPARED of each property: metres east and north, floor, log of the area, year; NaN where unknown."""
+        x, y = projection.project(columns["latitude"], columns["longitude"], self._coordinates)
+        return np.column_stack([x, y, columns["floor"], np.log(columns["square_meters"]), columns["year_built"]])
 
-    def of(self, columns: Columns, count: int) -> Found:
-        """The `count` most similar earlier sales of each home, as known before its month.
+    def nearest(self, columns: Columns, count: int) -> Neighbours:
+        """The `count` most similar sales of each property from the months before its month.
 
-        An attribute that a home leaves out is taken for the median of its type in its location. No comparables for an
-        unknown type, and for a home of which neither the place nor a location with sales is known.
+        A missing attribute is replaced by the median of the property's type in its location. A property of an unknown
+        type, or without position and without a location with sales, has no comparables.
         """
-        found = _nothing(len(columns["month"]), count)
-        for asked in self._asked(columns):
-            self._search(asked, found)
-        return found
+        neighbours = Neighbours.empty(len(columns["month"]), count)
+        for query in self._queries(columns):
+            self._search(query, neighbours)
+        return neighbours
 
-    def features(self, columns: Columns, found: Found | None = None) -> dict[str, np.ndarray]:
-        """COMPARABLE_COLUMNS of each home: its level, and how far the nearest comparable and the most alike sale are.
+    def features(self, columns: Columns, neighbours: Neighbours | None = None) -> dict[str, np.ndarray]:
+        """COMPARABLE_COLUMNS: implied level, and distances of the nearest comparable and most alike sale.
 
-        Distances are in scales, the second over floor, area and age alone, wherever the sale was; NaN without any.
+        Distances are in scales; the last one is over floor, area and year only. NaN without comparables.
         """
-        homes, to_search = len(columns["month"]), found is None
-        found = _nothing(homes, self._likeness.count) if found is None else found
-        alike, tells_all = np.full(homes, np.nan), np.zeros(homes, dtype=bool)
-        for asked in self._asked(columns):
-            if to_search:
-                self._search(asked, found)
-            points = self._alike(asked.homes, asked.codes)
-            known = np.isfinite(points).all(axis=1)
-            alike[asked.rows[known]] = asked.searched.alike.query(points[known])[0]
-            tells_all[asked.rows] = asked.tells_all
-        # The level of a typical home would pass for that of a home which leaves out what is compared.
-        level = np.where(tells_all, found.mean_level(self._likeness.decay), np.nan)
-        columns_found = (values.round(DIGITS) for values in (level, found.distance[:, 0], alike))
-        return dict(zip(COMPARABLE_COLUMNS, columns_found, strict=True))
+        if neighbours is None:
+            neighbours = self.nearest(columns, self._config.count)
+        alike_distance = np.full(len(columns["month"]), np.nan)
+        is_complete = np.zeros(len(columns["month"]), dtype=bool)
+        for query in self._queries(columns):
+            points = self._attribute_points(query.attributes, query.codes)
+            is_known = np.isfinite(points).all(axis=1)
+            alike_distance[query.rows[is_known]] = query.index.attribute_tree.query(points[is_known])[0]
+            is_complete[query.rows] = query.is_complete
+        # With medians filled in, the level would be that of a typical property, not of this one.
+        level = np.where(is_complete, neighbours.mean_level(self._config.decay), np.nan)
+        values = (column.round(DIGITS) for column in (level, neighbours.distance[:, 0], alike_distance))
+        return dict(zip(COMPARABLE_COLUMNS, values, strict=True))
 
-    def _asked(self, columns: Columns) -> Iterator[Asked]:
-        homes, types, months = self.attributes(columns), self._type_codes(columns), columns["month"]
+    def _queries(self, columns: Columns) -> Iterator[MonthQuery]:
+        all_attributes, types, months = self.attributes(columns), self._type_codes(columns), columns["month"]
         for month in sorted(set(months.tolist())):
             rows = np.flatnonzero((months == month) & (types != UNKNOWN))
-            if rows.size and (searched := self._month(month)) is not None:
-                own, codes = homes[rows], types[rows]
-                compared = searched.compared[codes]
-                missing = np.isnan(own) & compared
-                filled = self._filled(own, missing, codes, columns["location"][rows], searched)
-                yield Asked(month, searched, rows, np.where(compared, filled, 0.0), codes, ~missing.any(axis=1))
+            if rows.size and (index := self._month_index(month)) is not None:
+                attributes, codes = all_attributes[rows], types[rows]
+                compared = index.compared[codes]
+                missing = np.isnan(attributes) & compared
+                filled = self._fill_missing(attributes, missing, codes, columns["location"][rows], index)
+                yield MonthQuery(month, index, rows, np.where(compared, filled, 0.0), codes, ~missing.any(axis=1))
 
     def _type_codes(self, columns: Columns) -> np.ndarray:
         return np.array([self._types.get(name, UNKNOWN) for name in columns["property_type"].tolist()], dtype=np.int64)
 
-    def _search_in(self, month: int) -> Month | None:
-        """The trees over the sales of the months before that tell all that is compared; None without any."""
-        first, end = np.searchsorted(self.sold["month"], [month - self._likeness.months, month])
-        known = np.isfinite(self.sold["u"][first:end]) & (self._codes[first:end] != UNKNOWN)
-        rows = first + np.flatnonzero(known)
+    def _build_index(self, month: int) -> MonthIndex | None:
+        """Trees over the sales before `month` that have all attributes compared; None without such sales."""
+        first, end = np.searchsorted(self.pool["month"], [month - self._config.months, month])
+        is_usable = np.isfinite(self.pool["u"][first:end]) & (self._codes[first:end] != UNKNOWN)
+        rows = first + np.flatnonzero(is_usable)
         if not rows.size:
             return None
-        told = np.isfinite(self.attributes_of_sold[rows])
-        compared = self._told_enough(told, self._codes[rows])
-        rows = rows[(told | ~compared[self._codes[rows]]).all(axis=1)]
+        is_known = np.isfinite(self.pool_attributes[rows])
+        compared = self._compared_by_type(is_known, self._codes[rows])
+        rows = rows[(is_known | ~compared[self._codes[rows]]).all(axis=1)]
         codes = self._codes[rows]
-        attributes = np.where(compared[codes], self.attributes_of_sold[rows], 0.0)
-        places = self._places(attributes, codes, self.sold["month"][rows])
-        return Month(cKDTree(places), cKDTree(self._alike(attributes, codes)), rows, compared)
+        attributes = np.where(compared[codes], self.pool_attributes[rows], 0.0)
+        points = self._points(attributes, codes, self.pool["month"][rows])
+        return MonthIndex(cKDTree(points), cKDTree(self._attribute_points(attributes, codes)), rows, compared)
 
-    def _told_enough(self, told: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        types = len(self._types)
-        sales = np.bincount(codes, minlength=types)
-        tell = np.column_stack([np.bincount(codes, weights=column, minlength=types) for column in told.T])
-        return tell >= KNOWN_ENOUGH * np.maximum(sales, 1)[:, None]
+    def _compared_by_type(self, is_known: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        n_types = len(self._types)
+        n_sales = np.bincount(codes, minlength=n_types)
+        n_known = np.column_stack([np.bincount(codes, weights=column, minlength=n_types) for column in is_known.T])
+        return n_known >= MIN_KNOWN_SHARE * np.maximum(n_sales, 1)[:, None]
 
-    def _places(self, attributes: np.ndarray, codes: np.ndarray, months: np.ndarray) -> np.ndarray:
-        """Points between which the distance is the likeness."""
+    def _points(self, attributes: np.ndarray, codes: np.ndarray, months: np.ndarray) -> np.ndarray:
+        """Points whose Euclidean distance is the dissimilarity of the properties."""
         scaled = attributes / self._scales
-        return _side_by_side(*scaled.T, months / self._likeness.scales.months, codes * APART)
+        return np.column_stack([scaled, months / self._config.scales.months, codes * TYPE_SEPARATION])
 
-    def _alike(self, attributes: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        return _side_by_side(*(attributes / self._scales).T[2:], codes * APART)
+    def _attribute_points(self, attributes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        return np.column_stack([(attributes / self._scales)[:, 2:], codes * TYPE_SEPARATION])
 
-    def _filled(
-        self, homes: np.ndarray, missing: np.ndarray, codes: np.ndarray, locations: np.ndarray, searched: Month
+    def _fill_missing(
+        self, attributes: np.ndarray, missing: np.ndarray, codes: np.ndarray, locations: np.ndarray, index: MonthIndex
     ) -> np.ndarray:
-        """The homes with what is `missing` of each; a place stays unknown where nothing was sold."""
-        some = np.flatnonzero(missing.any(axis=1))
-        if not some.size:
-            return homes
-        theirs = zip(codes[some].tolist(), locations[some].tolist(), strict=True)
-        filled = homes.copy()
-        filled[some] = np.where(missing[some], [self._typical(searched, *own) for own in theirs], homes[some])
+        """The attributes with the `missing` ones filled in; positions stay NaN in a location without sales."""
+        filled = attributes.copy()
+        for row in np.flatnonzero(missing.any(axis=1)):
+            typical = self._typical(index, int(codes[row]), locations[row])
+            filled[row] = np.where(missing[row], typical, attributes[row])
         return filled
 
-    def _typical_in(self, searched: Month, code: int, location: str | None) -> np.ndarray:
-        """The median of a type's sales in a location, or in the city, but for the place, where it has none there."""
-        alike = searched.rows[self._codes[searched.rows] == code]
-        there = alike[self.sold["location"][alike] == location]
-        typical = np.median(self.attributes_of_sold[there if there.size else alike], axis=0)
-        return typical if there.size else np.where(np.arange(len(COMPARED)) < 2, np.nan, typical)
+    def _typical_attributes(self, index: MonthIndex, code: int, location: str | None) -> np.ndarray:
+        """Median attributes of a type's sales in a location; of the city, without position, if none."""
+        of_type = index.rows[self._codes[index.rows] == code]
+        in_location = of_type[self.pool["location"][of_type] == location]
+        typical = np.median(self.pool_attributes[in_location if in_location.size else of_type], axis=0)
+        return typical if in_location.size else np.where(np.arange(len(COMPARED)) < 2, np.nan, typical)
 
-    def _search(self, asked: Asked, found: Found) -> None:
-        """Puts the comparables of the homes asked for among those found."""
-        placed = np.isfinite(asked.homes).all(axis=1)
-        homes, codes = asked.homes[placed], asked.codes[placed]
-        points = self._places(homes, codes, np.full(len(homes), asked.month))
-        counts, reach = range(1, found.row.shape[1] + 1), self._likeness.reach
-        distance, place = asked.searched.tree.query(points, k=counts, distance_upper_bound=reach)
-        there = np.isfinite(distance)
-        row = np.where(there, asked.searched.rows[np.where(there, place, 0)], -1)
-        apart = homes[:, None, 2:] - self.attributes_of_sold[row][:, :, 2:]
-        apart = np.where(there[..., None] & asked.searched.compared[codes][:, None, 2:], apart, 0.0)
-        # Summed along each row: a product by BLAS depends in its last bits on how many rows there are.
-        level = self.sold["u"][row] + (apart * self.worth.get(asked.month, 0.0)).sum(axis=-1)
-        nearest = (row, np.where(there, distance, np.nan), np.where(there, level, np.nan), apart)
-        for whole, values in zip(found, nearest, strict=True):
-            whole[asked.rows[placed]] = values
-
-
-def _side_by_side(*columns: np.ndarray) -> np.ndarray:
-    """Columns as a matrix; numpy's own column_stack takes four times as long for a single home."""
-    filled = np.empty((len(columns[0]), len(columns)))
-    for place, column in enumerate(columns):
-        filled[:, place] = column
-    return filled
+    def _search(self, query: MonthQuery, neighbours: Neighbours) -> None:
+        """Writes the comparables of the queried properties into `neighbours`."""
+        has_position = np.isfinite(query.attributes).all(axis=1)
+        attributes, codes = query.attributes[has_position], query.codes[has_position]
+        points = self._points(attributes, codes, np.full(len(attributes), query.month))
+        ranks = range(1, neighbours.row.shape[1] + 1)
+        distance, point = query.index.tree.query(points, k=ranks, distance_upper_bound=self._config.reach)
+        exists = np.isfinite(distance)
+        row = np.where(exists, query.index.rows[np.where(exists, point, 0)], -1)
+        difference = attributes[:, None, 2:] - self.pool_attributes[row][:, :, 2:]
+        difference = np.where(exists[..., None] & query.index.compared[codes][:, None, 2:], difference, 0.0)
+        # Summed along each row: the last bits of a BLAS product depend on the number of rows.
+        adjustment = (difference * self.adjustments.get(query.month, 0.0)).sum(axis=-1)
+        level = self.pool["u"][row] + adjustment
+        nearest = (row, np.where(exists, distance, np.nan), np.where(exists, level, np.nan), difference)
+        for whole, values in zip(neighbours, nearest, strict=True):
+            whole[query.rows[has_position]] = values
 
 
-def _nothing(*shape: int) -> Found:
-    return Found(np.full(shape, -1), np.full(shape, np.nan), np.full(shape, np.nan), np.zeros((*shape, len(ADJUSTED))))
-
-
-def columns_of(sold: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The columns of a table of sold homes as they are searched."""
-    return {name: sold[name].to_numpy() for name in sold}
+def pool_columns(pool: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The columns of the table of comparable sales as arrays."""
+    return {name: pool[name].to_numpy() for name in pool}

@@ -1,1 +1,1 @@
-"""The warehouse: what a service and its readers ask, in SQLite or PostgreSQL, published from the lake."""
+"""Published data and service records in PostgreSQL or SQLite: tables, migrations, loading and queries."""

@@ -1,9 +1,9 @@
-"""The prices that homes did sell at, each told once: a client's key sent again changes nothing."""
+"""Sale prices that clients report: one for each idempotency key, a repeated request changes nothing."""
 
 from __future__ import annotations
 
 import datetime
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -15,8 +15,8 @@ INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 @dataclass(frozen=True)
-class Sale:
-    """What a client tells: the home, or the answer that it had been given, the day and the price."""
+class ReportedSale:
+    """A sale of a published property, of a valuation that the client received, or both."""
 
     prediction_id: str | None
     property_id: str | None
@@ -24,32 +24,34 @@ class Sale:
     price: float
 
 
-class Kept(NamedTuple):
-    """What is kept under a client's key: the sale as it was first told, when that was, and whether it was just now."""
+class StoredFeedback(NamedTuple):
+    """The sale stored under a client's key, when it was first received, and whether that was this request."""
 
-    sale: Sale
+    sale: ReportedSale
     received_at: datetime.datetime
     is_new: bool
 
 
-def keep(connection: Connection, client: str, key: str, sale: Sale, now: datetime.datetime) -> Kept:
-    """Keeps a sale under a client's key, unless there is one: then what was told first stays and is given back."""
-    row = {"client": client, "key": key, "received_at": now, **asdict(sale)}
+def store_feedback(
+    connection: Connection, client: str, key: str, sale: ReportedSale, received_at: datetime.datetime
+) -> StoredFeedback:
+    """Stores a sale under a client's key; if the key has a sale already, that one stays and is returned."""
+    row = {"client": client, "key": key, "received_at": received_at, **asdict(sale)}
     insert = INSERTS[connection.dialect.name](feedback).values(row).on_conflict_do_nothing()
-    added = connection.execute(insert.returning(feedback.c.key)).one_or_none()
-    found = kept(connection, client, key)
-    assert found is not None
-    return found._replace(is_new=added is not None)
+    inserted = connection.execute(insert.returning(feedback.c.key)).one_or_none()
+    stored = stored_feedback(connection, client, key)
+    assert stored is not None
+    return stored._replace(is_new=inserted is not None)
 
 
-def kept(connection: Connection, client: str, key: str) -> Kept | None:
-    """What is kept under a client's key; None where nothing is."""
+def stored_feedback(connection: Connection, client: str, key: str) -> StoredFeedback | None:
+    """The sale that is stored under a client's key, or None."""
     query = select(feedback).where(feedback.c.client == client, feedback.c.key == key)
     row: Any = connection.execute(query).mappings().one_or_none()
     if row is None:
         return None
-    # SQLite keeps no time zone; what was written is UTC.
-    received = row["received_at"]
-    received = received if received.tzinfo else received.replace(tzinfo=datetime.UTC)
-    names = ("prediction_id", "property_id", "sold_on", "price")
-    return Kept(Sale(**{name: row[name] for name in names}), received.astimezone(datetime.UTC), False)
+    # SQLite stores no time zone; all times are written in UTC.
+    received_at = row["received_at"]
+    received_at = received_at if received_at.tzinfo else received_at.replace(tzinfo=datetime.UTC)
+    sale = ReportedSale(**{field.name: row[field.name] for field in fields(ReportedSale)})
+    return StoredFeedback(sale, received_at.astimezone(datetime.UTC), False)

@@ -1,12 +1,10 @@
-"""How rows get into a table: what differs is replaced, what is new added, what vanished removed, the rest untouched."""
+"""Loading: makes a table hold exactly the given rows, and writes only rows that differ."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import os
 from collections.abc import Iterator
-from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Delete,
+    Index,
     Insert,
     MetaData,
     Table,
@@ -28,91 +27,69 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.schema import AddConstraint, DropConstraint
 from tqdm import tqdm
 
-BATCH = 20_000  # rows sent at a time
+BATCH = 20_000  # rows that are sent at a time
 INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
-SORTED = -32_768  # KiB that SQLite's threads sort at a time
-MOST_VALUES = 4_000  # in a statement of SQLite, a hundred rows: one at a time takes half as long again, so do thousands
-MOST_KEPT = 0.1  # of a table's rows that may change before its indexes are cheaper made anew
+MAX_INDEXED_CHANGES = 0.1  # share of a SQLite table's rows: beyond it, rebuilding the indexes is cheaper
 
 
 def merge(connection: Connection, table: Table, rows: pa.Table) -> int:
-    """Makes `table` hold exactly `rows`, within the connection's transaction; gives how many rows that changed.
+    """Makes `table` hold exactly `rows`, in the connection's transaction; returns the number of changed rows.
 
-    Rows are sent to a temporary table first, by COPY in PostgreSQL, and compared there: equal ones are not written.
+    Rows are first sent to a temporary table and compared there, so that equal rows are not written again.
     """
     if not connection.execute(select(exists(select(table)))).scalar_one():
-        return _filled(connection, table, rows)
-    incoming = _staged(connection, table, rows)
-    vanished = connection.execute(delete(table).where(not_(exists().where(_same_key(table, incoming))))).rowcount
-    changed = rows.num_rows - connection.execute(_without_equal(table, incoming)).rowcount
-    with _without_indexes(connection, table, _is_cheaper_without_indexes(connection, table, changed)):
-        connection.execute(_replacement(connection.dialect.name, table, incoming))
-    incoming.drop(connection)
-    return vanished + changed
-
-
-def _filled(connection: Connection, table: Table, rows: pa.Table) -> int:
-    """As `merge`, for an empty table: there is nothing to compare with, and nobody who reads."""
-    if rows.num_rows:
-        with _without_key(connection, table), _without_indexes(connection, table, apart=True):
+        with _indexes_rebuilt(connection, table):
             send(connection, table, rows)
-    return rows.num_rows
-
-
-@contextlib.contextmanager
-def _without_key(connection: Connection, table: Table) -> Iterator[None]:
-    """Has PostgreSQL sort the keys at once, after the block; SQLite can't take a key from a table."""
-    if connection.dialect.name != "postgresql":
-        yield
-        return
-    connection.execute(DropConstraint(table.primary_key, isolate_from_table=False))
-    yield
-    connection.execute(AddConstraint(table.primary_key, isolate_from_table=False))
-
-
-@contextlib.contextmanager
-def _without_indexes(connection: Connection, table: Table, apart: bool) -> Iterator[None]:
-    """Makes the table's indexes anew after the block, if set `apart`: sorted at once they take less time."""
-    indexes = sorted(table.indexes, key=lambda index: str(index.name)) if apart else []
-    for index in indexes:
-        index.drop(connection)
-    yield
-    if indexes:
-        with _sorting_on_all_cores(connection):
-            for index in tqdm(indexes, desc=f"{table.name}, indexes", unit="index", disable=None):
-                index.create(connection)
-
-
-@contextlib.contextmanager
-def _sorting_on_all_cores(connection: Connection) -> Iterator[None]:
-    """Has SQLite sort in threads of its own, as it does with what is more than its cache: half the time on two cores.
-
-    PostgreSQL does so by itself.
-    """
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    run = connection.exec_driver_sql
-    kept = {name: run(f"PRAGMA {name}").scalar_one() for name in ("cache_size", "threads")}
-    run(f"PRAGMA cache_size = {SORTED}")
-    run(f"PRAGMA threads = {os.cpu_count()}")
-    yield
-    for name, value in kept.items():
-        run(f"PRAGMA {name} = {value}")
+        return rows.num_rows
+    incoming = _stage(connection, table, rows)
+    n_removed = connection.execute(delete(table).where(not_(exists().where(_same_key(table, incoming))))).rowcount
+    n_changed = rows.num_rows - connection.execute(_delete_equal(table, incoming)).rowcount
+    is_rebuild_cheaper = _is_rebuild_cheaper(connection, table, n_changed)
+    with _indexes_rebuilt(connection, table) if is_rebuild_cheaper else contextlib.nullcontext():
+        connection.execute(_upsert(connection.dialect.name, table, incoming))
+    incoming.drop(connection)
+    return n_removed + n_changed
 
 
 def send(connection: Connection, table: Table, rows: pa.Table) -> None:
-    """Adds rows to a table, its columns in their order: by COPY in PostgreSQL."""
-    if connection.dialect.name == "postgresql":
-        _copy(connection, table, rows)
-    else:
-        _insert(connection, table, rows)
+    """Appends rows, whose columns are those of the table: by COPY in PostgreSQL, by executemany in SQLite."""
+    with tqdm(total=rows.num_rows, desc=table.name, unit=" rows", unit_scale=True, disable=None) as bar:
+        for batch in rows.to_batches(BATCH):
+            if connection.dialect.name == "postgresql":
+                _copy(connection, table, batch)
+            else:
+                _insert(connection, table, batch)
+            bar.update(batch.num_rows)
 
 
-def _staged(connection: Connection, table: Table, rows: pa.Table) -> Table:
+@contextlib.contextmanager
+def _indexes_rebuilt(connection: Connection, table: Table) -> Iterator[None]:
+    """Drops the table's indexes before the block and creates them after it: sorting once takes less time."""
+    indexes = sorted(_indexes(connection, table), key=lambda index: str(index.name))
+    for index in indexes:
+        index.drop(connection)
+    yield
+    for index in tqdm(indexes, desc=f"{table.name}, indexes", unit="index", disable=None):
+        index.create(connection)
+
+
+def _indexes(connection: Connection, table: Table) -> list[Index]:
+    """The table's indexes in this database: a GIN index exists in PostgreSQL only."""
+    is_postgresql = connection.dialect.name == "postgresql"
+    return [index for index in table.indexes if is_postgresql or not index.dialect_options["postgresql"]["using"]]
+
+
+def _is_rebuild_cheaper(connection: Connection, table: Table, n_changed: int) -> bool:
+    """Whether to rebuild SQLite's indexes; in PostgreSQL readers would wait for a table without indexes."""
+    if connection.dialect.name != "sqlite":
+        return False
+    return n_changed > MAX_INDEXED_CHANGES * connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def _stage(connection: Connection, table: Table, rows: pa.Table) -> Table:
+    """A temporary table with the incoming rows."""
     columns = [Column(column.name, column.type, primary_key=column.primary_key) for column in table.columns]
     incoming = Table(f"incoming_{table.name}", MetaData(), *columns, prefixes=["TEMPORARY"], sqlite_with_rowid=False)
     incoming.create(connection)
@@ -122,71 +99,43 @@ def _staged(connection: Connection, table: Table, rows: pa.Table) -> Table:
     return incoming
 
 
-def _batches(table: Table, rows: pa.Table) -> Iterator[pa.RecordBatch]:
-    """Some rows at a time, with a bar that tells how many there were."""
-    with tqdm(total=rows.num_rows, desc=table.name, unit=" rows", unit_scale=True, disable=None) as bar:
-        for batch in rows.to_batches(BATCH):
-            yield batch
-            bar.update(batch.num_rows)
-
-
-def _copy(connection: Connection, table: Table, rows: pa.Table) -> None:
-    options = pyarrow.csv.WriteOptions(include_header=False)
+def _copy(connection: Connection, table: Table, batch: pa.RecordBatch) -> None:
+    text = io.BytesIO()
+    pyarrow.csv.write_csv(batch, text, pyarrow.csv.WriteOptions(include_header=False))
+    names = ", ".join(batch.schema.names)
     with (
         connection.connection.cursor() as cursor,
-        cursor.copy(f"COPY {table.name} ({', '.join(rows.column_names)}) FROM STDIN (FORMAT csv)") as copy,
+        cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT csv)") as copy,
     ):
-        for batch in _batches(table, rows):
-            text = io.BytesIO()
-            pyarrow.csv.write_csv(batch, text, options)
-            copy.write(text.getbuffer())
+        copy.write(text.getbuffer())
 
 
-def _insert(connection: Connection, table: Table, rows: pa.Table) -> None:
-    names = rows.column_names
-    into = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "
-    marks = f"({', '.join('?' for _ in names)})"
-    most = MOST_VALUES // len(names)
-    for batch in _batches(table, _as_stored(rows)):
-        values = list(chain.from_iterable(zip(*(column.to_pylist() for column in batch.columns), strict=True)))
-        for start in range(0, len(values), most * len(names)):
-            some = tuple(values[start : start + most * len(names)])
-            connection.exec_driver_sql(into + ", ".join([marks] * (len(some) // len(names))), some)
+def _insert(connection: Connection, table: Table, batch: pa.RecordBatch) -> None:
+    names = batch.schema.names
+    statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)})"
+    values = zip(*(_sqlite_values(column) for column in batch.columns), strict=True)
+    connection.exec_driver_sql(statement, list(values))
 
 
-def _as_stored(rows: pa.Table) -> pa.Table:
-    """Rows as SQLite stores them: days are texts."""
-    for place, field in enumerate(rows.schema):
-        if pa.types.is_date(field.type):
-            rows = rows.set_column(place, field.name, pc.cast(rows.column(place), pa.string()))
-    return rows
+def _sqlite_values(column: pa.Array) -> list:
+    """A column's values for the driver; SQLite stores dates as texts."""
+    return (pc.cast(column, pa.string()) if pa.types.is_date(column.type) else column).to_pylist()
 
 
 def _same_key(table: Table, incoming: Table) -> ColumnElement[bool]:
     return and_(*(table.c[column.name] == incoming.c[column.name] for column in table.primary_key))
 
 
-def _without_equal(table: Table, incoming: Table) -> Delete:
-    """Takes what the table has already out of what is incoming."""
+def _delete_equal(table: Table, incoming: Table) -> Delete:
+    """Removes incoming rows that the table already has."""
     others = [column.name for column in table.columns if not column.primary_key]
     equal = (table.c[name].is_not_distinct_from(incoming.c[name]) for name in others)
     return delete(incoming).where(exists().where(_same_key(table, incoming), *equal))
 
 
-def _replacement(dialect: str, table: Table, incoming: Table) -> Insert:
-    # Without a WHERE, SQLite takes ON CONFLICT for a condition of a join.
-    chosen = select(incoming).where(true())
-    statement = INSERTS[dialect](table).from_select([column.name for column in table.columns], chosen)
-    new = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
-    return statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=new)
-
-
-def _is_cheaper_without_indexes(connection: Connection, table: Table, changed: int) -> bool:
-    """Whether so many rows change that indexes are better made anew, where nobody has to wait for it.
-
-    In SQLite readers have their old version meanwhile, indexes and all. In PostgreSQL they would wait at the table's
-    lock for the whole publication.
-    """
-    if connection.dialect.name != "sqlite":
-        return False
-    return changed > MOST_KEPT * connection.execute(select(func.count()).select_from(table)).scalar_one()
+def _upsert(dialect: str, table: Table, incoming: Table) -> Insert:
+    # Without a WHERE, SQLite would read ON CONFLICT as the condition of a join.
+    rows = select(incoming).where(true())
+    statement = INSERTS[dialect](table).from_select([column.name for column in table.columns], rows)
+    values = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=values)

@@ -1,28 +1,33 @@
-"""Lines of the log into `predictions`."""
+"""Writes to the table `predictions`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, IntegrityError
 
-from homei.warehouse import lines as rows
 from homei.warehouse.tables import predictions
 
 
-class UnfitError(ValueError):
-    """Lines that are not what the table takes."""
+class InvalidPredictionError(ValueError):
+    """A row that the table cannot store."""
 
 
-def add(connection: Connection, lines: Sequence[str]) -> None:
-    """Adds lines (JSON objects that name all columns, the time as `2026-01-31 12:00:00.000000` in UTC), in order.
+def add_predictions(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts rows in order, `predicted_at` in ISO 8601; a prediction_id that exists is skipped.
 
-    One whose prediction_id is there already changes nothing. Raises UnfitError where the database can't read one.
+    Raises InvalidPredictionError if a row is no prediction.
     """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(predictions).on_conflict_do_nothing()
     try:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")  # what times without a zone are in
-        rows.add(connection, predictions, lines, new_alone=True)
-    except DataError as error:
-        raise UnfitError(str(error.orig).partition("\n")[0]) from None
+        parsed = [{**row, "predicted_at": datetime.datetime.fromisoformat(row["predicted_at"])} for row in rows]
+        connection.execute(statement, parsed)
+    except (DataError, IntegrityError) as error:
+        raise InvalidPredictionError(str(error.orig).partition("\n")[0]) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidPredictionError(f"not a prediction: {error!r}") from None

@@ -1,103 +1,104 @@
-"""Stage `publish`: what the lake holds into the warehouse, in one transaction, and a receipt of it."""
+"""Stage `publish`: loads the lake's analytics into the warehouse in one transaction, and writes a receipt."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from sqlalchemy import Connection, Engine, Table, delete, insert, select
 
-from homei import lake
-from homei.config import Intervals, Publish
-from homei.source import Source
-from homei.warehouse.connection import WarehouseError, connect, reading, shown, writing
-from homei.warehouse.contents import VERSIONS, contents, counted
+from homei.config.city import CityConfig
+from homei.storage import lake
+from homei.warehouse.config import PublishConfig
+from homei.warehouse.connection import WarehouseError, connect, public_url, reading, writing
 from homei.warehouse.merge import merge
-from homei.warehouse.receipt import FILE, differences, receipt, receipt_of
+from homei.warehouse.published_rows import VERSIONS, published_rows
+from homei.warehouse.receipt import RECEIPT, new_receipt, receipt_differences, stored_receipt
 from homei.warehouse.schema import migrate, require_newest
-from homei.warehouse.tables import property_analytics, property_kinds, publication
-from homei.warehouse.words import index_words
+from homei.warehouse.search_terms import refresh_word_index
+from homei.warehouse.tables import property_analytics, publication
+
+if TYPE_CHECKING:
+    from homei.training.config import IntervalsConfig
 
 BENTO = Path("models/bento.json")
-DERIVED = ("property_kinds", "property_terms", "property_words")
 
 
 class StaleError(ValueError):
-    """Values that are not of the model that is packaged: the message says what to run."""
+    """The valuations are not of the packaged model. The message names the command to run."""
 
 
-def run(source: Source, intervals: Intervals, publish: Publish) -> None:
-    """Brings the warehouse to the newest revision and to what the lake holds, and writes the receipt.
+def run(city: CityConfig, intervals: IntervalsConfig, publish: PublishConfig) -> None:
+    """Migrates the warehouse, makes it hold what the lake holds, and writes the receipt.
 
-    Killed at any moment it leaves the warehouse as it was or as it should be; the next run does the rest.
+    A run that is killed leaves the previous or the new publication; the next run completes it.
     """
-    told = described(source, intervals.level)
-    tables = contents(source.coordinates)
-    slip = receipt(told, tables)
+    description = publication_description(city, intervals.level)
+    tables = published_rows(city.coordinates)
+    receipt = new_receipt(description, tables)
     engine = connect(publish)
     try:
         migrate(engine)
         with writing(engine) as connection:
-            put(connection, tables, told | {"as_of": source.as_of, "digest": slip["digest"]})
-        _tidy(engine)
+            load(connection, tables, description | {"as_of": city.as_of, "digest": receipt["digest"]})
+        _vacuum(engine)
     finally:
         engine.dispose()
-    lake.write_json(slip, FILE)
+    lake.write_json(receipt, RECEIPT)
 
 
-def described(source: Source, level: float) -> dict[str, Any]:
-    """Of what the publication is: source, currency, as_of, level of the intervals, data_version and model_version.
+def publication_description(city: CityConfig, level: float) -> dict[str, Any]:
+    """Source, currency, as_of, level of the intervals, model_version and data_version of a publication.
 
-    Raises StaleError where the properties were valued by another model than the one that is packaged.
+    Raises StaleError if the properties were valued by another model than the packaged one.
     """
-    packaged = lake.read_json(BENTO)
-    valued = lake.read_arrow(lake.VALUATIONS)
+    bento = lake.read_json(BENTO)
+    valuations = lake.read_arrow(lake.VALUATIONS)
     for name in VERSIONS:
-        for other in {*valued[name].unique().to_pylist()} - {packaged[name]}:
+        for version in {*valuations[name].unique().to_pylist()} - {bento[name]}:
             raise StaleError(
-                f"{lake.VALUATIONS} is of {name} {other}, {BENTO} of {packaged[name]}: run `dvc repro publish`"
+                f"{lake.VALUATIONS} has {name} {version}, {BENTO} has {bento[name]}: run `dvc repro publish`"
             )
-    versions = {name: packaged[name] for name in VERSIONS}
-    own = {"source": source.name, "currency": source.currency, "as_of": source.as_of.isoformat()}
-    return {**own, "level": level, **versions}
+    versions = {name: bento[name] for name in VERSIONS}
+    description = {"source": city.name, "currency": city.currency, "as_of": city.as_of.isoformat()}
+    return {**description, "level": level, **versions}
 
 
-def put(connection: Connection, tables: Mapping[Table, pa.Table], told: Mapping[str, Any]) -> None:
-    """Makes the warehouse hold exactly these tables, and `publication` tell of them; all by the given transaction."""
+def load(connection: Connection, tables: Mapping[Table, pa.Table], description: Mapping[str, Any]) -> None:
+    """Makes the warehouse hold exactly these tables and this row of `publication`, in the given transaction."""
     if connection.dialect.name == "postgresql":
         for setting in ("work_mem", "maintenance_work_mem"):
             connection.exec_driver_sql(f"SET LOCAL {setting} = '256MB'")
-    changed = [table for table, rows in tables.items() if merge(connection, table, rows)]
-    if changed:
-        index_words(connection)
-        merge(connection, property_kinds, counted(tables[property_analytics]))
-    for name in (*(table.name for table in changed), *(DERIVED if changed else ())):
-        connection.exec_driver_sql(f"ANALYZE {name}")
-    now = {"number": 1, **told}
-    if connection.execute(select(publication)).mappings().one_or_none() != now:
+    for table, rows in tables.items():
+        if merge(connection, table, rows):
+            if table is property_analytics:
+                refresh_word_index(connection)
+            connection.exec_driver_sql(f"ANALYZE {table.name}")
+    row = {"number": 1, **description}
+    if connection.execute(select(publication)).mappings().one_or_none() != row:
         connection.execute(delete(publication))
-        connection.execute(insert(publication).values(now))
+        connection.execute(insert(publication).values(row))
 
 
-def _tidy(engine: Engine) -> None:
-    """Has PostgreSQL note which rows everybody may see: only then does a search read indexes alone."""
+def _vacuum(engine: Engine) -> None:
+    """Removes dead rows in PostgreSQL at once: until then, each publication would slow searches down."""
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM property_analytics")
+            connection.exec_driver_sql(f"VACUUM {property_analytics.name}")
 
 
-def check(publish: Publish) -> list[str]:
-    """A sentence for each respect in which the warehouse isn't what the receipt says; empty where there is none."""
-    expected = lake.read_json(FILE)
+def check(publish: PublishConfig) -> list[str]:
+    """A sentence for each difference between the warehouse and the receipt; empty if there is none."""
+    expected = lake.read_json(RECEIPT)
     engine = connect(publish)
     try:
         require_newest(engine)
         with reading(engine) as connection:
-            found = receipt_of(connection)
+            stored = stored_receipt(connection)
     finally:
         engine.dispose()
-    if found is None:
-        raise WarehouseError(f"{shown(engine.url)} holds no publication yet: `homei publish`")
-    return differences(expected, found)
+    if stored is None:
+        raise WarehouseError(f"{public_url(engine.url)} has no publication: run `homei publish`")
+    return receipt_differences(expected, stored)

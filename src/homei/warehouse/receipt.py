@@ -1,4 +1,7 @@
-"""What was published, in bytes that any warehouse of the same contents gives: versions, and rows and a hash a table."""
+"""The receipt of a publication: versions, and the number of rows and a content hash of each published table.
+
+Warehouses with the same contents give the same bytes, whatever the database.
+"""
 
 from __future__ import annotations
 
@@ -13,64 +16,60 @@ import pyarrow.compute as pc
 from sqlalchemy import JSON, Column, ColumnElement, Connection, Table, Text, cast, collate, select, type_coerce
 from tqdm import tqdm
 
-from homei.warehouse.contents import schema_of
+from homei.warehouse.published_rows import arrow_schema
 from homei.warehouse.tables import PUBLISHED, publication
 
-FILE = Path("reports/publish/receipt.json")
-# Made once: the functions of `json` make one for each document.
-_READER = json.JSONDecoder(parse_int=float)
-_WRITER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-CHUNK = 50_000  # rows that are hashed at a time; another number would give other hashes
+RECEIPT = Path("reports/publish/receipt.json")
+BATCH = 50_000  # rows that are hashed at a time; another number would give other hashes
+# Built once, because json.loads and json.dumps build one for each document.
+_DECODER = json.JSONDecoder(parse_int=float)
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def receipt(told: Mapping[str, Any], tables: Mapping[Table, pa.Table]) -> dict[str, Any]:
-    """The receipt of a publication: what is `told` of it, each table's rows and SHA-256, and the digest of all that."""
-    measured = {
-        table.name: {"rows": rows.num_rows, "sha256": content_hash(rows.to_batches(CHUNK))}
-        for table, rows in tables.items()
-    }
-    return _signed({**told, "tables": measured})
+def new_receipt(description: Mapping[str, Any], tables: Mapping[Table, pa.Table]) -> dict[str, Any]:
+    """The receipt for rows to be published: the description, rows and SHA-256 of each table, and a digest."""
+    summaries = {table.name: content_summary(rows.to_batches(BATCH)) for table, rows in tables.items()}
+    return _with_digest({**description, "tables": summaries})
 
 
-def receipt_of(connection: Connection) -> dict[str, Any] | None:
-    """The receipt of what a warehouse holds, all of it read anew; None where nothing was published."""
+def stored_receipt(connection: Connection) -> dict[str, Any] | None:
+    """The receipt for the rows that a warehouse holds, all of them read again; None without a publication."""
     row = connection.execute(select(publication)).mappings().one_or_none()
     if row is None:
         return None
-    told = {name: row[name] for name in row if name not in ("number", "digest")} | {"as_of": row["as_of"].isoformat()}
-    measured = {}
-    for table in PUBLISHED:
-        batches = _Counted(_stored(connection, table))
-        measured[table.name] = {"sha256": content_hash(batches), "rows": batches.rows}
-    return _signed({**told, "tables": measured})
+    description = {name: value for name, value in row.items() if name not in ("number", "digest")}
+    description["as_of"] = row["as_of"].isoformat()
+    summaries = {table.name: content_summary(_stored_batches(connection, table)) for table in PUBLISHED}
+    return _with_digest({**description, "tables": summaries})
 
 
-def differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """A sentence for each respect in which a warehouse isn't what its receipt says."""
-    said = [name for name in expected if name not in ("tables", "digest")]
-    told = [f"{name} is {found[name]}, not {expected[name]}" for name in said if expected[name] != found[name]]
-    for name, of in expected["tables"].items():
-        rows = found["tables"][name]["rows"]
-        if rows != of["rows"]:
-            told.append(f"{name} has {rows:,} rows, not {of['rows']:,}")
-        elif found["tables"][name]["sha256"] != of["sha256"]:
-            told.append(f"{name} has other contents: its SHA-256 is not the receipt's")
-    return told
+def receipt_differences(expected: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
+    """A sentence for each difference between a warehouse and its receipt."""
+    names = [name for name in expected if name not in ("tables", "digest") and expected[name] != stored[name]]
+    differences = [f"{name} is {stored[name]}, not {expected[name]}" for name in names]
+    for name, summary in expected["tables"].items():
+        n_rows = stored["tables"][name]["rows"]
+        if n_rows != summary["rows"]:
+            differences.append(f"{name} has {n_rows:,} rows, not {summary['rows']:,}")
+        elif stored["tables"][name]["sha256"] != summary["sha256"]:
+            differences.append(f"{name} has other contents: its SHA-256 is not the receipt's")
+    return differences
 
 
-def content_hash(batches: Iterable[pa.RecordBatch]) -> str:
-    """SHA-256 over values, not over how they are stored; rows in the order of their key, CHUNK a batch."""
-    total = hashlib.sha256()
+def content_summary(batches: Iterable[pa.RecordBatch]) -> dict[str, Any]:
+    """The number of rows, and SHA-256 over their values; rows come in the order of their key, BATCH at a time."""
+    n_rows, digest = 0, hashlib.sha256()
     for batch in batches:
+        n_rows += batch.num_rows
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            total.update(f"{name}:{column.type}:{len(column)}\n".encode())
-            for part in _plain(column):
-                total.update(part)
-    return total.hexdigest()
+            digest.update(f"{name}:{column.type}:{len(column)}\n".encode())
+            for part in _value_bytes(column):
+                digest.update(part)
+    return {"rows": n_rows, "sha256": digest.hexdigest()}
 
 
-def _plain(column: pa.Array) -> Iterator[bytes | pa.Buffer]:
-    """Which values are there, then the values themselves, those of unknown ones empty."""
+def _value_bytes(column: pa.Array) -> Iterator[bytes | pa.Buffer]:
+    """The validity of each value, then the values; null counts as an empty text, 0 or false."""
     yield column.is_valid().to_numpy(zero_copy_only=False).tobytes()
     if pa.types.is_string(column.type):
         texts = column.fill_null("")
@@ -81,39 +80,27 @@ def _plain(column: pa.Array) -> Iterator[bytes | pa.Buffer]:
     elif pa.types.is_boolean(column.type):
         yield column.fill_null(False).to_numpy(zero_copy_only=False).tobytes()
     else:
-        # -0.0 and 0.0 are one value, of two patterns: PostgreSQL keeps both, a comparison sees none.
+        # Adding 0 turns -0.0 into 0.0: they are equal, so a merge keeps whichever the database has.
         yield (column.fill_null(0).to_numpy(zero_copy_only=False) + 0).tobytes()
 
 
-def _signed(told: dict[str, Any]) -> dict[str, Any]:
-    canonical = json.dumps(told, sort_keys=True, ensure_ascii=False).encode()
-    return {**told, "digest": hashlib.sha256(canonical).hexdigest()}
+def _with_digest(receipt: dict[str, Any]) -> dict[str, Any]:
+    canonical = json.dumps(receipt, sort_keys=True, ensure_ascii=False).encode()
+    return {**receipt, "digest": hashlib.sha256(canonical).hexdigest()}
 
 
-class _Counted:
-    """Batches, and how many rows those had that were taken."""
-
-    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
-        self._batches, self.rows = batches, 0
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        for batch in self._batches:
-            self.rows += batch.num_rows
-            yield batch
-
-
-def _stored(connection: Connection, table: Table) -> Iterator[pa.RecordBatch]:
-    schema = schema_of(table)
-    # Texts in the order of their bytes, as Arrow sorts them, whatever a database's language.
+def _stored_batches(connection: Connection, table: Table) -> Iterator[pa.RecordBatch]:
+    schema = arrow_schema(table)
+    # Texts in the order of their bytes, as Arrow sorts them, whatever the database's locale.
     collation = "C" if connection.dialect.name == "postgresql" else "BINARY"
     order = [collate(key, collation) if isinstance(key.type, Text) else key for key in table.primary_key]
     documents = [place for place, column in enumerate(table.columns) if isinstance(column.type, JSON)]
-    columns = list(table.columns)
+    columns: list[ColumnElement] = list(table.columns)
     for place in documents:
         columns[place] = _as_text(connection, columns[place])
-    result = connection.execute(select(*columns).order_by(*order), execution_options={"yield_per": CHUNK})
+    result = connection.execute(select(*columns).order_by(*order), execution_options={"yield_per": BATCH})
     with tqdm(desc=table.name, unit=" rows", unit_scale=True, disable=None) as bar:
-        for rows in result.partitions(CHUNK):
+        for rows in result.partitions(BATCH):
             values = [list(column) for column in zip(*rows, strict=True)]
             for place in documents:
                 values[place] = [_canonical(text) for text in values[place]]
@@ -121,10 +108,10 @@ def _stored(connection: Connection, table: Table) -> Iterator[pa.RecordBatch]:
             bar.update(len(rows))
 
 
-def _as_text(connection: Connection, column: Column) -> ColumnElement[str]:
+def _as_text(connection: Connection, column: Column | ColumnElement) -> ColumnElement[str]:
     return cast(column, Text) if connection.dialect.name == "postgresql" else type_coerce(column, Text)
 
 
 def _canonical(document: str) -> str:
-    """A document's one text: sorted names, no blanks, and each number as a float, as contents.documents writes them."""
-    return _WRITER.encode(_READER.decode(document))
+    """A document's canonical text: sorted names, no blanks, numbers as floats, as json_documents writes them."""
+    return _ENCODER.encode(_DECODER.decode(document))

@@ -1,4 +1,4 @@
-"""The schema's revisions: a warehouse of any of them, or an empty one, is brought to the newest in one transaction."""
+"""Schema migrations: bring a warehouse from any known revision, or from empty, to the newest in one transaction."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
-from homei.warehouse.connection import WarehouseError, reading, shown, writing
+from homei.warehouse.connection import WarehouseError, public_url, reading, writing
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 def newest() -> str:
-    """The newest revision."""
+    """The newest revision of this version of homei."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
 def revision(engine: Engine) -> str | None:
-    """The revision that a warehouse is of; None for an empty one."""
+    """The revision of a warehouse; None for an empty one."""
     with reading(engine) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def migrate(engine: Engine, to: str = "head") -> tuple[str | None, str | None]:
-    """Brings a warehouse to a revision, and gives the one it was of and the one it is of now.
+    """Migrates a warehouse to a revision; returns its revisions before and after.
 
-    Raises WarehouseError for a warehouse of a revision that this homei doesn't know: a newer one made it.
+    Raises WarehouseError for a revision that this version of homei does not have.
     """
     before = revision(engine)
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if before is not None and before not in known:
+    revisions = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if before is not None and before not in revisions:
         raise WarehouseError(
-            f"{shown(engine.url)} is of revision {before}, which this homei doesn't know: a newer one made it"
+            f"{public_url(engine.url)} has schema revision {before}, which this version of homei does not know: "
+            "install the version that made it, or publish into an empty database"
         )
     with writing(engine) as connection:
         command.upgrade(_config(connection), to)
@@ -43,11 +44,12 @@ def migrate(engine: Engine, to: str = "head") -> tuple[str | None, str | None]:
 
 
 def require_newest(engine: Engine) -> None:
-    """Raises WarehouseError, with the remedy, where a warehouse is not of the newest revision."""
-    if (found := revision(engine)) != newest():
-        if found is None:
-            raise WarehouseError(f"{shown(engine.url)} is empty: `homei publish` fills it")
-        raise WarehouseError(f"{shown(engine.url)} is of revision {found}: `homei migrate` brings it to {newest()}")
+    """Raises WarehouseError, with the command to run, unless a warehouse has the newest revision."""
+    if (current := revision(engine)) != newest():
+        url = public_url(engine.url)
+        if current is None:
+            raise WarehouseError(f"{url} is empty: run `homei publish`")
+        raise WarehouseError(f"{url} has schema revision {current}, not {newest()}: run `homei migrate`")
 
 
 def _config(connection: Connection | None = None) -> Config:

@@ -1,7 +1,7 @@
-"""The warehouse's tables. PUBLISHED ones hold what the lake holds; the others grow while a service answers.
+"""Tables of the warehouse: published ones mirror the lake, service tables grow while a service answers.
 
-A publication replaces the first kind in one transaction and never touches the second, which therefore has no foreign
-keys to it: a property may vanish from the data, what was answered about it stays.
+A publication replaces the rows of PUBLISHED in one transaction and never touches the service tables. Those have no
+foreign keys to published tables: a property may vanish from the data, its predictions and feedback stay.
 """
 
 from __future__ import annotations
@@ -24,16 +24,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-# The revision of the schema that these tables are: what a service, which carries no migrations, asks a warehouse for.
-REVISION = "0008"
-# The height of a strip of equal latitude, by coordinate system: half a kilometre, in degrees or metres.
-STRIPS = {"wgs84": 0.005, "plane": 500.0}
-ALL = ""  # in market_trends and property_kinds: all locations, or all types
+# The Alembic revision of these tables. A packaged service has no migrations and compares the warehouse with this.
+REVISION = "0002"
+# Height of a strip of equal latitude by coordinate system: half a kilometre, in degrees or metres.
+STRIP_HEIGHT = {"wgs84": 0.005, "plane": 500.0}
+# The words of an address as PostgreSQL searches them: PostgreSQL's own parser would read 12/3 as one word.
+WORD_VECTOR = "array_to_tsvector(string_to_array(words, ' '))"
+ALL = ""  # in market_trends: all locations, or all property types
 
 metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ck": "ck_%(table_name)s_%(constraint_name)s"})
-
-# Bedrooms are told apart up to so many in a home's kind.
-MOST_ROOMS = 10
 
 Document = JSON().with_variant(JSONB(), "postgresql")
 
@@ -42,7 +41,7 @@ def _columns(kind: type, *names: str, nullable: bool = True) -> list[Column]:
     return [Column(name, kind, nullable=nullable) for name in names]
 
 
-# Row 1 says of what data and model all PUBLISHED tables are: a column in each would rewrite every row each time.
+# One row that names the data and the model of all PUBLISHED tables.
 publication = Table(
     "publication",
     metadata,
@@ -52,9 +51,13 @@ publication = Table(
     Column("level", Double, nullable=False),
 )
 
-# `price` is what a home costs: what is asked while it is offered, its value otherwise. `strip` numbers bands of equal
-# latitude, so that (strip, longitude) finds a box or a circle by a few short ranges of one index. `kind` is the type
-# and the number of bedrooms in one text, `words` the address as it is searched (both made in contents.py).
+# `price` is the asking price while a property is listed and its valuation otherwise. `strip` numbers bands of equal
+# latitude: (strip, longitude) turns a box or a circle into a few short index ranges. `words` are the words of the
+# address in lower case, separated by blanks.
+#
+# Each ordering has an index that starts with the ordering and property_id, the key of a page. The other columns are
+# filters: with them PostgreSQL finds the keys of a page in the index alone, and reads the table for its rows only.
+_FILTERS = ("price", "square_meters", "bedrooms", "year_built")
 property_analytics = Table(
     "property_analytics",
     metadata,
@@ -64,7 +67,7 @@ property_analytics = Table(
     Column("year_built", Integer),
     *_columns(Double, "latitude", "longitude"),
     Column("strip", Integer),
-    *_columns(Text, "kind", "words"),
+    Column("words", Text),
     *_columns(Double, "price", "valued_price", "valued_low", "valued_high", "confidence"),
     Column("flags", Text),
     *_columns(BigInteger, "market_sales", "other_sales", nullable=False),
@@ -78,42 +81,16 @@ property_analytics = Table(
     Column("is_listed", Boolean, nullable=False),
     *_columns(Double, "asked_before_sale", "discount_to_asking"),
     Column("features", Document, nullable=False),
-    # What is searched by, and in what order: the key comes next, so that a page begins where another ended; then what
-    # else is asked for, so that a search reads the index alone.
-    Index(
-        "ix_property_kind_price",
-        *("kind", "price", "property_id", "square_meters", "year_built", "location", "latitude", "longitude"),
-    ),
-    Index("ix_property_kind_area", "kind", "square_meters", "property_id", "price", "year_built", "location"),
-    Index("ix_property_kind_year", "kind", "year_built", "property_id", "price", "square_meters", "location"),
-    Index("ix_property_location", "location", "kind", "price", "property_id", "square_meters", "year_built"),
-    Index(
-        "ix_property_place",
-        *("strip", "longitude", "latitude", "kind", "price", "square_meters", "year_built", "location", "property_id"),
-    ),
+    Index("ix_property_price", "price", "property_id", "square_meters", "bedrooms", "year_built"),
+    Index("ix_property_area", "square_meters", "property_id", "price", "bedrooms", "year_built"),
+    Index("ix_property_year", "year_built", "property_id", "price", "square_meters", "bedrooms"),
+    Index("ix_property_location", "location", "price", "property_id", "property_type", *_FILTERS[1:]),
+    Index("ix_property_place", "strip", "longitude", "latitude", *_FILTERS, "property_id"),
+    # SQLite searches words in an FTS5 table instead (search_terms.py).
+    Index("ix_property_words", text(WORD_VECTOR), postgresql_using="gin").ddl_if(dialect="postgresql"),
 )
 
-# What homes of a kind there are, in a location and in ALL of them: few rows, by which a search knows where not to look.
-property_kinds = Table(
-    "property_kinds",
-    metadata,
-    Column("location", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("property_type", Text),
-    Column("homes", BigInteger, nullable=False),
-    *_columns(Double, *(f"{name}_{end}" for name in ("bedrooms", "price", "area", "year") for end in ("min", "max"))),
-    *_columns(Double, "south", "north", "west", "east"),
-)
-
-# How many homes have a word in their address.
-property_terms = Table(
-    "property_terms",
-    metadata,
-    Column("word", Text().with_variant(Text(collation="C"), "postgresql"), primary_key=True),
-    Column("homes", BigInteger, nullable=False),
-)
-
-# Sales and offers of a property, a row each; an offer's end is `ended_on`.
+# Sales and listings of a property, one row each; `ended_on` is when a listing was closed.
 property_history = Table(
     "property_history",
     metadata,
@@ -144,7 +121,7 @@ customer_analytics = Table(
     Index("ix_customer_segment", "segment"),
 )
 
-# `indicators` holds a source's own series by name.
+# `indicators` holds the source's indicator series by name.
 market_analytics = Table(
     "market_analytics",
     metadata,
@@ -158,8 +135,8 @@ market_analytics = Table(
     Index("ix_market_location", "location", "month"),
 )
 
-# By month, quarter and year, since medians of months add up to no median of a year; ALL stands for all locations or
-# types. Index, inventory and offers are of all types together.
+# Months, quarters and years are stored apart, because a year's median does not follow from its months' medians.
+# Price index, inventory and listings cover all property types.
 market_trends = Table(
     "market_trends",
     metadata,
@@ -174,7 +151,7 @@ market_trends = Table(
 
 PUBLISHED = (property_analytics, property_history, customer_analytics, market_analytics, market_trends)
 
-# Every answer; the service makes `prediction_id`, so that what was buffered may be written twice and is there once.
+# Every valuation. The service generates `prediction_id`, so that writing a buffered row twice stores it once.
 predictions = Table(
     "predictions",
     metadata,
@@ -186,7 +163,7 @@ predictions = Table(
     Column("flags", Document, nullable=False),
     *_columns(Text, "variant", "model_version", "data_version", nullable=False),
     Column("latency_ms", Double, nullable=False),
-    Column("experiment", Text),  # homei.assignment.Design.name, where the answer was part of one
+    Column("experiment", Text),  # ExperimentDesign.name of homei.registry.variant_assignment, if any
     Index("ix_predictions_time", "predicted_at"),
     Index("ix_predictions_property", "property_id", "predicted_at"),
     Index(
@@ -198,7 +175,7 @@ predictions = Table(
     ),
 )
 
-# The price that a property did sell at; a client that sends its key again changes nothing.
+# Sale prices that clients report, one row for each idempotency key of a client.
 feedback = Table(
     "feedback",
     metadata,
@@ -212,7 +189,7 @@ feedback = Table(
     Index("ix_feedback_property", "property_id"),
 )
 
-# Who may ask for tokens. A client that is revoked stays, so that its name never becomes another one's.
+# Clients that may request tokens. A revoked client stays, so that its name is never given to another one.
 clients = Table(
     "clients",
     metadata,
@@ -224,7 +201,7 @@ clients = Table(
     Column("revoked_at", DateTime(timezone=True)),
 )
 
-# Each entry's hash covers the one before: the primary key keeps two writers from continuing the same entry.
+# The hash of an entry covers the entry before it. The primary key stops two writers from extending the same entry.
 audit = Table(
     "audit",
     metadata,

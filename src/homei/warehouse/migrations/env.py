@@ -1,4 +1,4 @@
-"""What Alembic runs around the revisions, on the connection and in the transaction of homei.warehouse.schema."""
+"""Alembic environment: runs the revisions on the connection and in the transaction of homei.warehouse.schema."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from alembic import context
 from homei.warehouse.tables import metadata
 
 
-def _is_ours(_thing: object, name: str | None, *_: object) -> bool:
-    """property_words is each database's own, with whatever FTS5 keeps beside it."""
-    return name is None or not name.startswith("property_words")
+def _is_in_metadata(_object: object, name: str | None, *_: object) -> bool:
+    """False for the word indexes, which each database defines in its own way (FTS5 adds tables of its own)."""
+    return name is None or not name.startswith(("property_words", "ix_property_words"))
 
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    include_object=_is_ours,
+    include_object=_is_in_metadata,
     compare_type=True,
-    # SQLite's data definition is transactional too, once Python's driver doesn't interfere.
+    # SQLite's data definition is transactional too, because the driver's own transactions are switched off.
     transactional_ddl=True,
 )
 with context.begin_transaction():

@@ -1,0 +1,95 @@
+"""Commands for a project's parameters, data and state: compose, fetch, verify, lineage and java."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import click
+
+from homei.config import params
+from homei.config.city import CityConfig
+from homei.config.feeds import Source
+from homei.pipeline import stages
+
+
+@click.command()
+@click.argument("overrides", nargs=-1)
+@click.option("--check", is_flag=True, help="Write nothing; fail if params.yaml differs from the composition.")
+def compose(overrides: tuple[str, ...], check: bool) -> None:
+    """Write params.yaml from the groups in params/.
+
+    OVERRIDES choose groups and set values in Hydra's grammar: city=hdb model=linear tuning.trials=20
+    """
+    text = params.compose(overrides)
+    current = params.FILE.read_text(encoding="utf-8") if params.FILE.exists() else None
+    if check and text != current:
+        raise click.ClickException("params.yaml differs from the composition of params/: run `homei compose`")
+    if text != current:
+        params.FILE.write_text(text, encoding="utf-8")
+
+
+@click.command()
+@click.argument("city", required=False)
+@click.option("--from", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Copy from here.")
+@click.option("--again", is_flag=True, help="Read feeds from their start, not only their changes.")
+def fetch(city: str | None, folder: Path | None, again: bool) -> None:
+    """Stage: read the feeds of CITY, and download or copy its files, into data/external/.
+
+    CITY is a name in params/city/, by default the one in params.yaml. Its files are downloaded, or copied with --from;
+    its feeds (APIs, databases, web pages, indicators) are read up to city.as_of, only changes since the last time.
+    """
+    import yaml
+
+    from homei.ingestion.fetch import run
+
+    p = stages.parameters("fetch") if city is None else params.check(yaml.safe_load(params.compose([f"city={city}"])))
+    with _mock_servers(p.city):
+        run(p.city, p.feeds, p.fetch, folder, again)
+
+
+def _mock_servers(city: CityConfig) -> contextlib.AbstractContextManager[None]:
+    """Runs the servers that the feeds of a simulated city are read from."""
+    if not city.is_simulated:
+        return contextlib.nullcontext()
+    from homei.demo.mock_servers import running_servers
+
+    return running_servers(Path(city.folder) / "world")
+
+
+@click.command()
+@click.option("--code", is_flag=True, help="Compare only code, notebooks and parameters, not what was built of them.")
+def verify(code: bool) -> None:
+    """Rehash every output, the cache and the model, and name each that differs from dvc.lock."""
+    from homei.pipeline import verify as verification
+
+    differences = verification.changed_inputs(Path.cwd()) if code else verification.verify(Path.cwd())
+    for difference in differences:
+        click.echo(difference, err=True)
+    if differences:
+        raise click.ClickException(f"{len(differences)} differences from dvc.lock: run `make repro`")
+    click.echo("all have the hashes in dvc.lock")
+
+
+@click.command()
+@click.argument("table")
+@click.argument("identity", metavar="ID")
+def lineage(table: str, identity: str) -> None:
+    """Show the raw records behind row ID of TABLE, and the stages that made it.
+
+    \b
+    homei lineage property_analytics P00101
+    homei lineage sales T000001
+    """
+    from homei.pipeline.lineage import format_lineage, origins, stages_behind
+
+    p = params.pick("city", "feeds")
+    click.echo(format_lineage(origins(Source(p.city, p.feeds), table, identity), stages_behind(table)))
+
+
+@click.command()
+def java() -> None:
+    """Find a Java 17 or newer for Spark, or install a JRE into the project."""
+    from homei.spark.java import ensure
+
+    click.echo(f"Java: {ensure()}")

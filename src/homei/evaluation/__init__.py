@@ -1,0 +1,1 @@
+"""Model evaluation: ratio study, equity, fairness, coverage, drift and verdicts."""

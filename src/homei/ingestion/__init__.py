@@ -1,0 +1,1 @@
+"""Source records: fetched from feeds, landed and mapped to canonical columns."""

@@ -1,0 +1,1 @@
+"""One module a kind of feed, and what connectors share."""

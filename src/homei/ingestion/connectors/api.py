@@ -1,0 +1,112 @@
+"""Feeds from REST APIs: changed records page by page, with credentials and a request rate."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Annotated, Any, Literal
+
+import httpx
+from pydantic import Field
+
+from homei.config.model import ConfigModel, Count
+from homei.ingestion.connectors.authentication import ApiAuth, Authentication
+from homei.ingestion.connectors.http_client import USER_AGENT, FetchError, HttpClient, json_body, without_query
+from homei.ingestion.connectors.paging import NoPaging, Paging, value_at
+from homei.ingestion.connectors.text_rows import SourceError, expanded
+from homei.ingestion.feeds import IncrementalFeed, Span
+
+ETAG = "etag"
+
+
+class Moment(ConfigModel):
+    """The query parameter that limits an API's answer to changes from, or until, a moment in UTC."""
+
+    parameter: str
+    format: str = "%Y-%m-%dT%H:%M:%SZ"  # for strftime
+
+
+class Api(IncrementalFeed):
+    """A feed that is a REST API's list of records."""
+
+    kind: Literal["api"]
+    url: str
+    parameters: dict[str, str] = {}
+    records_at: str = ""  # the path of the records in a response, such as data.listings; empty if they are all of it
+    paging: Annotated[Paging, Field(discriminator="kind")] = NoPaging(kind="none")
+    authentication: Annotated[Authentication, Field(discriminator="kind")] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    requests_per_second: Annotated[float, Field(gt=0)] | None = None
+    timeout: Annotated[float, Field(gt=0)] = 30.0  # seconds
+    page_limit: Count = 1_000_000  # ends an API that never stops paging
+
+    def came_from(self) -> str:
+        return self.url
+
+    def records(self, span: Span, memory: MutableMapping[str, str]) -> Iterator[list[dict[str, Any]]]:
+        """The records page by page, nested as the API sends them; none where it answers 304 Not Modified.
+
+        Raises SourceError where a page can't be fetched, has no list of records, or repeats the one before.
+        """
+        label = f"feed {self.name}"
+        url = httpx.URL(expanded(self.url, f"{label}: url"))
+        with httpx.Client(
+            timeout=self.timeout,
+            auth=ApiAuth(self.authentication, url, label) if self.authentication else None,
+            follow_redirects=self.authentication is None,  # a redirect could send credentials to another host
+            headers={"User-Agent": USER_AGENT},
+        ) as client:
+            delay_seconds = 1 / self.requests_per_second if self.requests_per_second else 0.0
+            try:
+                yield from self._pages(HttpClient(client, label, delay_seconds), url, span, memory)
+            except FetchError as error:
+                raise SourceError(str(error)) from error
+
+    def _pages(
+        self, client: HttpClient, url: httpx.URL, span: Span, memory: MutableMapping[str, str]
+    ) -> Iterator[list[dict[str, Any]]]:
+        # With several pages, a page's ETag says nothing of the others; with `changed`, each fetch has a new address.
+        uses_etag = isinstance(self.paging, NoPaging) and self.changed is None
+        headers = {"If-None-Match": memory[ETAG]} if uses_etag and ETAG in memory else {}
+        page_url = self.paging.first(url.copy_merge_params(self._parameters(span)))
+        previous: list[dict[str, Any]] | None = None
+        for number in range(1, self.page_limit + 1):
+            response, body = client.get(str(page_url), headers, accept=(304,), convert=_json_if_modified)
+            if response.status_code == 304:
+                return
+            records = self._records_in(body, page_url)
+            where = without_query(page_url)
+            if records and records == previous:
+                raise SourceError(f"{client.label}: page {number} of {where} repeats the one before: correct `paging`")
+            if records:
+                yield records
+            if uses_etag and "ETag" in response.headers:
+                memory[ETAG] = response.headers["ETag"]
+            previous, next_url = records, self.paging.next(page_url, response, body, len(records))
+            if next_url is None:
+                return
+            if next_url == page_url:
+                raise SourceError(f"{client.label}: {where} links itself as the next page: correct `paging`")
+            page_url = next_url
+
+    def _parameters(self, span: Span) -> dict[str, str]:
+        parameters = dict(self.parameters)
+        for moment, value in ((self.since, span.since), (self.until, span.until)):
+            if moment and value:
+                parameters[moment.parameter] = value.astimezone(datetime.UTC).strftime(moment.format)
+        return parameters
+
+    def _records_in(self, body: Any, url: httpx.URL) -> list[dict[str, Any]]:
+        records = value_at(body, self.records_at)
+        if isinstance(records, list) and all(isinstance(record, Mapping) for record in records):
+            return records
+        place = f"at {self.records_at}" if self.records_at else "as its whole response"
+        keys = f"; the response has {', '.join(map(str, body))}" if isinstance(body, Mapping) else ""
+        raise SourceError(
+            f"feed {self.name}: {without_query(url)} has no list of records {place}: correct `records_at`{keys}"
+        )
+
+
+def _json_if_modified(response: httpx.Response) -> tuple[httpx.Response, Any]:
+    return response, None if response.status_code == 304 else json_body(response)

@@ -1,0 +1,156 @@
+"""Feeds from files: CSV, Excel, JSON lines or Parquet, packed or not, as text with each row's line."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import itertools
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO, Annotated, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from homei.config.feeds import Feed, FileFormat
+from homei.ingestion.connectors.file_readers import READERS, Part
+from homei.ingestion.connectors.text_rows import Batch, SourceError, UnreadableError, is_number, texts
+
+FORMATS = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".xlsx": "excel", ".xlsm": "excel",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".pq": "parquet",
+}  # fmt: skip
+UNFINISHED_SUFFIXES = {".part", ".tmp", ".crdownload", ".filepart"}
+# zipfile raises RuntimeError for a zip with a password.
+READ_ERRORS = (OSError, ValueError, LookupError, EOFError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error)
+
+
+class Files(FileFormat, Feed):
+    """A feed that is a set of files in the source's folder, named by patterns."""
+
+    kind: Literal["files"]
+    files: Annotated[list[str], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The rows of one file or of one part of it: `cells` as text (null if empty) and `lines` from 1.
+
+    `faults` say why a row can't be read, null for most. `part` is empty for a whole file, "#title" for one of several
+    sheets of a workbook and "/name" for a file in a zip; `name` ends with it. `number_masks` mark the cells that were
+    typed as numbers, by column: a declared decimal comma does not apply to them.
+    """
+
+    name: str
+    part: str
+    cells: pa.Table
+    lines: np.ndarray
+    faults: pa.ChunkedArray
+    number_masks: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def read(path: Path, reading: FileFormat) -> Sheet:
+    """The rows of a file with one part; raises SourceError if it has more, and otherwise as `sheets` does."""
+    parts = sheets(path, reading)
+    if len(parts) > 1:
+        raise SourceError(f"{path}: has several parts, {', '.join(part.part for part in parts)}: name one of them")
+    return parts[0]
+
+
+def sheets(path: Path, reading: FileFormat) -> list[Sheet]:
+    """All parts of a file, without blank rows.
+
+    A row's line is where it begins in a CSV or JSON lines file, its row number in Excel, and its position in Parquet,
+    from 2. A row that can't be read (too few or too many cells, undecodable bytes, no JSON object) has a fault.
+    Raises UnreadableError if the whole file can't be read.
+    """
+    try:
+        codecs.lookup(reading.encoding)
+    except LookupError as error:
+        raise SourceError(f"{path}: can't be read ({error})") from error
+    is_zip = path.suffix.lower() == ".zip"
+    kind = "zip" if is_zip else _format(str(path), reading)
+    try:
+        with path.open("rb") as file:
+            parts = _zip_parts(file, path, reading) if is_zip else READERS[kind](file, str(path), reading)
+            return [_as_sheet(path, part) for part in parts]
+    except SourceError:
+        raise
+    except READ_ERRORS as error:
+        raise UnreadableError(f"{path}: can't be read as {kind} ({error})") from error
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is a program's temporary one: hidden, an Excel lock, or an incomplete download."""
+    return path.name.startswith((".", "~$")) or path.suffix in UNFINISHED_SUFFIXES
+
+
+def is_open(path: Path) -> bool:
+    """Whether Excel or LibreOffice has the file open: each leaves a lock file beside it."""
+    return any((path.parent / lock).exists() for lock in (f"~${path.name}", f".~lock.{path.name}#"))
+
+
+def _zip_parts(file: IO[bytes], path: Path, reading: FileFormat) -> Iterator[Part]:
+    """The parts of all files in a zip, sorted by name; macOS metadata and temporary files are skipped."""
+    with zipfile.ZipFile(file) as archive:
+        members = sorted(
+            name
+            for name in archive.namelist()
+            if not name.endswith("/") and not name.startswith("__MACOSX/") and not is_unfinished(Path(name))
+        )
+        if not members:
+            raise UnreadableError(f"{path}: is empty; it must hold files of rows")
+        for member in members:
+            name = f"{path}/{member}"
+            with archive.open(member) as inner:
+                for part, header, rows in READERS[_format(name, reading)](inner, name, reading):
+                    yield f"/{member}{part}", header, rows
+
+
+def _as_sheet(path: Path, part: Part) -> Sheet:
+    name, header, batches = part
+    empty = Batch(np.array([], dtype=np.int64), ((),) * len(header))
+    converted = [_without_blank_rows(batch) for batch in itertools.chain([empty], batches)]
+    lines, faults, columns, masks = zip(*converted, strict=True)
+    cells = [pa.chunked_array(chunks, pa.string()) for chunks in zip(*columns, strict=True)]
+    number_masks = {name: np.concatenate(chunks) for name, *chunks in zip(header, *masks, strict=True)}
+    return Sheet(
+        path.name + name,
+        name,
+        pa.table(cells, names=header),
+        np.concatenate(lines),
+        pa.chunked_array(faults, pa.string()),
+        {name: mask for name, mask in number_masks.items() if mask.any()},
+    )
+
+
+def _without_blank_rows(batch: Batch) -> tuple[np.ndarray, pa.Array, list[pa.Array], list[np.ndarray]]:
+    """The lines, faults, text columns and masks of numbers of a batch."""
+    faults = pa.array(batch.faults or [None] * len(batch.lines), pa.string())
+    columns = [texts(column) for column in batch.columns]
+    masks = [is_number(column) for column in batch.columns]
+    is_filled = faults.is_valid().to_numpy(zero_copy_only=False)
+    for column in columns:
+        is_filled = is_filled | column.is_valid().to_numpy(zero_copy_only=False)
+    filled = pa.array(is_filled)
+    return (
+        batch.lines[is_filled],
+        faults.filter(filled),
+        [column.filter(filled) for column in columns],
+        [mask[is_filled] for mask in masks],
+    )
+
+
+def _format(name: str, reading: FileFormat) -> str:
+    """The declared format, or the one that the file's name tells."""
+    if reading.format != "auto":
+        return reading.format
+    path = PurePosixPath(name)
+    suffix = (PurePosixPath(path.stem).suffix if path.suffix == ".gz" else path.suffix).lower()
+    if suffix not in FORMATS:
+        raise SourceError(f"{name}: unknown file format: set format to csv, excel, jsonl or parquet")
+    return FORMATS[suffix]

@@ -1,0 +1,163 @@
+"""Stage `ingest`: records as text under canonical column names, with their feed and line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from homei.config.city import CityConfig
+from homei.config.feeds import TABLES, Column, Feed, FeedsConfig, LookupFile, PlacesFile, Source
+from homei.ingestion.connectors import files
+from homei.ingestion.connectors.files import Files, Sheet
+from homei.ingestion.connectors.text_rows import SourceError, UnreadableError
+from homei.ingestion.feeds import IncrementalFeed
+from homei.ingestion.landing import landed_records
+from homei.ingestion.mapping import Lookup, lookup_of, mapped
+from homei.ingestion.pseudonyms import pseudonymised
+from homei.ingestion.record_versions import KEY
+from homei.storage import lake
+
+PLACE_COLUMNS = ("kind", "name", "latitude", "longitude")
+ORIGIN = ("source_file", "source_line", "source_fault")
+
+
+def run(table: str, city: CityConfig, feeds: FeedsConfig) -> None:
+    """Writes the raw table of that name.
+
+    It has text columns, then source_feed, source_file, source_line and source_fault. source_fault says why a row of
+    a file can't be read, and is null for all others. A landed record has its feed's name as source_file and its
+    position in the landing as source_line. Raises SourceError if a file, a landing or a column is missing.
+    """
+    source = Source(city, feeds)
+    lake.write(places(source) if table == "places" else records(source, table), lake.RAW[table])
+
+
+def records(source: Source, table: str) -> pa.Table:
+    """All records of a table with all its columns, feed by feed in the source's order.
+
+    A record without an id gets one from its file and line. Ids of all feeds but the first have the feed's name as
+    prefix, so that they are unique; indicators have no ids.
+    """
+    id_column = TABLES[table][0]
+    parts = []
+    for position, feed in enumerate(source.of(table)):
+        read = _from_landing if isinstance(feed, IncrementalFeed) else _from_files
+        for rows in read(source, table, feed):
+            rows = _with_constant(rows, "source_feed", feed.name)
+            if position and table != "indicators":
+                ids = pc.binary_join_element_wise(f"{feed.name}:", rows[id_column], "")
+                rows = rows.set_column(rows.schema.get_field_index(id_column), id_column, ids)
+            parts.append(rows)
+    return _concatenated(parts, [*source.columns(table), "source_feed", *ORIGIN])
+
+
+def places(source: Source) -> pa.Table:
+    """All points of interest, in the order in which the source declares their kinds."""
+    parts = []
+    for declared in source.feeds.places:
+        if (sheet := _read_or_warn(source, declared)) is not None:
+            columns = {"kind": Column(constant=declared.kind)}
+            columns |= {name: Column(column=getattr(declared, name)) for name in PLACE_COLUMNS[1:]}
+            parts.append(_mapped(sheet, columns, None, declared.file))
+    return _concatenated(parts, [*PLACE_COLUMNS, *ORIGIN])
+
+
+def matching_files(source: Source, patterns: Sequence[str]) -> list[Path]:
+    """A source's files that match any pattern, sorted; raises SourceError for one without a match."""
+    folder, paths = Path(source.city.folder), set()
+    for pattern in patterns:
+        matches = {path for path in folder.glob(pattern) if path.is_file() and not files.is_unfinished(path)}
+        if not matches:
+            raise SourceError(_missing_file(source, folder / pattern))
+        paths |= matches
+    return sorted(paths)
+
+
+def _from_landing(source: Source, table: str, feed: IncrementalFeed) -> Iterator[pa.Table]:
+    cells = landed_records(source.city, table, feed)
+    lines, faults = np.arange(1, cells.num_rows + 1), pa.nulls(cells.num_rows, pa.string())
+    rows = _mapped(Sheet(feed.name, "", cells, lines, faults), feed.columns, _lookup(source, feed), feed.name)
+    yield _with_id(rows, TABLES[table][0], cells[KEY])
+
+
+def _from_files(source: Source, table: str, feed: Files) -> Iterator[pa.Table]:
+    """The records of all files of a feed, sorted by file name and line.
+
+    A file that is open in another program or incomplete is left for the next run: one row with line 0 says so.
+    Raises SourceError if no file can be read.
+    """
+    folder = Path(source.city.folder)
+    names = [path.relative_to(folder).as_posix() for path in matching_files(source, feed.files)]
+    lookup, errors = _lookup(source, feed), []
+    for name, stem in zip(names, _unique_stems(names), strict=True):
+        try:
+            sheets = _sheets(folder / name, feed)
+        except UnreadableError as error:
+            errors.append(str(error))
+            print(f"homei: {error}; the file is left for the next run", file=sys.stderr)  # noqa: T201
+            yield pa.table(dict(zip(ORIGIN, ([name], [0], [f"file: {error}"]), strict=True)))
+            continue
+        for sheet in sheets:
+            rows = _mapped(sheet, feed.columns, lookup, name + sheet.part)
+            lines = pa.array(sheet.lines).cast(pa.string())
+            yield _with_id(rows, TABLES[table][0], pc.binary_join_element_wise(f"{stem}{sheet.part}", lines, ":"))
+    if len(errors) == len(names):
+        raise SourceError("\n".join(errors))
+
+
+def _sheets(path: Path, feed: Files) -> list[Sheet]:
+    if files.is_open(path):
+        raise UnreadableError(f"{path}: is open in another program")
+    return [replace(sheet, cells=pseudonymised(sheet.cells, feed)) for sheet in files.sheets(path, feed)]
+
+
+def _mapped(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | None, file: str) -> pa.Table:
+    """The declared columns of a sheet with the origin of each row."""
+    rows = _with_constant(mapped(sheet, declared, lookup), "source_file", file)
+    return rows.append_column("source_line", pa.array(sheet.lines)).append_column("source_fault", sheet.faults)
+
+
+def _concatenated(parts: Sequence[pa.Table], names: Sequence[str]) -> pa.Table:
+    """The rows of all parts with the columns `names`, null where a part lacks one."""
+    empty = pa.table({name: pa.array([], pa.int64() if name == "source_line" else pa.string()) for name in names})
+    return pa.concat_tables([empty, *parts], promote_options="default").select(names)
+
+
+def _with_constant(rows: pa.Table, name: str, value: str) -> pa.Table:
+    return rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
+
+
+def _with_id(rows: pa.Table, name: str, ids: pa.ChunkedArray) -> pa.Table:
+    return rows if name in rows.column_names else rows.append_column(name, ids)
+
+
+def _unique_stems(names: Sequence[str]) -> list[str]:
+    """File names for ids: without suffix, unless that repeats."""
+    stems = [PurePosixPath(name).with_suffix("").as_posix() for name in names]
+    return [stem if stems.count(stem) == 1 else name for name, stem in zip(names, stems, strict=True)]
+
+
+def _lookup(source: Source, feed: Feed) -> Lookup | None:
+    return None if feed.lookup is None else lookup_of(feed.lookup, _read_or_warn(source, feed.lookup))
+
+
+def _read_or_warn(source: Source, declared: PlacesFile | LookupFile) -> Sheet | None:
+    path = Path(source.city.folder) / declared.file
+    if path.is_file():
+        return files.read(path, declared)
+    if declared.required:
+        raise SourceError(_missing_file(source, path))
+    print(f"homei: {path}: no such file; continuing without it", file=sys.stderr)  # noqa: T201
+    return None
+
+
+def _missing_file(source: Source, path: Path) -> str:
+    name = source.city.name
+    remedy = f"run `homei fetch {name}`, or correct its name or city.folder in params/city/{name}.yaml"
+    return f"{path}: no such file: {'run `homei simulate`' if source.city.is_simulated else remedy}"

@@ -1,1 +1,0 @@
-"""What learns: split, estimators, tuning, training, intervals, the ratio study, packaging."""

@@ -1,0 +1,1 @@
+"""The stage graph: its registry, notebook execution, verification and lineage."""

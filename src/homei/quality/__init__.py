@@ -1,1 +1,0 @@
-"""What may come in: contracts, quarantine, the data-quality report."""

@@ -1,0 +1,1 @@
+"""Packaged models: package, promote, roll back, and experiment results."""

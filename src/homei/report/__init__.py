@@ -1,1 +1,0 @@
-"""What people look at: charts, executed notebooks, the stakeholder site."""

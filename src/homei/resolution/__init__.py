@@ -1,0 +1,1 @@
+"""Record linkage: properties, duplicate sales and sale validation."""

@@ -1,1 +1,0 @@
-"""What answers: the BentoML service, its routes and its schemas."""

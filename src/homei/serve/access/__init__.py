@@ -1,1 +1,0 @@
-"""Who may: keys, tokens, clients, and the gate that every request passes."""

@@ -1,0 +1,1 @@
+"""Authentication and authorisation by OAuth 2.0 client credentials."""

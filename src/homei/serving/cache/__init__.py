@@ -1,0 +1,1 @@
+"""Response caching, in memory or in Redis."""

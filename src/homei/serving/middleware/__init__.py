@@ -1,0 +1,1 @@
+"""ASGI middleware: request ids, metrics, and limits of concurrency, time and size."""

@@ -1,0 +1,1 @@
+"""The outbox: entries are written to disk first and delivered to the warehouse later, in order."""

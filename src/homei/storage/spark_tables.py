@@ -1,0 +1,67 @@
+"""Spark frames read from and written to the lake with stable bytes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from homei.storage import lake
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+# Spark plans a frame on one core, which for a small city takes longer than writing it.
+WRITTEN_AT_ONCE = 3
+
+
+class SparkTable(NamedTuple):
+    """A Spark frame and how it is stored: the table's path, the order of its rows, and its partitions.
+
+    `key` must be unique for the bytes to be stable. `years_of` names a column of dates, or of months counted from
+    year 0; each of its years is a folder (`year=2024`), so that a query for one year reads no other.
+    """
+
+    frame: DataFrame
+    path: Path
+    key: Sequence[str]
+    years_of: str | None = None
+
+
+def read(spark: SparkSession, table: Path) -> DataFrame:
+    """A table as a Spark frame; raises MissingTableError."""
+    return spark.read.parquet(str(lake.existing(table).resolve()))
+
+
+def write(table: SparkTable) -> None:
+    """Writes one file, or one a year."""
+    with lake.replacing(table.path) as folder:
+        written = folder / "written"
+        ordered = table.frame.repartition(1, *table.key).sortWithinPartitions(*table.key)
+        ordered.write.option("compression", "none").parquet(str(written.resolve()))
+        # Spark adds random ids to file names, markers and checksums, and its Parquet writer lists a column's encodings
+        # in the order of object addresses. So the rows are written again.
+        rows = pq.read_table(written)
+        shutil.rmtree(written)
+        partitions = {".": rows} if table.years_of is None or not rows.num_rows else _by_year(rows, table.years_of)
+        for partition, part in partitions.items():
+            (folder / partition).mkdir(exist_ok=True)
+            lake.write_parquet(part, folder / partition / "part-00000.parquet")
+
+
+def write_all(tables: Iterable[SparkTable]) -> None:
+    """Writes several tables concurrently."""
+    with ThreadPoolExecutor(WRITTEN_AT_ONCE) as pool:
+        list(pool.map(write, tables))
+
+
+def _by_year(rows: pa.Table, column: str) -> dict[str, pa.Table]:
+    dates = rows[column]
+    years = pc.divide(dates, 12) if pa.types.is_integer(dates.type) else pc.year(dates)
+    return {f"year={year}": rows.filter(pc.equal(years, year)) for year in pc.unique(years).to_pylist()}

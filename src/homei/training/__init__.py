@@ -1,0 +1,1 @@
+"""The valuation model: training recipe, tuning, fitting, intervals and inference."""

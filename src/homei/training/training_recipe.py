@@ -1,0 +1,118 @@
+"""Training recipe: inputs, target, weights of sales, masking and parameters of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+import numpy as np
+import pandas as pd
+
+from homei.config.city import CityConfig
+from homei.features.columns import MARKET_LEVEL, categorical_inputs, numeric_inputs, optional_columns
+from homei.features.config import FeaturesConfig
+from homei.training.attribute_masking import masked_copies
+from homei.training.config import MaskingConfig, ModelConfig, SplitConfig, TrainConfig
+from homei.training.encoding import Encoder, columns_of, target
+from homei.training.estimators import Parameters, create
+from homei.training.time_splits import holdout_masks
+from homei.training.valuation_model import FittedModel
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that defines a model except its training sales."""
+
+    name: str
+    parameters: Parameters
+    all_numeric: tuple[str, ...]  # all numeric features
+    numeric: tuple[str, ...]  # the numeric inputs among them
+    categorical: tuple[str, ...]
+    optional: tuple[tuple[str, ...], ...]  # groups of columns that are unknown together
+    half_life_months: float
+    masking: MaskingConfig
+    seed: int
+
+    @classmethod
+    def from_config(
+        cls, seed: int, city: CityConfig, features: FeaturesConfig, model: ModelConfig, train: TrainConfig
+    ) -> Recipe:
+        """The recipe of the sections of params.yaml, with the configured parameters."""
+        names = tuple(numeric_inputs(city, features))
+        return cls(
+            name=model.name,
+            parameters=dict(model.parameters),
+            all_numeric=names,
+            numeric=tuple(
+                name for name in names if not any(fnmatchcase(name, glob) for glob in train.excluded_features)
+            ),
+            categorical=tuple(categorical_inputs(city)),
+            optional=tuple(map(tuple, optional_columns(city, features))),
+            half_life_months=train.half_life_months,
+            masking=train.attribute_masking,
+            seed=seed,
+        )
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes that a request may leave out: the first of each group of optional columns."""
+        inputs = {*self.numeric, *self.categorical, "year_built"}
+        return tuple(group[0] for group in self.optional if group[0] in inputs)
+
+    def with_parameters(self, **parameters: float | str | bool) -> Recipe:
+        return replace(self, parameters={**self.parameters, **parameters})
+
+    def without_masking(self) -> MaskingConfig:
+        return self.masking.model_copy(update={"share": 0.0})
+
+    def linear(self) -> Recipe:
+        """The recipe of the linear baseline: a ridge regression on all features.
+
+        It needs the local market history to distinguish streets: without it, its error on the demo city is 5.7 %
+        instead of 5.3 %.
+        """
+        return replace(
+            self, name="linear", parameters={"alpha": 1.0}, numeric=self.all_numeric, masking=self.without_masking()
+        )
+
+    def fit(self, sales: pd.DataFrame) -> FittedModel:
+        """The model trained on sales of the training set, weighted by age, and on their masked copies."""
+        encoder = Encoder.fit(columns_of(sales), self.numeric, self.categorical)
+        columns = columns_of(self.with_masked_copies(sales))
+        weight = self.weight(columns["month"])
+        weight[len(sales) :] *= self.masking.weight
+        estimator = create(self.name, self.parameters, encoder, self.seed)
+        estimator.fit(encoder.matrix(columns), target(columns), weight)
+        return FittedModel(encoder, estimator)
+
+    def with_masked_copies(self, sales: pd.DataFrame) -> pd.DataFrame:
+        """The sales, followed by copies of some of them with attributes removed."""
+        copies = masked_copies(sales, self.optional, self.masking.share, self.seed)
+        return pd.concat([sales, copies], ignore_index=True)
+
+    def weight(self, months: np.ndarray) -> np.ndarray:
+        """1 for sales of the last month, half as much `half_life_months` before, since preferences change."""
+        return 0.5 ** ((months.max() - months) / self.half_life_months)
+
+    def prices(self, training: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
+        """Values of the `test` sales by a model trained on the `training` sales."""
+        return self.fit(training).prices(columns_of(test))
+
+
+def usable_sales(sales: pd.DataFrame, split: SplitConfig) -> pd.DataFrame:
+    """The sales with a known market level after the warm-up months."""
+    months = sales["month"]
+    return sales[sales[MARKET_LEVEL].notna() & (months >= months.min() + split.warm_up_months)]
+
+
+def tuning_sales(sales: pd.DataFrame, as_of_month: int, split: SplitConfig) -> pd.DataFrame:
+    """The usable sales before all months used for evaluation, on which parameters may be chosen."""
+    usable = usable_sales(sales, split)
+    return usable[usable["month"] <= as_of_month - max(split.tested_months, split.hold_out_months)]
+
+
+def split_holdout(sales: pd.DataFrame, as_of_month: int, split: SplitConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The usable sales before the hold-out, and those of the hold-out."""
+    usable = usable_sales(sales, split)
+    is_before, is_holdout = holdout_masks(usable["month"].to_numpy(), as_of_month, split)
+    return usable[is_before], usable[is_holdout]

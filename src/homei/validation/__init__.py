@@ -1,0 +1,1 @@
+"""Data contracts, quarantine and the data-quality report."""

@@ -1,0 +1,45 @@
+"""Free-text search in addresses: a GIN index of word vectors in PostgreSQL, an FTS5 table in SQLite.
+
+A query matches an address that has all of its words, in any order. The last word may be the beginning of a word.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import ColumnElement, Connection, cast, column, literal_column, select, table
+from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
+
+from homei.warehouse.tables import WORD_VECTOR, property_analytics
+
+_WORD = re.compile(r"[^\W_]+")
+_fts5 = table("property_words", column("property_id"), column("words"))
+_vector: ColumnElement = literal_column(WORD_VECTOR, TSVECTOR)
+
+
+def address_words(text: str) -> list[str]:
+    """The words and numbers of a text in lower case; every other character separates them."""
+    return [word.lower() for word in _WORD.findall(text)]
+
+
+def address_matches(text: str, dialect: str) -> ColumnElement[bool]:
+    """The condition that an address has all words of `text`. Raises ValueError for a text without words."""
+    words = address_words(text)
+    if not words:
+        raise ValueError("the text has no word or number to search for")
+    # Words hold letters and digits only, so that quoting them is safe in both query languages.
+    if dialect == "postgresql":
+        query = " & ".join(f"'{word}'" for word in words) + ":*"
+        return _vector.op("@@", is_comparison=True)(cast(query, TSQUERY))
+    query = " ".join(f'"{word}"' for word in words) + "*"
+    return property_analytics.c.property_id.in_(select(_fts5.c.property_id).where(_fts5.c.words.match(query)))
+
+
+def refresh_word_index(connection: Connection) -> None:
+    """Rebuilds SQLite's FTS5 table from property_analytics; PostgreSQL maintains its index by itself."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("DELETE FROM property_words")
+        connection.exec_driver_sql(
+            "INSERT INTO property_words (property_id, words) "
+            "SELECT property_id, words FROM property_analytics WHERE words IS NOT NULL"
+        )

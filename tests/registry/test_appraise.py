@@ -1,0 +1,119 @@
+"""Every property has the value that the service would return, or none where it would refuse."""
+
+import datetime
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from homei.config.city import Attributes
+from homei.features.columns import month_of
+from homei.registry.appraise import VALUE_COLUMNS, value_properties, with_extras
+from homei.serving.contract import Contract
+from homei.serving.predictor import Predictor
+from homei.serving.problem_details import ProblemError
+from homei.training.applicability import Applicability
+
+TOMORROW = datetime.date(2022, 1, 1)
+VERSIONS = {"currency": "EUR", "model_version": "m1", "data_version": "d1", "as_of": datetime.date(2021, 12, 31)}
+CONTRACT = Contract.model_construct(level=0.9, numeric=["lot"], categorical=[], **VERSIONS)
+
+
+class Market:
+    """Market level that rises with the month, and no comparables in the north."""
+
+    def features(self, columns):
+        nowhere = columns["location"] == "north"
+        return {
+            "market_level": 8.0 + 0.001 * (columns["month"] - month_of(TOMORROW)),
+            "comparable_distance": np.where(nowhere, np.nan, 0.5),
+            "alike_distance": np.where(columns["floor"] > 30, 9.0, 0.1),
+            "park_distance": np.full(len(nowhere), 120.5),
+        }
+
+
+class Model:
+    """A price by area and by the city's extra attribute `lot`."""
+
+    version, meta = "m1", {"level": 0.9, "data_version": "d1", "categories": {"property_type": ["flat", "house"]}}
+
+    def __init__(self, policy):
+        self.applicability = Applicability(frozenset({"south", "north"}), {"flat": (20.0, 300.0)}, policy)
+
+    def value(self, columns):
+        price = np.round(np.exp(columns["market_level"]) * columns["square_meters"] + columns["lot"], 2)
+        parts = {
+            "price": price,
+            "low": price - 1000,
+            "high": price + 1000,
+            "deviation": 0.06905 + columns["floor"] / 1e5,
+        }
+        return SimpleNamespace(**parts, flags=self.applicability.flags(columns))
+
+
+@pytest.fixture(scope="module")
+def model(sections):
+    return Model(sections.applicability)
+
+
+def make_properties(*rows):
+    ordinary = {
+        "property_id": "p", "property_type": "flat", "location": "south", "square_meters": 70.0, "bedrooms": 2.0,
+        "bathrooms": 1.0, "year_built": 1990.0, "floor": 2.0, "latitude": 1.0, "longitude": 2.0, "lot": 5.0,
+    }  # fmt: skip
+    return pd.DataFrame([ordinary | {"property_id": f"p{number}"} | row for number, row in enumerate(rows)])
+
+
+def test_values_equal_those_of_the_service(model):
+    properties = make_properties({}, {"square_meters": 310.0}, {"location": "north"}, {"location": "east"})
+    properties = properties.assign(floor=[0.0, 1.0, 3.0, 7.0])  # gives confidences with a fifth decimal of 5
+    valued = value_properties(properties, Market(), model, month_of(TOMORROW), ["park_distance"])
+    rows = [{**row, "valuation_date": TOMORROW} for row in properties.to_dict("records")]
+    answers = Predictor(CONTRACT, Market(), model).value(rows)
+    for (_, row), answer in zip(valued.iterrows(), answers, strict=True):
+        assert [row[name] for name in VALUE_COLUMNS] == [
+            answer["predicted_price"], answer["interval"]["low"], answer["interval"]["high"], answer["confidence"],
+        ]  # fmt: skip
+        assert row["flags"].split() == answer["flags"]
+    assert valued["flags"].tolist() == ["", "unusual_area", "no_comparable", "unknown_location"]
+    assert valued["park_distance"].eq(120.5).all()
+
+
+def test_properties_that_the_service_refuses_have_no_value(model):
+    far_from_sales = {"location": "north", "floor": 40.0}
+    properties = make_properties(
+        {}, far_from_sales, {"property_type": "castle"}, {"square_meters": np.nan}, {"location": None}
+    )
+    valued = value_properties(properties, Market(), model, month_of(TOMORROW), [])
+    assert valued["valued_price"].notna().tolist() == [True, False, False, False, False]
+    assert valued.loc[1:, [*VALUE_COLUMNS]].isna().all(axis=None)
+    row = properties.iloc[1].to_dict() | {"valuation_date": TOMORROW}
+    with pytest.raises(ProblemError):
+        Predictor(CONTRACT, Market(), model).value([row])
+
+
+def test_values_do_not_depend_on_the_batch(model):
+    properties = make_properties({}, {"square_meters": 310.0}, {"location": "north"})
+    batch = value_properties(properties, Market(), model, month_of(TOMORROW), [])
+    single = pd.concat(
+        [value_properties(properties.iloc[[n]], Market(), model, month_of(TOMORROW), []) for n in range(3)]
+    )
+    pd.testing.assert_frame_equal(batch, single)
+
+
+def test_an_extra_attribute_comes_from_the_latest_sale_that_has_it():
+    city = SimpleNamespace(attributes=Attributes(numeric=["lot"], categorical=["heating"]))
+    sales = pd.DataFrame(
+        {
+            "transaction_id": ["t2", "t1", "t3"],
+            "property_id": ["p0", "p0", "p1"],
+            "sale_date": pd.to_datetime(["2021-02-01", "2021-01-01", "2021-01-01"]),
+            "lot": [np.nan, 40.0, 50.0],
+            "heating": ["gas", "oil", None],
+        }
+    )
+    properties = with_extras(make_properties({}, {}, {}).drop(columns="lot"), sales, city)
+    assert properties["lot"].tolist()[:2] == [40.0, 50.0]
+    assert properties["heating"].tolist()[0] == "gas"
+    assert properties.loc[2, ["lot", "heating"]].isna().all()

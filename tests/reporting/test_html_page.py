@@ -1,0 +1,59 @@
+import re
+
+import pandas as pd
+import pytest
+
+from homei.reporting import html_page
+
+
+def test_a_page_is_complete_and_contains_no_external_address():
+    text = html_page.page("Accuracy", "<p>body</p>", "Demo city · as of 2025-12-31")
+    assert text.startswith("<!DOCTYPE html>")
+    assert "<p>body</p>" in text
+    assert "Demo city · as of 2025-12-31" in text
+    assert "<script" not in text
+    addresses = set(re.findall(r"https?://[^\s'\"<)]+", text))
+    assert addresses <= {"http://www.w3.org/2000/svg"}  # an XML namespace, not fetched
+
+
+@pytest.mark.parametrize(("depth", "link"), [(1, "../site/index.html"), (2, "../../site/index.html")])
+def test_a_report_links_back_to_the_front_page(depth, link):
+    assert f'href="{link}"' in html_page.page("Drift", "", depth=depth)
+
+
+def test_the_front_page_has_no_link_to_itself():
+    assert "site/index.html" not in html_page.page("Front", "", depth=0)
+
+
+def test_titles_and_captions_are_escaped():
+    text = html_page.page(
+        "a < b", html_page.figure("<svg></svg>", "x & y") + html_page.cards([{"label": "<i>", "value": "1"}])
+    )
+    assert "<h1>a &lt; b</h1>" in text
+    assert "x &amp; y" in text
+    assert "&lt;i&gt;" in text
+
+
+@pytest.mark.parametrize(("ok", "word"), [(True, "Holds"), (False, "Fails"), ("watch", "Watch")])
+def test_a_verdict_has_a_sign_and_a_word(ok, word):
+    chip = html_page.chip(ok)
+    assert word in chip
+    assert re.search("[✓✕!]", chip)
+
+
+def test_without_a_verdict_the_chip_is_empty():
+    assert html_page.chip(None) == ""
+
+
+def test_a_table_formats_numbers_and_escapes_texts():
+    frame = pd.DataFrame({"location": ["A & B"], "n": [12000], "mdape": [0.0314], "ok": [True]})
+    text = html_page.table(frame, {"mdape": "percent"}, {"mdape": "Median error"})
+    assert "A &amp; B" in text
+    assert '<td class="number">12,000</td>' in text
+    assert "3.1\u202f%" in text
+    assert "Median error</th>" in text
+    assert "Holds" in text
+
+
+def test_an_empty_table_has_a_header():
+    assert "<th>Location</th>" in html_page.table(pd.DataFrame({"location": pd.Series(dtype=str)}))

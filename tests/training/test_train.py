@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from homei.features.columns import month_of
+from homei.storage import lake
+from homei.training import train
+from homei.training.train import HOLDOUT, VALUATION, TrainError, rolling_folds, train_models, tuned_parameters
+
+
+@pytest.fixture(scope="module")
+def few(sections):
+    return sections.intervals.model_copy(update={"folds": 2})
+
+
+@pytest.fixture(scope="module")
+def trained(sections, recipe, ready, few):
+    return train_models(ready(), recipe, sections.city, sections.split, few, sections.applicability, "data")
+
+
+def holdout_masks(trained):
+    table = trained.predictions
+    return table[table["part"] == "hold_out"].reset_index(drop=True)
+
+
+def test_every_prediction_is_by_a_model_of_earlier_sales(sections, trained, ready):
+    table = trained.predictions
+    last = month_of(sections.city.as_of)
+    assert table["transaction_id"].is_unique
+    assert set(table.loc[table["part"] == "hold_out", "month"]) == set(range(last - 5, last + 1))
+    assert set(table.loc[table["part"] == "rolling_origin", "month"]) == set(range(last - 17, last - 5))
+    assert table.loc[table["part"] == "rolling_origin", ["low", "high"]].isna().all(axis=None)
+    prices = ready().set_index("transaction_id")["price"]
+    assert table["price"].tolist() == prices[table["transaction_id"]].tolist()
+
+
+def test_hold_out_prices_do_not_change_hold_out_values(sections, recipe, ready, few, trained):
+    sales = ready()
+    holdout = sales["month"] > month_of(sections.city.as_of) - 6
+    sales.loc[holdout, "price"] = np.random.default_rng(1).permutation(sales.loc[holdout, "price"])
+    other = train_models(sales, recipe, sections.city, sections.split, few, sections.applicability, "data")
+    assert not holdout_masks(other)["price"].equals(holdout_masks(trained)["price"])
+    own = ["transaction_id", "predicted", "low", "high", "deviation"]
+    assert holdout_masks(other)[own].equals(holdout_masks(trained)[own])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_repeated_training_gives_the_same_bytes(sections, recipe, ready, few, trained, workers, tmp_path):
+    repeated = train_models(
+        ready(), recipe, sections.city, sections.split, few, sections.applicability, "data", workers
+    )
+    for name in ("valuation", "holdout"):
+        getattr(trained, name).save(tmp_path / "first" / name)
+        getattr(repeated, name).save(tmp_path / "second" / name)
+    assert lake.digest(tmp_path / "first") == lake.digest(tmp_path / "second")
+    assert repeated.predictions.equals(trained.predictions)
+
+
+def test_the_model_in_use_is_also_trained_on_the_hold_out(sections, trained):
+    last = month_of(sections.city.as_of)
+    assert trained.valuation.meta["months"][1] == last
+    assert trained.holdout.meta["months"][1] == last - 6
+    assert trained.valuation.meta["trained_on"] > trained.holdout.meta["trained_on"]
+
+
+def test_intervals_have_their_nominal_coverage(trained):
+    table = holdout_masks(trained)
+    inside = table["price"].between(table["low"], table["high"])
+    assert 0.86 <= inside.mean() <= 0.97
+    assert (table["low"] < table["predicted"]).all()
+    assert (table["predicted"] < table["high"]).all()
+
+
+def test_importances_list_all_inputs_by_importance(trained, ready):
+    result = train.importances(trained.valuation, ready())
+    assert list(result.columns) == ["input", "share"]
+    assert result.loc[0, "input"] in ("location", "floor")
+    assert result["share"].is_monotonic_decreasing
+
+
+def test_folds_are_shorter_with_few_months_of_sales(ready):
+    sales = ready(300)
+    short = sales[sales["month"] >= sales["month"].max() - 5]
+    spans = [(len(set(training["month"])), len(set(test["month"]))) for training, test in rolling_folds(short, 2, 6)]
+    assert spans == [(2, 2), (4, 2)]
+
+
+def test_the_stage_writes_models_and_predictions(sections, ready, recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lake.write(ready(), lake.TRAINING_SET)
+    lake.write_json({"name": "lightgbm", "parameters": dict(recipe.parameters), "value": 0.1}, train.BEST)
+    p = sections
+    result = train.run(p.seed, p.city, p.features, p.split, p.model, p.train, p.intervals, p.applicability)
+    assert (tmp_path / VALUATION).is_dir()
+    assert (tmp_path / HOLDOUT).is_dir()
+    assert result.valuation.version == lake.digest(VALUATION)[:12]
+    assert result.valuation.meta["data_version"] == lake.digest(lake.TRAINING_SET)[:12]
+    assert len(lake.read(lake.PREDICTIONS)) == len(result.predictions)
+
+
+def test_the_tuning_of_another_model_raises_an_error(sections, tmp_path):
+    best = tmp_path / "best.json"
+    lake.write_json({"name": "linear", "parameters": {"alpha": 1.0}, "value": 0.1}, best)
+    with pytest.raises(TrainError, match=r"is of linear, not of lightgbm: run `dvc repro tune`"):
+        tuned_parameters(sections.model, best)

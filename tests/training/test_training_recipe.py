@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from homei.features.columns import month_of, numeric_inputs
+from homei.training.encoding import columns_of
+from homei.training.training_recipe import Recipe, split_holdout, usable_sales
+
+
+def test_excluded_features_are_inputs_of_the_linear_baseline_only(sections, recipe):
+    known = numeric_inputs(sections.city, sections.features)
+    everything = sections.train.model_copy(update={"excluded_features": []})
+    assert Recipe.from_config(1, sections.city, sections.features, sections.model, everything).numeric == tuple(known)
+    assert "previous_level" in known
+    assert not {"location_level_3", "market_change_3"} & set(recipe.numeric)
+    # The demo city's register names each property.
+    inputs = {"previous_level", "previous_months", "square_meters", "latitude", "station_distance", "station_count"}
+    assert inputs <= set(recipe.numeric)
+    assert recipe.linear().numeric == tuple(known)
+
+
+def test_weights_halve_every_half_life(recipe):
+    last = 24_311
+    ages = np.array([0, recipe.half_life_months, 2 * recipe.half_life_months])
+    assert recipe.weight(last - ages).tolist() == [1, 0.5, 0.25]
+
+
+def test_usable_sales_have_a_market_level_and_lie_after_the_warm_up(sections, ready):
+    sales = ready(300)
+    sales.loc[sales.index[-1], "market_level"] = np.nan
+    known = usable_sales(sales, sections.split)
+    assert known["month"].min() == sales["month"].min() + sections.split.warm_up_months
+    assert known["market_level"].notna().all()
+    before, holdout = split_holdout(sales, month_of(sections.city.as_of), sections.split)
+    assert before["month"].max() < holdout["month"].min()
+    assert len(before) + len(holdout) == len(known)
+
+
+def test_values_are_near_the_prices_paid(recipe, ready):
+    sales = ready()
+    before, after = sales[sales["month"] < sales["month"].max()], sales[sales["month"] == sales["month"].max()]
+    ratio = recipe.prices(before, after) / after["price"]
+    assert np.median(np.abs(ratio - 1)) < 0.12
+    fitted = recipe.fit(before)
+    assert fitted.prices(columns_of(after)) == pytest.approx(ratio * after["price"], abs=0.005)
