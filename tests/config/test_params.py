@@ -18,6 +18,13 @@ def test_the_committed_params_are_what_the_groups_compose_to():
     assert params.compose(groups=PROJECT / "params") == (PROJECT / "params.yaml").read_text()
 
 
+def test_a_city_with_only_sales_has_a_key_for_every_table_that_the_graph_ingests():
+    tables = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]["ingest"]["matrix"]["table"]
+    composed = yaml.safe_load(params.compose(["city=hdb"], PROJECT / "params"))
+    assert set(tables) <= composed["feeds"].keys()
+    assert params.check(composed).feeds.listings == []
+
+
 @pytest.mark.parametrize("city", sorted(path.stem for path in (PROJECT / "params/city").glob("*.yaml")))
 @pytest.mark.parametrize("model", sorted(path.stem for path in (PROJECT / "params/model").glob("*.yaml")))
 @pytest.mark.parametrize("tuning", ["fast", "full"])

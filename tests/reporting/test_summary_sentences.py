@@ -37,7 +37,7 @@ def test_a_failing_verdict_reads_as_failing(backtest, metrics, drift, quality, s
 def test_a_baseline_that_is_as_close_in_use_reads_as_failing(backtest, metrics, drift, quality):
     fail(backtest, "months_won")
     card = summary_sentences.headline(backtest, metrics, drift, quality)[0]
-    assert (card["label"], card["ok"], card["word"]) == ("In use, last 12 months", False, "No better than a baseline")
+    assert (card["label"], card["ok"], card["word"]) == ("Backtest, last 12 months", False, "No better than a baseline")
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_an_experiment_is_between_the_champion_and_what_was_built_last(newer, cr
     lake.write_text(plain.replace("share: 0.0\n", "share: 0.25\n"), folder / "params.yaml")
     bento, told, environment = launch.experiment_bento()
     assert bento == (folder / package.bento_folder(after["tag"])).resolve()
-    assert told == f"champion v1.0.0 ({before['tag']}) and, for 25% of all by property, challenger {after['tag']}"
+    assert told == f"champion v1.0.0 ({before['tag']}) and, for 25% by property, challenger {after['tag']}"
     assert environment["HOMEI_VARIANT"] == "challenger"
     named = json.loads(environment["HOMEI_EXPERIMENT"])
     assert named["name"] == f"first/property/0.25/{before['model_version']}/{after['model_version']}"

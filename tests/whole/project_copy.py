@@ -47,7 +47,7 @@ def run(command: list[str], folder: Path, check: bool = True) -> subprocess.Comp
         for file in (output, errors):
             file.seek(0)
             texts.append(file.read())
-    assert not check or code == 0, f"{command}:\n{texts[0][-3000:]}\n{texts[1][-6000:]}"
+    assert not check or code == 0, f"{command} exits with {code}:\n{texts[0][-3000:]}\n{texts[1][-6000:]}"
     return subprocess.CompletedProcess(command, code, *texts)
 
 

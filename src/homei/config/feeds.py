@@ -132,7 +132,9 @@ class AnyFeed:
 
 
 def _feeds(value: Any) -> Any:
-    """A list of feeds, also from a single feed."""
+    """A list of feeds, also from a single feed or from null."""
+    if value is None:
+        return []
     return [value] if isinstance(value, Mapping | Feed) else value
 
 
@@ -160,7 +162,7 @@ class FeedsConfig(ConfigModel):
     indicators: list[AnyFeed] = []
     places: list[PlacesFile] = []
 
-    _list_feeds = field_validator(*TABLES, mode="before")(_feeds)
+    _list_feeds = field_validator(*TABLES, "places", mode="before")(_feeds)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> FeedsConfig:

@@ -26,23 +26,23 @@ INDEX = REPORTS / "site/index.html"
 LISTED = 5  # of the best and of the worst slices
 FAR = 0.05  # a square whose median error is beyond this is counted as off
 LINKS = [
-    ("backtest/backtest.html", "In use", "Each of the last months valued by those before it, compared with baselines"),
-    ("evaluation/evaluate.html", "Accuracy", "The hold-out months, measured as an assessor would"),
-    ("card/model_card.html", "Model card", "Data, purpose, limits, measures and lineage of the model"),
-    ("card/quality_control.html", "Quality control", "The American rule's five factors: shown, not shown, yours"),
-    ("notebooks/train.html", "Training", "The search, the final model and what it looks at"),
-    ("notebooks/explore.html", "What has been sold", "Sales, prices and places"),
-    ("quality/quality.html", "Data quality", "Every rejected row, by reason and file"),
-    ("curated/data_quality.html", "Data quality by month", "Every feed and column against its thresholds"),
-    ("curated/dictionary.html", "Curated tables", "What analysts may query, column by column"),
-    ("drift/drift.html", "Drift", "The last months against those before, with verdicts"),
-    ("drift/data_drift.html", "Drift, by attribute", "Distributions side by side, by Evidently"),
-    ("drift/regression.html", "Drift, of the errors", "The model's errors side by side, by Evidently"),
+    ("backtest/backtest.html", "Backtest", "Each of the last months, valued by a model of earlier months"),
+    ("evaluation/evaluate.html", "Accuracy", "Ratio study, equity, fairness and intervals of the hold-out"),
+    ("card/model_card.html", "Model card", "Purpose, data, accuracy, limits and lineage of the model"),
+    ("card/quality_control.html", "Quality control", "Evidence for the five factors of the US rule"),
+    ("notebooks/train.html", "Training", "Tuning, the final model and its most important inputs"),
+    ("notebooks/explore.html", "Sales and prices", "Sales by month, type and location"),
+    ("quality/quality.html", "Data quality", "Rejected records by reason and file"),
+    ("curated/data_quality.html", "Data quality by month", "Completeness, validity and freshness of each feed"),
+    ("curated/dictionary.html", "Curated tables", "Data dictionary of the tables for analysts"),
+    ("drift/drift.html", "Drift", "Changes between the hold-out and the training period"),
+    ("drift/data_drift.html", "Drift by attribute", "Distributions of both periods, by Evidently"),
+    ("drift/regression.html", "Drift of the errors", "Errors of both periods, by Evidently"),
 ]
 
 
 class Findings(NamedTuple):
-    """All that the front page is made of."""
+    """The results that the front page shows."""
 
     backtest: dict[str, Any]
     metrics: dict[str, Any]
@@ -63,7 +63,7 @@ def run(city: CityConfig, evaluate: EvaluateConfig) -> None:
     found = load()
     body = compose(found, city.currency, evaluate.min_slice)
     subtitle = f"{city.title} · as of {city.as_of} · model {found.tag}"
-    lake.write_text(stable_html(page("What the valuations are worth", body, subtitle, depth=0)), INDEX)
+    lake.write_text(stable_html(page("Valuation report", body, subtitle, depth=0)), INDEX)
 
 
 def load() -> Findings:
@@ -107,7 +107,7 @@ def compose(found: Findings, currency: str, min_slice: int) -> str:
 
 
 def _verdicts(verdicts: list[dict[str, Any]]) -> Html:
-    titles = {"interval": "95 % interval", "meaning": "What it says"}
+    titles = {"interval": "95 % interval", "meaning": "Meaning"}
     return table(summary_sentences.verdict_table(verdicts), {"verdict": "verdict"}, titles)
 
 
@@ -198,7 +198,7 @@ def _index(index: pd.DataFrame, currency: str) -> Html:
     first, last = known.iloc[0], known.iloc[-1]
     return figure(
         charts.lines(known, "month", ["level"], title=f"The city's price index, {currency} per m²"),
-        "What a square metre costs, corrected for which homes were sold: "
+        "Price per m², corrected for the mix of properties sold: "
         f"{text(last.level / first.level - 1, 'change')} from {first.month} to {last.month}.",
     )
 

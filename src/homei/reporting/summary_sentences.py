@@ -142,7 +142,7 @@ def _in_use(backtest: Mapping[str, Any]) -> dict[str, Any]:
     beaten = all(ok for name, ok in verdicts.items() if name.startswith(BASELINE)) and verdicts["months_won"]
     won, (model, untuned) = backtest["months_won"], (backtest["pooled"][name] for name in ("model", "untuned"))
     return {
-        "label": f"In use, last {won['of']} months",
+        "label": f"Backtest, last {won['of']} months",
         "value": text(model["mdape"], "percent"),
         "note": f"typical error; closer than LightGBM with default parameters ({text(untuned['mdape'], 'percent')}) "
         f"in {won['won']} months",
