@@ -82,7 +82,7 @@ def times(
 
 
 def nearest_by_brute_force(search: Comparables, subject: dict[str, np.ndarray]) -> np.ndarray:
-    """The nearest sales of the same type by position and floor only, which is less work than the tree search."""
+    """The nearest sales of the same type by position and floor only: less work than the tree search."""
     difference = search.pool_attributes[:, :3] - search.attributes(subject)[:, :3]
     squares = np.where(search.pool["property_type"] == subject["property_type"][0], (difference**2).sum(axis=1), np.inf)
     return np.argpartition(squares, N_COMPARABLES)[:N_COMPARABLES]

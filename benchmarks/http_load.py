@@ -1,8 +1,8 @@
-"""Load generator for POST requests over keep-alive connections; prints rate, p50 and p95 in milliseconds as JSON.
+"""Load generator for POST requests; prints rate, p50 and p95 in milliseconds as JSON.
 
 `python benchmarks/http_load.py URL BODIES CONNECTIONS SECONDS` uses wrk if it is installed, else asyncio. BODIES is a
-file with one JSON body per line, sent in turn. An @ in a body is replaced by six digits that differ in each request.
-The environment variable TOKEN may hold a bearer token.
+file with one JSON body per line, sent in turn over connections that stay open. An @ in a body is replaced by six
+digits that differ in each request. The environment variable TOKEN may hold a bearer token.
 """
 
 import asyncio
@@ -49,7 +49,8 @@ def load(url: str, bodies: Path, connections: int, seconds: int) -> dict[str, fl
 
 async def load_by_asyncio(url: str, bodies: list[bytes], connections: int, seconds: int) -> dict[str, float]:
     parts = urlsplit(url)
-    lines = [f"POST {parts.path} HTTP/1.1", "Host: x", "Content-Type: application/json", "Content-Length: %d"]
+    lines = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}"]
+    lines += ["Content-Type: application/json", "Content-Length: %d"]
     lines += [f"Authorization: Bearer {os.environ['TOKEN']}"] if "TOKEN" in os.environ else []
     head = "\r\n".join([*lines, "\r\n"]).encode()
     times: list[float] = []

@@ -31,7 +31,7 @@ from pydantic_core import to_json
 from benchmarks import portal, servers
 from benchmarks.search_peer import ADDRESS, BARE, COLUMNS, PATH, TRENDS
 from benchmarks.servers import Server
-from benchmarks.warehouse import AS_OF, HOMES, INTERVALS, postgres, simulate
+from benchmarks.warehouse import AS_OF, INTERVALS, PROPERTIES, postgres, simulate
 from homei.config.params import pick
 from homei.warehouse import publish
 from homei.warehouse.config import PublishConfig
@@ -41,14 +41,14 @@ MAX_MS = 200.0  # the need, for PostgreSQL
 APPS = ("ours", "plain")
 
 
-Taken = tuple[np.ndarray, float]  # milliseconds of each request, and of CPU a request
+Times = tuple[np.ndarray, float]  # milliseconds of each request, and of CPU a request
 
 
 def main() -> None:
     city = pick("city").city.model_copy(update={"as_of": AS_OF})
     root = Path.cwd()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        simulate(HOMES)
+        simulate(PROPERTIES)
         for name, database in {"SQLite": contextlib.nullcontext(), "PostgreSQL": postgres.running("on")}.items():
             with database as running:
                 os.environ[ADDRESS] = running.url if running else f"sqlite:///{folder}/homei.db"
@@ -67,24 +67,24 @@ def measure(name: str, root: Path, databases: list[Server]) -> None:
             for app in APPS
         }
 
-        def asked(app: str, path: str, requests: list[portal.Query], connections: int = CONNECTIONS) -> Taken:
+        def send(app: str, path: str, requests: list[portal.Query], connections: int = CONNECTIONS) -> Times:
             return _measured(apps[app].url + path, requests, connections, [apps[app], *databases])
 
-        print(f"{name}, {HOMES:,} properties, {CONNECTIONS} connections; floor: {_floor()}")
-        empty = asked("ours", BARE, [{}] * OF_A_KIND)
+        print(f"{name}, {PROPERTIES:,} properties, {CONNECTIONS} connections; floor: {_floor()}")
+        empty = send("ours", BARE, [{}] * OF_A_KIND)
         print(f"  an empty answer of the same app: p50 {_cut(empty, 0.5):.1f}, p95 {_cut(empty, 0.95):.1f} ms")
         print(f"  {'':32}{'p50':>8}{'p95':>8}{'CPU':>7}  {'by hand: p50':>14}{'p95':>8}{'CPU':>7}{'load':>6}")
         for app in APPS:
-            asked(app, PATH, portal.mixed(OF_A_KIND, _random(1)))  # warms up
+            send(app, PATH, portal.mixed(OF_A_KIND, _random(1)))  # warms up
         for title in portal.SHARES:
-            ours = asked("ours", PATH, _of_a_kind(title, OF_A_KIND))
-            _tell(title, ours, asked("plain", PATH, _of_a_kind(title, OF_THE_PEER)))
-        ours = asked("ours", PATH, portal.mixed(REQUESTS, _random(2)))
-        _tell("all of them, mixed", ours, asked("plain", PATH, portal.mixed(OF_THE_PEER, _random(2))), max_ms)
-        ours, plain = (asked(app, TRENDS, portal.trends(REQUESTS, _random(3))) for app in APPS)
-        _tell("market trends", ours, plain, max_ms)
-        ours, plain = (asked(app, TRENDS, portal.trends(OF_A_KIND, _random(4)), 1) for app in APPS)
-        _tell("market trends, one connection", ours, plain, max_ms)
+            ours = send("ours", PATH, _of_a_kind(title, OF_A_KIND))
+            _print_line(title, ours, send("plain", PATH, _of_a_kind(title, OF_THE_PEER)))
+        ours = send("ours", PATH, portal.mixed(REQUESTS, _random(2)))
+        _print_line("all of them, mixed", ours, send("plain", PATH, portal.mixed(OF_THE_PEER, _random(2))), max_ms)
+        ours, plain = (send(app, TRENDS, portal.trends(REQUESTS, _random(3))) for app in APPS)
+        _print_line("market trends", ours, plain, max_ms)
+        ours, plain = (send(app, TRENDS, portal.trends(OF_A_KIND, _random(4)), 1) for app in APPS)
+        _print_line("market trends, one connection", ours, plain, max_ms)
 
 
 def _random(seed: int) -> np.random.Generator:
@@ -92,46 +92,46 @@ def _random(seed: int) -> np.random.Generator:
 
 
 def _of_a_kind(title: str, count: int) -> list[portal.Query]:
-    making = portal.kinds(_random(0))[title]
-    return [making() for _ in range(count)]
+    draw_request = portal.kinds(_random(0))[title]
+    return [draw_request() for _ in range(count)]
 
 
-def _tell(title: str, ours: Taken, plain: Taken, most: float | None = None) -> None:
-    cells = [f"{_cut(taken, 0.5):8.1f}{_cut(taken, 0.95):8.1f}{taken[1]:7.1f}" for taken in (ours, plain)]
+def _print_line(title: str, ours: Times, plain: Times, most: float | None = None) -> None:
+    cells = [f"{_cut(times, 0.5):8.1f}{_cut(times, 0.95):8.1f}{times[1]:7.1f}" for times in (ours, plain)]
     verdict = "" if most is None else f"  p95 {'meets' if _cut(ours, 0.95) <= most else 'MISSES'} <= {most:g} ms"
     print(f"  {title:32}{cells[0]}  {cells[1]:>29}{os.getloadavg()[0]:6.1f}{verdict}", flush=True)
 
 
-def _cut(taken: Taken, share: float) -> float:
-    return float(np.quantile(taken[0], share, method="higher"))
+def _cut(times: Times, share: float) -> float:
+    return float(np.quantile(times[0], share, method="higher"))
 
 
-def _measured(url: str, requests: list[portal.Query], connections: int, working: Sequence[Server]) -> Taken:
-    began = sum(server.cpu() for server in working)
-    taken = asyncio.run(_requested(url, requests, connections))
-    return np.array(taken), 1_000 * (sum(server.cpu() for server in working) - began) / len(requests)
+def _measured(url: str, requests: list[portal.Query], connections: int, working: Sequence[Server]) -> Times:
+    start = sum(server.cpu() for server in working)
+    times = asyncio.run(_requested(url, requests, connections))
+    return np.array(times), 1_000 * (sum(server.cpu() for server in working) - start) / len(requests)
 
 
 async def _requested(url: str, requests: list[portal.Query], connections: int) -> list[float]:
     """Milliseconds of each request, over so many connections that are kept open."""
-    parts, waiting, taken = urlsplit(url), iter(requests), []
+    parts, waiting, times = urlsplit(url), iter(requests), []
 
     async def ask() -> None:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        for asked in waiting:
-            began = time.perf_counter()
-            writer.write(f"GET {parts.path}?{urlencode(asked)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        for query in waiting:
+            start = time.perf_counter()
+            writer.write(f"GET {parts.path}?{urlencode(query)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r\n")[0]))
-            taken.append(1_000 * (time.perf_counter() - began) if b" 200 " in head[:20] else np.inf)
+            times.append(1_000 * (time.perf_counter() - start) if b" 200 " in head[:20] else np.inf)
         writer.close()
 
     await asyncio.gather(*(ask() for _ in range(connections)))
-    return taken
+    return times
 
 
 def _floor() -> str:
-    """What nothing can be faster than: a page of homes by their keys from the driver alone, and that page as JSON."""
+    """The least possible time: a page of properties by their keys from the driver, and that page as JSON."""
     address = os.environ[ADDRESS]
     keys = [f"P{number:08d}" for number in range(0, 20_000, 1_000)]
     if address.startswith("sqlite"):
@@ -141,17 +141,17 @@ def _floor() -> str:
     sql = f"SELECT {COLUMNS} FROM property_analytics WHERE property_id IN ({', '.join([mark] * len(keys))})"
     with contextlib.closing(connection):
         driver = _median(lambda: connection.execute(sql, keys).fetchall())
-        homes = [dict(enumerate(row)) for row in connection.execute(sql, keys)]
-    return f"the driver with a page of homes {driver:.2f} ms, JSON {_median(lambda: to_json(homes)):.2f} ms"
+        properties = [dict(enumerate(row)) for row in connection.execute(sql, keys)]
+    return f"the driver with a page of homes {driver:.2f} ms, JSON {_median(lambda: to_json(properties)):.2f} ms"
 
 
 def _median(work: Callable[[], Any]) -> float:
-    taken = []
+    times = []
     for _ in range(200):
-        began = time.perf_counter()
+        start = time.perf_counter()
         work()
-        taken.append(1_000 * (time.perf_counter() - began))
-    return float(np.median(taken))
+        times.append(1_000 * (time.perf_counter() - start))
+    return float(np.median(times))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Two apps over one warehouse for `benchmarks/search.py`: the service's routers, and a plain FastAPI app.
+"""Two apps for `benchmarks/search.py`: the service's routers, and a plain FastAPI app.
 
 `ours` has the routers and the WarehouseClient of the service, without a model, middleware and BentoML. `plain` calls
 the database driver in sync routes, with one statement for the page and one for the capped count, over the same tables
@@ -93,30 +93,30 @@ def is_sqlite() -> bool:
 
 @plain.get(PATH)
 def search(request: Request) -> dict[str, Any]:
-    asked: dict[str, Any] = dict(request.query_params)
-    sort = asked.pop("sort", "price")
-    values = {name: value if name in TEXTS else float(value) for name, value in asked.items()}
-    found = [f"{name} = {mark(name)}" for name in ("location", "property_type") if name in asked]
+    params: dict[str, Any] = dict(request.query_params)
+    sort = params.pop("sort", "price")
+    values = {name: value if name in TEXTS else float(value) for name, value in params.items()}
+    conditions = [f"{name} = {mark(name)}" for name in ("location", "property_type") if name in params]
     for name, column in NAMES.items():
-        found += [f"{column} >= {mark(name + '_min')}"] if f"{name}_min" in asked else []
-        found += [f"{column} <= {mark(name + '_max')}"] if f"{name}_max" in asked else []
+        conditions += [f"{column} >= {mark(name + '_min')}"] if f"{name}_min" in params else []
+        conditions += [f"{column} <= {mark(name + '_max')}"] if f"{name}_max" in params else []
     order = NAMES.get(sort.removeprefix("-"), AWAY.format(**{name: mark(name) for name in ("latitude", "longitude")}))
-    if "radius" in asked:
+    if "radius" in params:
         up, across = values["radius"] / GROUND.north, values["radius"] / GROUND.east
         values |= {"south": values["latitude"] - up, "north": values["latitude"] + up}
         values |= {"west": values["longitude"] - across, "east": values["longitude"] + across}
-        found.append(f"{order} <= {mark('radius')} * {mark('radius')}")
+        conditions.append(f"{order} <= {mark('radius')} * {mark('radius')}")
     if "south" in values:
         strips = range(int(values["south"] // HEIGHT), int(values["north"] // HEIGHT) + 1)
-        found.append(f"strip IN ({', '.join(map(str, strips))})")
-        found.append(f"latitude BETWEEN {mark('south')} AND {mark('north')}")
-        found.append(f"longitude BETWEEN {mark('west')} AND {mark('east')}")
-    if "address" in asked:
-        sqlite, words = is_sqlite(), asked["address"].split()
+        conditions.append(f"strip IN ({', '.join(map(str, strips))})")
+        conditions.append(f"latitude BETWEEN {mark('south')} AND {mark('north')}")
+        conditions.append(f"longitude BETWEEN {mark('west')} AND {mark('east')}")
+    if "address" in params:
+        sqlite, words = is_sqlite(), params["address"].split()
         values["said"] = " ".join(words) + "*" if sqlite else " & ".join(words) + ":*"
         fts5 = f"property_id IN (SELECT property_id FROM property_words WHERE property_words MATCH {mark('said')})"
-        found.append(fts5 if sqlite else f"{WORD_VECTOR} @@ CAST({mark('said')} AS tsquery)")
-    where, falling = " AND ".join(found), " DESC" if sort.startswith("-") else ""
+        conditions.append(fts5 if sqlite else f"{WORD_VECTOR} @@ CAST({mark('said')} AS tsquery)")
+    where, falling = " AND ".join(conditions), " DESC" if sort.startswith("-") else ""
     page = f"SELECT {COLUMNS} FROM property_analytics WHERE {where} ORDER BY {order}{falling}, property_id LIMIT 21"
     counted = f"SELECT count(*) AS n FROM (SELECT 1 FROM property_analytics WHERE {where} LIMIT 1001) AS found"
     return {"properties": rows(page, values), "total": rows(counted, values)[0]["n"]}

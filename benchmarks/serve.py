@@ -1,8 +1,8 @@
-"""The packaged service beside a plain FastAPI + uvicorn app that does the same work, and beside the original design.
+"""The packaged service, a plain FastAPI + uvicorn app that does the same work, and the original design.
 
-`python -m benchmarks.serve` in the project's folder, after `dvc repro package`. Rounds alternate between the servers,
-and what one does is compared with what the other does in the same round, so that what else the machine does hits all
-alike; each figure is the median of the rounds. CPU time a request hardly depends on the machine's load at all.
+Run `python -m benchmarks.serve` in the project's folder, after `dvc repro package`. Rounds alternate between the
+servers, and servers are compared within a round, so that other load on the machine affects all equally. Each figure is
+the median of the rounds. The CPU time of a request hardly depends on other load.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from homei.serving.launch import checked_bento, environment
 from homei.serving.predictions.log import FOLDER_VARIABLE
 from homei.storage import lake
 from homei.warehouse.config import PublishConfig
-from homei.warehouse.connection import connect
+from homei.warehouse.connection import connected
 from homei.warehouse.schema import migrate
 
 HERE = Path(__file__).resolve().parent
@@ -38,16 +38,16 @@ CONNECTIONS = (1, 32)
 TITLES = {
     "bento": "the packaged service",
     "tokens": "the same with tokens",
-    "logged": "the same, answers kept",
+    "logged": "the same with a prediction log",
     "plain": "plain FastAPI + uvicorn",
     "same": "the same app, uvicorn",
-    "original": "the original, Flask",
+    "original": "the original design, Flask",
 }
-LEAST_RATIO = 0.8  # of the plain app's throughput, at 32 connections
-LEAST_TIMES = 5.0  # the original's throughput
-LEAST_WITH_TOKENS = 0.85  # of the throughput without
-LEAST_WITH_LOG = 0.85
-MOST_P95 = {1: 5.0, 32: 50.0}  # ms, by connections
+MIN_RATIO = 0.8  # of the plain app's throughput, at 32 connections
+MIN_SPEEDUP = 5.0  # the original's throughput
+MIN_RATIO_WITH_TOKENS = 0.85  # of the throughput without
+MIN_RATIO_WITH_LOG = 0.85
+MAX_P95 = {1: 5.0, 32: 50.0}  # ms, by connections
 PARTS = ("rate", "p50", "p95", "cpu")
 
 Figures = dict[tuple[str, int], list[dict[str, float]]]
@@ -57,15 +57,15 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--seconds", type=int, default=4, help="of load, per round and server")
-    given = arguments.parse_args()
+    options = arguments.parse_args()
     bento = checked_bento()
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         bodies = Path(name) / "bodies.jsonl"
         bodies.write_text("\n".join(bodies_for(bento)), encoding="utf-8")
         servers = started(Path(name), bento, stack)
-        figures = measure(servers, bodies, given.rounds, given.seconds)
-        batches = serve_floor.batches(servers["bento"].url, bento, given.rounds)
-    sys.stdout.write(told(figures) + serve_floor.told(bento, batches))
+        figures = measure(servers, bodies, options.rounds, options.seconds)
+        batches = serve_floor.batches(servers["bento"].url, bento, options.rounds)
+    sys.stdout.write(format_figures(figures) + serve_floor.format_costs(bento, batches))
 
 
 def started(folder: Path, bento: Path, stack: contextlib.ExitStack) -> dict[str, Server]:
@@ -96,36 +96,34 @@ def environment_of_bentoml() -> dict[str, str]:
 
 
 def warehouse(folder: Path) -> PublishConfig:
-    """An empty one."""
+    """An empty warehouse."""
     publish = PublishConfig(address="HOMEI_WAREHOUSE", file=str((folder / "warehouse.db").resolve()))
     os.environ[publish.address] = f"sqlite:///{publish.file}"
-    engine = connect(publish)
-    migrate(engine)
-    engine.dispose()
+    with connected(publish) as engine:
+        migrate(engine)
     return publish
 
 
 def admission(folder: Path, bento: Path, publish: PublishConfig) -> tuple[dict[str, str], str]:
-    """The environment of a service with a key and one client of any rate, and a token that lasts."""
-    engine = connect(publish)
-    clients.add_client(engine, folder / "audit", "load", ["predict"], 1_000_000)
-    engine.dispose()
+    """The environment of a service with a key and a client without a rate limit, and its token."""
+    with connected(publish) as engine:
+        clients.add_client(engine, folder / "audit", "load", ["predict"], 1_000_000)
     key = signing_keys.create_key(folder / "keys", datetime.datetime.now(datetime.UTC))
     rules = read(bento / "src").limits.access
     os.environ["HOMEI_AUDIT"] = str(folder / "audit")
-    # It is good for as long as the service takes it to be: the benchmark must end before.
+    # The benchmark must end before the token expires.
     return auth_environment(folder / "keys"), issue_token(key, rules, "load", ["predict"], time.time())
 
 
 def bodies_for(bento: Path) -> list[str]:
-    """The contract's example home in fifty sizes, none of which is too unusual to be valued.
+    """The contract's example property in fifty sizes, none of which is too unusual to be valued.
 
-    The load puts digits of its own in the place of @, so that no two requests are equal and no cache answers them.
+    The load generator replaces @ by digits, so that no two requests are equal.
     """
     example = read(bento / "src").example
     area = example["square_meters"]
-    homes = (example | {"square_meters": f"{int(area * (0.75 + n / 100))}.@"} for n in range(50))
-    return [json.dumps(home).replace('.@"', ".@").replace(': "', ":", 1) for home in homes]
+    properties = (example | {"square_meters": f"{int(area * (0.75 + n / 100))}.@"} for n in range(50))
+    return [json.dumps(each).replace('.@"', ".@").replace(': "', ":", 1) for each in properties]
 
 
 def measure(servers: dict[str, Server], bodies: Path, rounds: int, seconds: int) -> Figures:
@@ -147,14 +145,14 @@ def load(server: Server, bodies: Path, connections: int, seconds: int) -> dict[s
     return figures | {"cpu": 1000 * (server.cpu() - before) / (figures["rate"] * seconds)}
 
 
-def told(figures: Figures) -> str:
+def format_figures(figures: Figures) -> str:
     head = (
         f"{'connections':>12}{'requests/s':>12}{'p50 ms':>9}{'p95 ms':>9}{'of plain':>10}{'CPU ms':>9}{'of plain':>10}"
     )
     lines = [f"{'':26}{head}"]
     for (name, count), rounds in figures.items():
         rate, p50, p95, cpu = (
-            statistics.median(found[part] for found in rounds) for part in ("rate", "p50", "p95", "cpu")
+            statistics.median(each[part] for each in rounds) for part in ("rate", "p50", "p95", "cpu")
         )
         of_plain = [ratio(figures, part, name, "plain", count) for part in ("rate", "cpu")]
         times = f"{rate:12,.0f}{p50:9.2f}{p95:9.2f}{of_plain[0]:10.2f}{cpu:9.3f}{of_plain[1]:10.2f}"
@@ -163,38 +161,38 @@ def told(figures: Figures) -> str:
 
 
 def verdicts(figures: Figures) -> list[str]:
-    """What was asked of each figure, and whether it is met."""
+    """The requirement of each figure, and whether it is met."""
     of_plain, times, tokens = (
         [ratio(figures, part, *pair, 32) for part in ("rate", "cpu")]
         for pair in (("bento", "plain"), ("bento", "original"), ("tokens", "bento"))
     )
     logged = [ratio(figures, "rate", "logged", "bento", count) for count in CONNECTIONS]
-    p95 = {count: statistics.median(found["p95"] for found in figures["bento", count]) for count in CONNECTIONS}
+    p95 = {count: statistics.median(each["p95"] for each in figures["bento", count]) for count in CONNECTIONS}
     return [
-        f"at 32 connections {of_plain[0]:.2f} of the plain app's throughput: {at_least(of_plain[0], LEAST_RATIO)}; "
+        f"at 32 connections {of_plain[0]:.2f} of the plain app's throughput: {at_least(of_plain[0], MIN_RATIO)}; "
         f"a request takes {of_plain[1]:.2f} of its CPU time",
-        f"{times[0]:.2f} times the original's throughput: {at_least(times[0], LEAST_TIMES)}; "
+        f"{times[0]:.2f} times the original's throughput: {at_least(times[0], MIN_SPEEDUP)}; "
         f"{times[1]:.2f} of its CPU time",
-        f"with tokens {tokens[0]:.2f} of that without: {at_least(tokens[0], LEAST_WITH_TOKENS)}; "
+        f"with tokens {tokens[0]:.2f} of that without: {at_least(tokens[0], MIN_RATIO_WITH_TOKENS)}; "
         f"{tokens[1]:.2f} of its CPU time",
-        f"with answers kept {logged[0]:.2f} at one connection and {logged[1]:.2f} at 32: "
-        f"{at_least(min(logged), LEAST_WITH_LOG)}",
+        f"with a prediction log {logged[0]:.2f} at one connection and {logged[1]:.2f} at 32: "
+        f"{at_least(min(logged), MIN_RATIO_WITH_LOG)}",
         *(
             f"at {count} connections a p95 of {p95[count]:.2f} ms: "
             f"{'meets' if p95[count] <= most else 'MISSES'} ≤ {most:g} ms"
-            for count, most in MOST_P95.items()
+            for count, most in MAX_P95.items()
         ),
     ]
 
 
 def ratio(figures: Figures, part: str, name: str, other: str, connections: int) -> float:
-    """The median over the rounds of what one server has over what the other has in the same round."""
+    """The median over the rounds of one server's figure divided by the other's in the same round."""
     pairs = zip(figures[name, connections], figures[other, connections], strict=True)
     return statistics.median(one[part] / two[part] for one, two in pairs)
 
 
-def at_least(found: float, asked: float) -> str:
-    return f"{'meets' if found >= asked else 'MISSES'} ≥ {asked:g}"
+def at_least(value: float, limit: float) -> str:
+    return f"{'meets' if value >= limit else 'MISSES'} ≥ {limit:g}"
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
-"""The service's peers: what the Bento holds, without BentoML, for `benchmarks/serve.py` to compare it with.
+"""Peers of the service for `benchmarks/serve.py`: the contents of the Bento without BentoML.
 
-`plain` is FastAPI as its manual writes it; `same` is the very app of the service. Both use the modules, the predictor
-and the model of a request of the Bento, whose `src` is the current folder.
+`plain` is a FastAPI app as in FastAPI's manual; `same` is the service's own app with its middleware. Both use the
+modules, the predictor and the request model of the Bento, whose `src` is the current folder.
 """
 
 from pathlib import Path
 
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
-from homei.serving.app import create_app
+from homei.serving.app import create_app, middleware_stack
 from homei.serving.contract import read
-from homei.serving.middleware.limits import BodyLimitMiddleware
+from homei.serving.middleware.metrics import RequestMetrics
 from homei.serving.predictor import Predictor
 from homei.serving.property_model import property_model, rows_of
 from homei.serving.schemas import Valuation
@@ -21,11 +22,13 @@ predictor = Predictor.load(Path(), contract)
 Property = property_model(contract)
 
 plain = FastAPI()
-_app = create_app(contract)
-_app.state.predictor = predictor
-same = BodyLimitMiddleware(_app, contract.limits.max_body_bytes, contract.limits.timeout / 2)
+app = create_app(contract)
+app.state.predictor = predictor
+same = app
+for middleware in reversed(middleware_stack(app, contract.limits, None, RequestMetrics(CollectorRegistry()))):
+    same = middleware.cls(same, *middleware.args, **middleware.kwargs)
 
 
-@plain.post(PRICE)
-async def price(home: Property) -> Valuation:
-    return predictor.value(rows_of([home], contract))[0]
+@plain.post(PRICE, response_model_exclude_unset=True)
+async def price(item: Property) -> Valuation:
+    return predictor.value(rows_of([item], contract))[0]

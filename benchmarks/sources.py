@@ -138,7 +138,8 @@ def _feed(kind: str, frame: pd.DataFrame) -> Iterator[tuple[Source, Callable[[],
 
 def _source(feed: dict) -> Source:
     contract = {"required": ["price"], "ranges": RANGES}
-    city = {"name": "town", "title": "Town", "currency": "EUR", "as_of": "2024-12-31", "folder": ".", "coordinates": {}}
+    city = {"name": "town", "title": "Town", "currency": "EUR", "as_of": "2024-12-31", "folder": "."}
+    city["coordinates"] = {"origin": [45.1, 11.1]}
     sales = feed | {"columns": NAMES}
     return params.source({"city": city, "feeds": {"sales": sales}, "contract": contract})
 
@@ -148,7 +149,7 @@ def _limit() -> object:
 
 
 def _check(rows: pd.DataFrame) -> None:
-    """Checks the contract with pandas (types, ranges, duplicates) and writes valid and rejected rows as Parquet."""
+    """Checks the contract with pandas (types, ranges, duplicates) and writes all rows as Parquet."""
     rows = rows.rename(columns={source: canonical for canonical, source in NAMES.items()})
     rows["sale_date"] = pd.to_datetime(rows["sale_date"], errors="coerce")
     for name in ("price", "square_meters", "year_built", "floor", "latitude", "longitude"):

@@ -14,6 +14,7 @@ import pytest
 import redis_process
 import yaml
 from build_cache import copy_of
+from hypothesis import settings
 
 from homei.config import params
 from homei.config.city import CANONICAL, Attributes, CityConfig, ContractConfig
@@ -29,6 +30,10 @@ pytest_plugins = ["cpu_time", "scheduling", "model_fixtures"]
 
 # A thread of OpenMP that waits for work uses a core all the same, and another worker's tests need that.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Examples are not timed: on a busy machine a slow one says nothing about the code.
+settings.register_profile("homei", deadline=None)
+settings.load_profile("homei")
 
 SETTINGS = ("params/config.yaml", "params/base.yaml", "params/city/demo.yaml", "tests/conftest.py")
 GROUPS = Path(__file__).parents[1] / "params"

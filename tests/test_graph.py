@@ -189,7 +189,7 @@ def test_an_edit_of_the_service_s_parameters_reruns_only_the_package_and_what_fo
 
 def test_an_edit_of_a_feed_s_delay_reruns_no_training():
     changed = rerun_by_parameter("feeds.listings.1.delay")
-    assert changed == {"fetch", "ingest", "validate", "curate"}
+    assert changed == {"fetch", "ingest", "validate"}
 
 
 def test_an_edit_of_the_title_reruns_no_feature():

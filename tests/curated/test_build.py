@@ -47,7 +47,7 @@ def curated_city(request, demo_lake, demo_source, curate, local_spark, tmp_path_
         shutil.copytree(demo_lake, folder, dirs_exist_ok=True)
         with contextlib.chdir(folder):
             _index(demo_source.city)
-            build.run(*demo_source, local_spark, curate)
+            build.run(demo_source.city, local_spark, curate)
 
     inputs = ("src/homei", "params", "tests/conftest.py", "tests/curated/test_build.py")
     return copy_of("curated-city", inputs, build_curated, tmp_path_factory.mktemp("curated"))
@@ -63,6 +63,7 @@ def _index(city):
     lake.write(pd.DataFrame({"month": list(months), "market_level": levels.to_numpy()}), lake.MARKET_INDEX)
 
 
+@pytest.mark.slow
 def test_every_property_customer_month_and_sale_has_its_row(curated_city, monkeypatch):
     monkeypatch.chdir(curated_city)
     sales = lake.read(lake.RESOLVED_SALES)
@@ -75,6 +76,7 @@ def test_every_property_customer_month_and_sale_has_its_row(curated_city, monkey
     assert {"indicator_cpi", "indicator_interest_rate", "indicator_population"} <= {*markets}
 
 
+@pytest.mark.slow
 def test_nothing_in_the_curated_tables_tells_who_someone_is(curated_city, monkeypatch):
     monkeypatch.chdir(curated_city)
     customers = lake.read(lake.VALID["customers"])
@@ -93,7 +95,7 @@ def test_the_same_bytes_come_back_whatever_the_partitions(
     partitions = spark.conf.get("spark.sql.shuffle.partitions")
     spark.conf.set("spark.sql.shuffle.partitions", "7")
     try:
-        build.run(*demo_source, local_spark, curate)
+        build.run(demo_source.city, local_spark, curate)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", partitions)
     assert lake.digest(*TABLES) == before
@@ -114,9 +116,10 @@ def test_a_source_with_nothing_but_sales_has_empty_tables(
     lake.write(raw, lake.RAW["sales"])
     quarantine = raw.head(0).assign(reasons="", source_table="")
     lake.write(quarantine.astype(lake.TEXT).astype({"source_line": int}), lake.QUARANTINE)
+    lake.write(validate.feed_columns(town_source), lake.FEED_COLUMNS)
     resolve.run(town_source.city, params.section("resolve", own["resolve"]))
     _index(town_source.city)
-    build.run(*town_source, local_spark, curate)
+    build.run(town_source.city, local_spark, curate)
     assert lake.read(lake.CUSTOMER_ANALYTICS).empty
     assert lake.read(lake.MARKET_ANALYTICS)["inventory"].sum() == 0
     assert len(lake.read(lake.PROPERTY_FEATURES)) == len(town)

@@ -25,6 +25,7 @@ SALES = [
     {"sale_date": day(1), "price": 100_000.01, "square_meters": 50.0},
     {"sale_date": day(1), "price": 400_000.0},
     {"sale_date": day(1), "price": 9.0, "is_market": False},
+    {"sale_date": day(4), "price": 500_000.0, "square_meters": None, "location": "hill"},
     {"sale_date": day(3), "price": 100_000.0},
     {"sale_date": datetime.date(2021, 7, 1), "price": 100_000.0},
     sold(1, 0.1, location="hill"),
@@ -80,6 +81,12 @@ def test_prices_are_of_market_sales_in_cents(january):
     assert january["market_sales"] == 3
     assert (january["average_price"], january["median_price"]) == (200_000.0, 100_000.01)
     assert january["average_price_per_square_meter"] == 2333.33  # of 1000, 2000 and 4000
+
+
+def test_a_sale_without_an_area_counts_but_has_no_price_per_square_metre(rows):
+    april = rows["hill", 4]
+    assert april["market_sales"] == 2
+    assert april["average_price_per_square_meter"] == round(math.exp(LEVELS[3] + 0.3), 2)
 
 
 def test_without_indicators_there_are_no_columns_of_them(january):

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from homei.config import params
-from homei.demo.simulate import run, simulate_city
-from homei.demo.synthetic_register import SimulatedCity
+from homei.demo.simulate import run
+from homei.demo.synthetic_register import SimulatedCity, draw_city
 
 GROUPS = Path(__file__).parents[2] / "params"
 NUMBERS = ["price", "square_meters", "bedrooms", "bathrooms", "floor", "year_built", "latitude", "longitude"]
@@ -18,7 +18,7 @@ NUMBERS = ["price", "square_meters", "bedrooms", "bathrooms", "floor", "year_bui
 
 @pytest.fixture(scope="session")
 def small():
-    """Makes a `simulate` section: the project's own with 500 properties, 1,500 sales and what the test changes."""
+    """A function: the project's `simulate` section with 500 properties, 1,500 sales and changes."""
     own = yaml.safe_load((GROUPS / "config.yaml").read_text())["simulate"]
 
     def make(**changes):
@@ -32,7 +32,7 @@ def register(demo_city, small):
     """Makes the rows of a small city's register, as strings, with true_price, fault and non_market."""
 
     def make(seed: int = 1, **changes) -> pd.DataFrame:
-        return simulate_city(seed, small(**changes), demo_city)[1]
+        return draw_city(seed, small(**changes), demo_city)[1]
 
     return make
 
@@ -51,7 +51,7 @@ def as_numbers():
 @pytest.fixture(scope="session")
 def market_town(small, demo_city) -> tuple[SimulatedCity, pd.DataFrame]:
     """A town with enough sales for each non_market and every outsider, and its register."""
-    return simulate_city(11, small(properties=2400, sales=6000, districts=8), demo_city)[:2]
+    return draw_city(11, small(properties=2400, sales=6000, districts=8), demo_city)
 
 
 @pytest.fixture(scope="session")

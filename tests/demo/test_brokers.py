@@ -39,12 +39,12 @@ columns:
 def read(world):
     """The rows of all workbooks as the feed maps them, as text, with their file."""
     feed = Files.model_validate(yaml.safe_load(FEED))
-    found = [
+    result = [
         mapped(sheet, feed.columns).to_pandas().assign(file=path.name)
         for path in sorted((world / "brokers").glob("*.xlsx"))
         for sheet in sheets(path, feed)
     ]
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(result, ignore_index=True)
 
 
 @pytest.fixture(scope="module")
@@ -90,21 +90,21 @@ def test_prices_and_days_are_those_of_the_register_or_nearly_so(known):
 def test_some_sales_are_not_in_the_register_yet_at_prices_of_the_market(read, truth, town):
     new = truth[truth["transaction_id"].isna()]
     assert len(new) == round(len(town.sales) * 25 / 30_000)
-    homes = town.properties.reset_index().set_index("property_id").loc[new["property_id"]]
-    assert homes["index"].isin(town.sales["property_row"]).all()
+    properties = town.properties.reset_index().set_index("property_id").loc[new["property_id"]]
+    assert properties["index"].isin(town.sales["property_row"]).all()
     rows = read.set_index("transaction_id").loc[new["file_number"]]
     days = np.array([as_day(cell) for cell in rows["sale_date"]], dtype="datetime64[D]")
-    ratio = rows["price"].map(as_number).to_numpy() / town.true_prices(homes["index"].to_numpy(), days)
+    ratio = rows["price"].map(as_number).to_numpy() / town.true_prices(properties["index"].to_numpy(), days)
     assert np.abs(np.log(ratio)).max() < 0.25
 
 
-def test_cells_mix_numbers_with_texts_and_days_with_serial_numbers(read):
+def test_cells_mix_numbers_with_texts_and_dates_with_serial_numbers(read):
     assert 0.2 < read["sale_date"].str.isdigit().mean() < 0.8
     assert 0.2 < read["price"].str.contains(".", regex=False).mean() < 0.8
     assert read["square_meters"].str.contains(",", regex=False).any()
 
 
-def test_titles_stand_above_a_merged_header_and_a_total_below(world):
+def test_a_sheet_has_titles_a_merged_header_and_a_total(world):
     book = openpyxl.load_workbook(world / "brokers" / "tallow_finch.xlsx")
     assert book.sheetnames[0] == "Cover"
     assert set(book.sheetnames[1:]) <= {"Sales 2024", "Sales 2025"}
@@ -114,7 +114,7 @@ def test_titles_stand_above_a_merged_header_and_a_total_below(world):
     assert [cell.value for cell in sheet["A"]][-2] == "Total"
 
 
-def test_a_workbook_is_the_same_bytes_each_time_without_a_clock_or_packing(town, world):
+def test_a_workbook_has_the_same_bytes_each_time_without_time_stamps_and_compression(town, world):
     sold = broker_sales(np.random.default_rng(1), town)
     first, again = (dict(workbooks(np.random.default_rng(2), sold)) for _ in range(2))
     assert first == again

@@ -55,17 +55,17 @@ def breaks_the_contract(demo_source):
     return check
 
 
-def test_every_kind_that_the_project_plants_is_known(small):
+def test_every_configured_kind_is_known(small):
     assert set(small().faults) == set(FAULT_KINDS) == set(CHANGED_COLUMNS)
 
 
-def test_each_kind_spoils_its_share_of_the_rows(faulty):
+def test_each_kind_of_fault_affects_its_share_of_the_rows(faulty):
     assert faulty["fault"].value_counts().to_dict() == dict.fromkeys(FAULT_KINDS, 15)
     assert len(faulty) == 1500 + 15
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FAULT_KINDS if kind != "duplicate"])
-def test_a_fault_spoils_only_what_it_says_and_breaks_the_contract(kind, faulty, clean, breaks_the_contract):
+def test_a_fault_changes_only_its_column_and_breaks_the_contract(kind, faulty, clean, breaks_the_contract):
     spoiled = faulty[faulty["fault"] == kind].set_index("transaction_id")
     before = clean.loc[spoiled.index]
     changed = (spoiled.fillna("") != before.fillna("")).drop(columns="fault")
@@ -74,7 +74,7 @@ def test_a_fault_spoils_only_what_it_says_and_breaks_the_contract(kind, faulty, 
     assert breaks_the_contract(kind, spoiled.reset_index()).all()
 
 
-def test_an_area_in_square_feet_and_a_price_in_thousands_keep_their_meaning(faulty, clean):
+def test_areas_in_square_feet_and_prices_in_thousands_are_converted_exactly(faulty, clean):
     for kind, column, factor in (
         ("area_in_square_feet", "square_meters", 10.7639),
         ("price_in_thousands", "price", 0.001),

@@ -8,7 +8,7 @@ import pytest
     ("name", "lowest", "highest"),
     [("interest_rate", 0.1, 6), ("cpi", 98, 130), ("population", 500_000, 620_000)],
 )
-def test_a_series_has_a_believable_value_for_each_month(world, name, lowest, highest):
+def test_a_series_has_a_plausible_value_for_each_month(world, name, lowest, highest):
     series = pd.read_csv(world / "indicators" / f"{name}.csv")
     assert list(series.columns) == ["month", "value"]
     assert series["month"].tolist() == pd.period_range("2018-01", "2025-12", freq="M").astype(str).tolist()

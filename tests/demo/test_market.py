@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homei.demo.market import HIGHEST, LOWEST, bounded, month_levels
-from homei.demo.simulate import simulate_city
+from homei.demo.simulate import city_facts
+from homei.demo.synthetic_register import draw_city
 
 SQUARE_FEET = 10.7639
 
@@ -19,7 +20,7 @@ def test_the_market_rises_by_a_fifth_in_small_steps():
 
 
 @given(st.floats(-5, 5), st.floats(0.3, 1))
-def test_a_bent_value_stays_within_its_limit_and_barely_moves_in_the_middle(value, limit):
+def test_a_bounded_value_stays_within_its_limit_and_hardly_changes_in_the_middle(value, limit):
     bent = bounded(np.array([value]), limit)[0]
     assert abs(bent) <= limit
     assert abs(value) > limit / 2 or abs(bent - value) <= 0.016 * abs(value)
@@ -33,12 +34,12 @@ def test_a_bent_value_stays_within_its_limit_and_barely_moves_in_the_middle(valu
     months=st.integers(24, 90),
     districts=st.integers(4, 60),
 )
-def test_a_clean_price_keeps_clear_of_the_contract_and_of_square_feet(
+def test_clean_prices_lie_within_the_contract_by_a_factor_of_square_feet(
     small, demo_city, as_numbers, seed, noise, change, months, districts
 ):
     shift = {"districts": 2, "months": 6, "change": change}
     simulate = small(noise=noise, shift=shift, months=months, districts=districts)
-    clean = as_numbers(simulate_city(seed, simulate, demo_city)[1])
+    clean = as_numbers(draw_city(seed, simulate, demo_city)[1])
     assert (clean["price"] / clean["square_meters"]).between(LOWEST, HIGHEST).all()
 
 
@@ -49,7 +50,7 @@ def test_no_price_in_range_is_in_range_per_square_foot(demo_source):
     assert lowest > HIGHEST / SQUARE_FEET
 
 
-def test_every_clean_row_honours_the_contract(register, demo_source, as_numbers):
+def test_every_clean_row_meets_the_contract(register, demo_source, as_numbers):
     clean = as_numbers(register(seed=5)).rename(columns={"district": "location"})
     for column, (lowest, highest) in demo_source.contract.ranges.items():
         if column in clean:
@@ -60,14 +61,14 @@ def test_every_clean_row_honours_the_contract(register, demo_source, as_numbers)
     assert pd.to_datetime(clean["sale_date"]).dt.date.max() <= demo_source.city.as_of
 
 
-def test_the_noise_is_the_one_asked_for(register, as_numbers):
+def test_the_noise_is_the_configured_one(register, as_numbers):
     clean = as_numbers(register(properties=3000, sales=12_000, noise=0.06))
     residual = np.log(clean["price"] / clean["true_price"])
     assert residual.std() == pytest.approx(0.06, rel=0.025)
     assert residual.mean() == pytest.approx(0, abs=0.002)
 
 
-def test_no_property_sells_twice_a_month_or_before_it_stands(register, as_numbers):
+def test_no_property_sells_twice_a_month_or_before_its_completion(register, as_numbers):
     clean = as_numbers(register(seed=2))
     assert not clean.assign(month=clean["sale_date"].str[:7]).duplicated(["property_id", "month"]).any()
     sold = clean["sale_date"].str[:4].astype(int)
@@ -83,8 +84,9 @@ def test_few_properties_make_many_of_the_sales(register, as_numbers):
 
 def test_the_shift_moves_the_chosen_districts_in_the_last_months_and_nothing_else(small, demo_city):
     shift = {"districts": 2, "months": 6, "change": -0.18}
-    _, shifted, facts = simulate_city(3, small(faults={}, non_market_sales={}, shift=shift), demo_city)
-    _, calm, _ = simulate_city(3, small(faults={}, non_market_sales={}, shift=shift | {"change": 0.0}), demo_city)
+    city, shifted = draw_city(3, small(faults={}, non_market_sales={}, shift=shift), demo_city)
+    facts = city_facts(3, city)
+    _, calm = draw_city(3, small(faults={}, non_market_sales={}, shift=shift | {"change": 0.0}), demo_city)
     change = np.log(shifted["true_price"] / calm["true_price"])
     hit = shifted["district"].isin(facts["shifted_districts"]) & (shifted["sale_date"] >= facts["shift_month"])
     assert facts["shift_month"] == "2025-07"

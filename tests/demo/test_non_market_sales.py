@@ -16,12 +16,12 @@ def rows(market_town):
 @pytest.fixture(scope="module")
 def odd(rows):
     """The odd rows, with typed prices and days."""
-    told = rows[rows["non_market"].notna()]
-    return told.assign(
-        price=told["price"].astype(float),
-        square_meters=told["square_meters"].astype(float),
-        day=pd.to_datetime(told["sale_date"]),
-        ratio=told["price"].astype(float) / told["true_price"],
+    columns = rows[rows["non_market"].notna()]
+    return columns.assign(
+        price=columns["price"].astype(float),
+        square_meters=columns["square_meters"].astype(float),
+        day=pd.to_datetime(columns["sale_date"]),
+        ratio=columns["price"].astype(float) / columns["true_price"],
     )
 
 
@@ -33,23 +33,23 @@ def family(names):
     return names.str.split(", ").str[0]
 
 
-def test_every_kind_that_the_project_plants_is_known(small):
+def test_every_configured_kind_is_known(small):
     assert set(small().non_market_sales) == set(NON_MARKET_KINDS)
 
 
-def test_each_kind_comes_at_its_rate(odd, small):
+def test_each_kind_has_its_share(odd, small):
     counts = odd["non_market"].value_counts()
     for kind, share in small().non_market_sales.items():
         # The last homes of bulk transfers may be too few for one.
         assert counts[kind] == pytest.approx(share * SALES, abs=4 if kind == "bulk_transfer" else 0.5), kind
 
 
-def test_no_row_is_both_faulty_and_odd_and_no_odd_row_repeats(rows, odd):
+def test_non_market_sales_have_no_fault_and_no_duplicate(rows, odd):
     assert odd["fault"].isna().all()
     assert not rows.loc[rows["transaction_id"].isin(odd["transaction_id"]), "transaction_id"].duplicated().any()
 
 
-def test_all_but_a_nominal_price_keep_the_contract(odd, demo_source):
+def test_all_prices_except_nominal_ones_meet_the_contract(odd, demo_source):
     believed = odd[odd["non_market"] != "nominal_price"]
     ranges = demo_source.contract.ranges
     per_metre = believed["price"] / believed["square_meters"]
@@ -57,7 +57,7 @@ def test_all_but_a_nominal_price_keep_the_contract(odd, demo_source):
     assert believed["price"].between(*ranges["price"]).all()
 
 
-def test_a_family_transfer_stays_in_the_family_at_a_low_price(odd):
+def test_the_parties_of_a_family_transfer_share_a_name_and_its_price_is_low(odd):
     within = of(odd, "family_transfer")
     assert within["ratio"].between(0.349, 0.701).all()
     assert (family(within["seller"]) == family(within["buyer"])).all()
@@ -83,14 +83,14 @@ def test_a_bulk_transfer_is_of_one_district_day_seller_buyer_and_price_per_squar
     assert not bulk["property_id"].duplicated().any()
 
 
-def test_the_homes_of_a_bulk_transfer_stand_together(rows):
+def test_the_rows_of_a_bulk_transfer_follow_one_another(rows):
     bulk = rows[rows["non_market"] == "bulk_transfer"]
     entries = bulk["entry_no"].astype(int).groupby([bulk["seller"], bulk["buyer"], bulk["sale_date"]])
     # A duplicate or a resale may have got in between.
     assert (entries.max() - entries.min() < entries.size() + 3).all()
 
 
-def test_a_quick_resale_follows_its_first_sale_within_days_at_quite_another_price(rows, odd):
+def test_a_quick_resale_follows_within_days_at_a_very_different_price(rows, odd):
     again = of(odd, "quick_resale")
     day = pd.to_datetime(rows["sale_date"], format="%Y-%m-%d", errors="coerce")
     typed = rows.assign(day=day, price=pd.to_numeric(rows["price"], errors="coerce"))
@@ -110,7 +110,7 @@ def test_a_nominal_price_is_one(odd):
     assert (of(odd, "nominal_price")["price"] == 1).all()
 
 
-def test_only_the_ratio_tells_a_distressed_sale(odd):
+def test_only_the_price_distinguishes_a_distressed_sale(odd):
     distressed = of(odd, "distressed")
     assert distressed["ratio"].between(0.499, 0.601).all()
     assert (family(distressed["seller"]) != family(distressed["buyer"])).mean() > 0.9
@@ -121,9 +121,9 @@ def test_market_sales_are_those_of_a_register_without_non_market_sales(register,
     rows = register(seed=4).set_index("transaction_id")
     normal = rows[rows["non_market"].isna()]
     assert len(normal) < len(rows)
-    told = [name for name in rows.columns if name not in ("entry_no", "seller", "buyer")]
+    columns = [name for name in rows.columns if name not in ("entry_no", "seller", "buyer")]
     expected = calm[~calm.index.isin(rows.index[rows["non_market"].notna()])]
-    pd.testing.assert_frame_equal(normal[told], expected[told])
+    pd.testing.assert_frame_equal(normal[columns], expected[columns])
 
 
 def test_the_register_stays_in_order_of_date(rows):

@@ -5,7 +5,7 @@ import pandas as pd
 from homei.demo.parties import COMPANIES, is_person
 
 
-def test_a_home_is_sold_by_who_bought_it_last(town):
+def test_the_seller_of_a_property_is_its_last_buyer(town):
     before = town.sales.groupby("property_row")["buyer"].shift()
     again = before.notna()
     assert again.mean() > 0.4
@@ -18,7 +18,7 @@ def test_most_parties_are_people_and_some_are_companies(town):
     assert town.sales.loc[~people, "buyer"].isin(COMPANIES).all()
 
 
-def test_a_sale_is_entered_some_days_after_it_and_never_after_the_worlds_date(market_town):
+def test_a_sale_is_registered_some_days_later_and_never_after_as_of(market_town):
     town, rows = market_town
     entered = rows.merge(town.sales[["transaction_id", "sold_on"]], on="transaction_id")
     changed = pd.to_datetime(entered["changed_at"])
@@ -29,7 +29,7 @@ def test_a_sale_is_entered_some_days_after_it_and_never_after_the_worlds_date(ma
     assert (entered["fault"] == "broken_date").any()
 
 
-def test_a_row_repeated_by_mistake_tells_the_same_parties(market_town):
+def test_a_duplicate_row_has_the_same_parties(market_town):
     _, rows = market_town
     repeated = rows[rows["transaction_id"].duplicated(keep=False)]
     assert (repeated.groupby("transaction_id")[["seller", "buyer", "changed_at", "address"]].nunique() == 1).all(

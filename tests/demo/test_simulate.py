@@ -47,7 +47,7 @@ def test_the_truth_names_each_line_of_the_register(written, demo_source):
     )
 
 
-def test_the_truth_tells_what_was_drawn(written):
+def test_the_truth_describes_what_was_drawn(written):
     facts = lake.read_json(written(seed=7) / "truth" / "city.json")
     assert facts["seed"] == 7
     assert facts["noise"] == 0.06
@@ -65,7 +65,7 @@ def test_places_of_every_declared_kind_lie_in_the_city(written, demo_source):
             assert places[axis].between(*demo_source.contract.ranges[axis]).all()
 
 
-def test_each_district_has_an_income_band_and_dear_districts_the_high_one(written, demo_source):
+def test_each_district_has_an_income_band_and_expensive_districts_the_high_one(written, demo_source):
     folder = written(properties=2000, sales=6000, faults={}, non_market_sales={})
     bands = pd.read_csv(folder / "income_bands.csv")
     register = pd.read_csv(folder / "sales.csv")
@@ -92,7 +92,7 @@ def test_some_attributes_are_missing_in_clean_rows_and_houses_have_no_floor(regi
     assert clean.loc[~on_the_ground, "floor"].notna().mean() > 0.9
 
 
-def test_the_attributes_of_a_property_stay(register, as_numbers):
+def test_the_attributes_of_a_property_never_change(register, as_numbers):
     clean = as_numbers(register())
     stable = ["square_meters", "property_type", "district", "bedrooms", "floor", "year_built", "latitude"]
     assert (clean.groupby("property_id")[stable].nunique(dropna=False) == 1).all(axis=None)
@@ -104,7 +104,7 @@ def test_the_city_has_its_districts_and_five_types(register):
     assert rows["property_type"].nunique() == 5
 
 
-def test_a_source_that_is_not_simulated_keeps_its_files(small, demo_source):
+def test_files_of_a_city_that_is_not_simulated_are_not_overwritten(small, demo_source):
     real = demo_source.city.model_copy(update={"name": "hdb"})
     with pytest.raises(ValueError, match="hdb is not simulated, and its files are not overwritten"):
         simulate.run(1, small(), real, demo_source.feeds)

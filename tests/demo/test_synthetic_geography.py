@@ -12,21 +12,21 @@ def city():
     return draw_geography(np.random.default_rng(1), 40)
 
 
-def test_every_district_has_a_name_of_its_own(city):
+def test_every_district_has_its_own_name(city):
     assert city.districts["name"].nunique() == 40
 
 
-def test_every_place_has_a_name_of_its_own_and_every_kind_has_places(city):
+def test_every_place_has_its_own_name_and_every_kind_has_places(city):
     assert not city.places.duplicated(["kind", "name"]).any()
     assert set(city.places["kind"]) == set(PLACES)
 
 
-def test_the_nearest_district_a_middle_is_that_district(city):
+def test_the_nearest_district_of_a_centre_is_that_district(city):
     middles = city.districts
     assert city.nearest_district(middles["x"].to_numpy(), middles["y"].to_numpy()).tolist() == list(range(40))
 
 
-def test_living_beside_a_station_is_worth_more_than_living_a_little_away(city):
+def test_prices_are_higher_beside_a_station_than_a_little_away(city):
     beside = city.places[city.places["kind"] == "station"]
     x, y = beside["x"].to_numpy(), beside["y"].to_numpy()
     away = np.mean(
@@ -35,7 +35,7 @@ def test_living_beside_a_station_is_worth_more_than_living_a_little_away(city):
     assert (city.location_value(x, y) - away).mean() > 0.02
 
 
-def test_the_value_of_a_spot_is_smooth(city):
+def test_the_effect_of_locations_is_smooth(city):
     x = np.linspace(-RADIUS, RADIUS, 2000)
     steps = np.diff(city.location_value(x, np.zeros_like(x)))
     assert np.abs(steps).max() < 0.003  # per ten metres or so

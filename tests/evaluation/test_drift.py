@@ -77,6 +77,14 @@ def test_no_shift_is_detected_without_one(control):
     assert summary["verdict"].startswith("No drift: 0 of ")
 
 
+def test_a_city_of_two_locations_is_said_to_have_too_few_of_them():
+    sales, predictions = city(change=-0.18)
+    sales["location"] = np.where(sales["location"] == SHIFTED, "West", "East")
+    assert drift.compare_locations(drift.compared_sales(sales, predictions, CITY, SPLIT)) == []
+    sentence = drift._sentence([{"column": "floor", "drifted": False}], [], is_limit_reached=False)
+    assert sentence.endswith("fewer than 3 locations have enough sales to compare their prices.")
+
+
 def test_drifted_columns_are_named(control):
     summary = detect_drift(larger=1.4).summary
     drifted = {column["column"] for column in summary["columns"] if column["drifted"]}
@@ -141,7 +149,9 @@ def test_the_same_seed_gives_the_same_summary(control):
     assert detect_drift().summary == control.summary
 
 
-def test_a_hold_out_without_sales_raises_an_error():
+def test_the_hold_out_is_the_last_months_with_sales():
     sales, predictions = city()
-    with pytest.raises(ValueError, match="no sales to test on"):
-        drift.detect_drift(sales[sales["month"] < LAST - 6], predictions, CITY, SPLIT, SETTINGS, seed=7)
+    until = LAST - 6
+    result = drift.compared_sales(sales[sales["month"] <= until], predictions, CITY, SPLIT)
+    assert result.current["month"].max() == until
+    assert result.reference["month"].max() < result.current["month"].min()

@@ -11,9 +11,9 @@ import yaml
 
 from homei.config import params
 from homei.config.city import Group
-from homei.evaluation import evaluate
+from homei.evaluation import evaluate, plot_tables
 from homei.evaluation.config import Bands, EvaluateConfig, FairnessTolerance
-from homei.evaluation.ratio_study import STATISTICS
+from homei.evaluation.ratio_study import STATISTICS, rounded
 from homei.training.config import IntervalsConfig, SplitConfig
 
 SIGMA = 0.06
@@ -87,9 +87,17 @@ class ByArea:
         return (training["price"] / training["square_meters"]).median() * test["square_meters"].to_numpy()
 
 
+NONE_FLAGGED = pd.DataFrame({"price": [], "predicted": []})
+
+
+def evaluate_city(recipe=None, flagged=NONE_FLAGGED):
+    sales, predictions, truth = city()
+    return evaluate.evaluate_predictions(sales, predictions, flagged, truth, recipe or ByArea(), P)
+
+
 @pytest.fixture(scope="module")
 def evaluation():
-    return evaluate.evaluate_predictions(*city(), ByArea(), P)
+    return evaluate_city()
 
 
 def test_metrics_have_their_documented_names(evaluation):
@@ -141,10 +149,23 @@ def test_outliers_change_the_raw_study_only():
     sales, predictions, _ = city()
     holdout = evaluate.valued_sales(sales, predictions)
     odd = holdout.assign(price=holdout["price"].where(holdout.index % 100 > 0, holdout["price"] / 20))
-    before, after = (evaluate.raw_and_trimmed(each, P.evaluate, seed=1) for each in (holdout, odd))
+    before, after = (evaluate.ratio_studies(each, NONE_FLAGGED, P.evaluate, seed=1) for each in (holdout, odd))
     assert after["outliers"] == len(holdout) // 100 + before["outliers"]
     assert after["raw"]["cod"]["value"] > 3 * before["raw"]["cod"]["value"]
     assert after["trimmed"]["cod"]["value"] == pytest.approx(before["trimmed"]["cod"]["value"], rel=0.03)
+
+
+def test_sales_that_are_excluded_by_their_price_are_only_in_the_study_with_them():
+    flagged = pd.DataFrame({"price": [1e5] * 30, "predicted": [3e5] * 30})
+    study = evaluate_city(flagged=flagged).metrics["ratio_study"]
+    assert (study["flagged"], study["raw"]["n"], study["with_flagged"]["n"]) == (30, 600, 630)
+    assert study["with_flagged"]["cod"]["value"] > study["raw"]["cod"]["value"] + 0.05
+
+
+def test_a_baseline_without_any_value_is_left_out(evaluation):
+    price = pd.Series([1.0, 2.0])
+    assert evaluate.known_study(np.array([np.nan, np.nan]), price)["n"] == 0
+    assert evaluate.known_study(np.array([np.nan, 2.0]), price)["n"] == 1
 
 
 def test_intervals_have_their_nominal_coverage(evaluation):
@@ -179,7 +200,7 @@ def test_split_conformal_intervals_use_rolling_origin_residuals():
 def test_metrics_are_json_of_six_decimals_without_nan(evaluation):
     reread = json.loads(json.dumps(evaluation.metrics, allow_nan=False))
     assert reread == evaluation.metrics
-    assert reread == evaluate.rounded(reread)
+    assert reread == rounded(reread)
 
 
 def test_only_error_by_month_includes_rolling_origin_predictions(evaluation):
@@ -203,23 +224,24 @@ def test_a_random_split_is_complete_and_repeatable():
 
 def test_the_linear_baseline_is_trained_before_the_hold_out():
     recipe = ByArea()
-    evaluate.evaluate_predictions(*city(), recipe, P)
+    evaluate_city(recipe)
     by_linear, by_random = recipe.training
-    assert (by_linear["month"].min(), by_linear["month"].max()) == (LAST - 24 + 1 + P.split.warm_up_months, LAST - 6)
+    # Of 24 months, 4 warm up and 4 are held out.
+    assert (by_linear["month"].min(), by_linear["month"].max()) == (LAST - 24 + 1 + 4, LAST - 4)
     assert by_random["month"].max() == LAST, "a random split forgets time"
 
 
 def test_the_error_map_covers_cells_with_enough_sales(evaluation):
     cells = evaluation.tables["error_map"]
     assert list(cells.columns) == ["longitude", "latitude", "n", "median_error", "mdape"]
-    assert cells["n"].min() >= evaluate.MIN_CELL_SALES
+    assert cells["n"].min() >= plot_tables.MIN_CELL_SALES
     assert cells["longitude"].between(-30.1, -29.9).all() and cells["latitude"].between(44.9, 45.1).all()
 
 
 def test_a_city_without_coordinates_has_an_empty_error_map():
     sales, predictions, _ = city()
     sales[["latitude", "longitude"]] = np.nan
-    assert evaluate.error_map(evaluate.valued_sales(sales, predictions), P.city, P.features).empty
+    assert plot_tables.error_map(evaluate.valued_sales(sales, predictions), P.city, P.features).empty
 
 
 def test_all_tables_are_saved_beside_the_metrics(evaluation, tmp_path):
@@ -233,6 +255,6 @@ def test_all_tables_are_saved_beside_the_metrics(evaluation, tmp_path):
 
 def test_the_same_seed_gives_the_same_bytes(evaluation, tmp_path):
     for folder in ("first", "second"):
-        evaluate.evaluate_predictions(*city(), ByArea(), P).save(tmp_path / folder)
+        evaluate_city().save(tmp_path / folder)
     for path in (tmp_path / "first").iterdir():
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()

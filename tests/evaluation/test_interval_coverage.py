@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homei.evaluation.interval_coverage import (
-    BANDS,
-    MIN_LOCATION_SALES,
+    MARGINS,
+    MIN_SALES,
+    coverage_band,
     coverage_study,
     coverage_verdicts,
     coverage_without,
@@ -49,7 +50,7 @@ def narrowed(table, rows):
 
 def test_calibrated_intervals_pass_every_verdict(table):
     result = verdicts_by_name(coverage_study(table, 0.9))
-    assert list(result) == ["coverage", *(f"coverage_{kind}" for kind in list(BANDS)[1:]), "interval_width"]
+    assert list(result) == ["coverage", *(f"coverage_{kind}" for kind in list(MARGINS)[1:]), "interval_width"]
     assert all(verdict["ok"] for verdict in result.values())
     assert result["interval_width"]["value"] == pytest.approx(1 / 1.1, rel=0.01)
 
@@ -64,7 +65,7 @@ def test_each_group_has_its_sales_coverage_and_confidence_interval(table):
 
 
 def test_locations_with_few_sales_are_left_out(table):
-    assert (table["location"] == "Small").sum() < MIN_LOCATION_SALES
+    assert (table["location"] == "Small").sum() < MIN_SALES["location"]
     assert [group["value"] for group in coverage_study(table, 0.9)["coverage"]["location"]] == ["Dale", "Hill"]
     scattered = table.assign(location=table.index.astype(str))
     assert verdicts_by_name(coverage_study(scattered, 0.9))["coverage_location"]["ok"] is None
@@ -81,7 +82,7 @@ def test_a_group_outside_its_band_is_named_with_its_coverage(table, kind, rows):
 
 
 def test_coverage_at_the_edge_of_the_band_passes_and_beyond_it_fails(table):
-    low, _ = BANDS["overall"]
+    low, _ = coverage_band("overall", 0.9)
 
     def ok(share):
         inside = np.arange(len(table)) % 100 < round(share * 100)
@@ -89,6 +90,30 @@ def test_coverage_at_the_edge_of_the_band_passes_and_beyond_it_fails(table):
         return verdicts_by_name(coverage_study(table.assign(**ends), 0.9))["coverage"]["ok"]
 
     assert (ok(low), ok(low - 0.01)) == (True, False)
+
+
+def test_bands_follow_the_nominal_level(table):
+    reach = np.exp(1.282 * SIGMA)
+    narrower = table.assign(low=table["predicted"] / reach, high=table["predicted"] * reach)
+    by_level = {level: verdicts_by_name(coverage_study(narrower, level))["coverage"] for level in (0.8, 0.9)}
+    assert (by_level[0.8]["ok"], by_level[0.9]["ok"]) == (True, False)
+    assert (by_level[0.8]["low"], by_level[0.8]["high"]) == (0.78, 0.82)
+    assert coverage_band("month", 0.97) == (0.91, 1.0)
+
+
+def test_a_few_sales_do_not_tell_whether_coverage_is_off(table):
+    def verdict(n, n_inside):
+        few = table.head(n).assign(low=lambda sale: sale["price"] * np.where(np.arange(n) < n_inside, 0.9, 1.1))
+        return verdicts_by_name(coverage_study(few.assign(high=few["price"] * 1.2), 0.9))["coverage"]
+
+    assert (verdict(50, 42)["ok"], verdict(50, 25)["ok"], verdict(500, 420)["ok"]) == (None, False, False)
+    assert verdict(50, 42)["text"].endswith("There are too few sales to tell.")
+
+
+def test_a_study_without_any_sale_has_no_verdicts(table):
+    study = coverage_without(table, 0.9, ["Hill", "Dale", "Small"])
+    assert study["intervals"]["n"] == 0
+    assert {verdict["ok"] for verdict in study["verdicts"]} == {None}
 
 
 def test_intervals_wider_than_split_conformal_fail(table):

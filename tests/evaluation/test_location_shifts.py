@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from homei.config import params
-from homei.demo.simulate import simulate_city
+from homei.demo.simulate import city_facts
+from homei.demo.synthetic_register import draw_city
 from homei.evaluation.location_shifts import MIN_SALES, location_shifts, residual_levels
 
 PLACES = [f"District {number:02d}" for number in range(40)]
@@ -44,7 +45,8 @@ def test_no_shift_is_detected_without_one(seed):
 def test_the_demo_citys_shift_is_detected_and_its_control_is_not(change):
     values = yaml.safe_load(params.compose([f"simulate.shift.change={change}"]))
     simulate, city = (params.section(name, values[name]) for name in ("simulate", "city"))
-    _, rows, facts = simulate_city(values["seed"], simulate, city)
+    simulated, rows = draw_city(values["seed"], simulate, city)
+    facts = city_facts(values["seed"], simulated)
     month = rows["sale_date"].str[:7]
     is_market = rows["fault"].isna() & rows["non_market"].isna() & month.isin(facts["market"])
     clean = rows[is_market].rename(columns={"district": "location"})
@@ -97,3 +99,17 @@ def test_missing_attributes_and_new_categories_are_accepted():
 
 def test_no_common_location_gives_an_empty_table():
     assert shifts(simulated_sales(n=200), simulated_sales(n=200).assign(location="Elsewhere")).empty
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_one_or_two_locations_cannot_leave_the_citys_trend(number):
+    before = simulated_sales(n=600).assign(location=lambda sale: sale.index.map(lambda row: PLACES[row % number]))
+    after = before.assign(price_level=before["price_level"] - 0.3 * (before["location"] == PLACES[0]))
+    assert shifts(before, after).empty
+
+
+def test_sales_without_a_price_level_or_any_attribute_are_no_error():
+    empty = simulated_sales().head(0)
+    assert location_shifts(empty, empty, [], []).empty
+    three = simulated_sales(n=600).assign(location=lambda sale: sale.index.map(lambda row: PLACES[row % 3]))
+    assert len(location_shifts(three, three, [], [])) == 3

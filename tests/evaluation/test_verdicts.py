@@ -84,7 +84,24 @@ def test_an_error_up_to_one_and_a_half_noise_floors_is_near_it():
 def test_there_is_no_verdict_without_a_noise_floor():
     verdict = verdicts.noise_floor_verdict(ratio_study(*valued()), (0.05, 0.056), {"basis": "twins", "mdape": None})
     assert (verdict["ok"], verdict["value"]) == (None, None)
-    assert verdict["text"] == "There are too few sales."
+    assert verdict["text"] == "There are too few sales to tell."
+
+
+def test_there_are_no_verdicts_on_fewer_sales_than_needed():
+    results = list(bands().values())
+    assert verdicts.of_enough_sales(results, 30, 30) == results
+    few = verdicts.of_enough_sales(results, 26, 30)
+    assert {result["ok"] for result in few} == {None}
+    assert few[0]["text"] == "There are too few sales to tell. 26 were valued, and 30 are needed."
+
+
+def test_a_baseline_is_compared_on_the_sales_that_it_values():
+    values, price = valued(sigma=0.05)
+    worse, _ = valued(sigma=0.10)
+    some = np.where(np.arange(len(price)) % 2, worse, np.nan)
+    assert verdicts.baseline_verdict("naive", values, some, price, draws=50, seed=1)["ok"] is True
+    nothing = verdicts.baseline_verdict("naive", values, np.full(len(price), np.nan), price, draws=50, seed=1)
+    assert (nothing["value"], nothing["ok"], nothing["text"]) == (None, None, "There are too few sales to tell.")
 
 
 def test_one_sale_gives_no_vertical_equity_verdicts():

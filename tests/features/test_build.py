@@ -39,19 +39,43 @@ def digests(folder: Path) -> dict[str, str]:
     return {table.name: lake.digest(folder / table) for table in TABLES}
 
 
-@pytest.mark.parametrize("since", [datetime.date(2020, 2, 1), datetime.date(2021, 2, 1), datetime.date(2021, 9, 1)])
-def test_prices_from_a_month_on_change_no_feature_of_a_sale_up_to_that_month(
-    training_set, untouched, town, city, features, since
+def scrambled(town, later):
+    """The town with other prices of the later sales."""
+    factors = np.random.default_rng(1).uniform(0.01, 100, len(town))
+    return town.assign(price=np.where(later, town["price"] * factors, town["price"]))
+
+
+def shortened(town, later):
+    """The town without half of the later sales."""
+    return town[~later | (np.arange(len(town)) % 2 == 0)]
+
+
+def extended(town, later):
+    """The town with each later sale three times, at other prices."""
+    copies = [town[later].assign(transaction_id=town["transaction_id"] + f"-{number}") for number in (1, 2)]
+    return pd.concat([town, *(copy.assign(price=copy["price"] * 3) for copy in copies)], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("since", "change"),
+    [
+        (datetime.date(2020, 2, 1), scrambled),
+        (datetime.date(2021, 9, 1), scrambled),
+        (datetime.date(2021, 2, 1), shortened),
+        (datetime.date(2021, 2, 1), extended),
+    ],
+)
+def test_sales_from_a_month_on_change_no_feature_of_a_sale_up_to_that_month(
+    training_set, untouched, town, city, features, since, change
 ):
-    random = np.random.default_rng(since.toordinal())
-    later = (town["sale_date"] >= since).to_numpy()
-    prices = np.where(later, town["price"] * random.uniform(0.01, 100, len(town)), town["price"])
-    scrambled = training_set(town.assign(price=prices))
-    names = feature_columns(city, features)
-    up_to = (untouched["month"] <= month_of(since)).to_numpy()
-    pd.testing.assert_frame_equal(untouched.loc[up_to, names], scrambled.loc[up_to, names], check_exact=True)
-    # Later features do change, so the comparison can fail.
-    assert not untouched.loc[~up_to, names].equals(scrambled.loc[~up_to, names])
+    changed = training_set(change(town, (town["sale_date"] >= since).to_numpy()))
+    names, index = feature_columns(city, features), "transaction_id"
+    before, after = (table.set_index(index) for table in (untouched, changed))
+    # Of the sales in both, those up to the month have the same features, and later ones have others.
+    before, after = (table.loc[before.index.intersection(after.index)] for table in (before, after))
+    is_up_to = before["month"] <= month_of(since)
+    pd.testing.assert_frame_equal(before.loc[is_up_to, names], after.loc[is_up_to, names], check_exact=True)
+    assert not before.loc[~is_up_to, names].equals(after.loc[~is_up_to, names])
 
 
 def test_the_training_set_has_a_row_for_every_sale_in_order_of_month(built_town, city, features, town):
@@ -75,6 +99,7 @@ def test_unknown_values_are_stored_as_null(built_town):
     assert not any(pc.any(pc.is_nan(stored[name])).as_py() for name in stored.column_names if is_double(stored, name))
 
 
+@pytest.mark.slow
 def test_shuffled_input_gives_the_same_bytes(project, built_town, local_spark, city, features, town, town_places):
     folder = project(town.sample(frac=1, random_state=5), town_places.sample(frac=1, random_state=6))
     run(city, local_spark, features)
@@ -88,6 +113,7 @@ def test_a_single_sale_has_no_market_history(training_set, valid_sales):
     assert np.isnan(row["fine_count_12"])
 
 
+@pytest.mark.slow
 def test_a_source_without_places_has_no_place_columns(project, spark, local_spark, city, features, town, town_places):
     bare = city.model_copy(update={"place_kinds": []})
     project(town.head(20), town_places.head(0))

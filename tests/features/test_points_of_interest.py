@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from homei.features.points_of_interest import PointsOfInterest, project_places, with_places
+from homei.features.build import with_places
+from homei.features.points_of_interest import PointsOfInterest, project_places
 
 KINDS = ["park", "station"]
 

@@ -29,7 +29,7 @@ def source_of(tmp_path, monkeypatch):
         city = {"name": "town", "title": "A town", "currency": "EUR", "as_of": "2024-12-31", "folder": "data"}
         city |= {name: parts.pop(name) for name in [*parts] if name in CityConfig.model_fields}
         kinds = sorted({places["kind"] for places in parts.get("places", [])})
-        city = {"coordinates": {}, "place_kinds": kinds, **city}
+        city = {"coordinates": {"origin": [48.1, 11.5]}, "place_kinds": kinds, **city}
         return params.source({"city": city, "feeds": {"sales": sales, **parts}, "contract": {"required": []}})
 
     return build

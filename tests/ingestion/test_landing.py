@@ -65,12 +65,12 @@ def test_the_first_fetch_reads_all_records_and_a_later_one_only_changes(register
     register.enter(1, 100, "2024-01-05")
     register.enter(2, 200, "2024-02-05")
     _, counts = land_sales(town("2024-02-29"))
-    assert counts == (2, 2, 0)
+    assert counts == (2, 2, 0, 0)
     # Its time of change is long past, so a fetch of changes does not read it.
     register.enter(1, 111, "2024-01-05")
     register.enter(3, 300, "2024-03-01")
     folder, counts = land_sales(town("2024-03-31"))
-    assert counts == (3, 1, 0)
+    assert counts == (3, 1, 0, 0)
     assert records(folder)["price"].tolist() == ["100", "200", "300"]
     assert lake.read_json(folder / "landed.json")["watermark"] == "2024-03-01T00:00:00+00:00"
 
@@ -81,7 +81,7 @@ def test_a_change_after_as_of_is_left_for_a_later_day(register, town):
     _, counts = land_sales(town("2024-05-31"))
     assert counts.records == 1
     _, counts = land_sales(town("2024-06-01"))
-    assert counts == (2, 1, 0)
+    assert counts == (2, 1, 0, 0)
 
 
 def test_a_late_record_is_read_within_the_overlap(register, town):
@@ -89,7 +89,7 @@ def test_a_late_record_is_read_within_the_overlap(register, town):
     land_sales(town("2024-02-28", overlap_days=3))
     register.enter(1, 100, "2024-02-03")
     _, counts = land_sales(town("2024-02-29", overlap_days=3))
-    assert counts == (2, 1, 0)
+    assert counts == (2, 1, 0, 0)
 
 
 def test_a_corrected_record_replaces_the_earlier_version_which_is_archived(register, town):
@@ -98,7 +98,7 @@ def test_a_corrected_record_replaces_the_earlier_version_which_is_archived(regis
     register.enter(1, 150, "2024-02-02")
     source = town("2024-02-29")
     folder, counts = land_sales(source)
-    assert counts == (1, 0, 1)
+    assert counts == (1, 0, 1, 0)
     assert records(folder)["price"].tolist() == ["150"]
     (archived,) = lake.read_arrow(ARCHIVE / "2024-02-29.parquet").to_pylist()
     assert (archived["_key"], archived["price"], archived["changed_at"]) == ("1", "100", "2024-01-05")
@@ -136,9 +136,67 @@ def test_a_fetch_stopped_while_replacing_the_landing_can_be_repeated(register, t
         with pytest.raises(KeyboardInterrupt):
             land_sales(source)
     _, counts = land_sales(source)
-    assert counts == (1, 0, 1)
+    assert counts == (1, 0, 1, 0)
     archived = ARCHIVE / "2024-02-29.parquet"
     assert lake.read_arrow(archived).num_rows == 1
+
+
+def test_a_record_that_is_absent_from_a_complete_reading_is_deleted(register, town):
+    for number in (1, 2):
+        register.enter(number, 100, None)
+    town_on = lambda as_of: town(as_of, changed=None)  # noqa: E731
+    land_sales(town_on("2024-01-31"))
+    register.connection.execute("delete from deeds where id = 1")
+    _, counts = land_sales(town_on("2024-02-29"))
+    assert counts == (2, 0, 0, 1)
+    assert land_sales(town_on("2024-03-31"))[1] == (2, 0, 0, 0)
+    raw = ingest.records(town_on("2024-03-31"), "sales").to_pandas()
+    assert raw["source_deleted"].tolist() == ["absent from the feed since 2024-02-29", None]
+    register.enter(1, 100, None)
+    assert land_sales(town_on("2024-04-30"))[1] == (2, 0, 1, 0)
+    assert "source_deleted" not in ingest.records(town_on("2024-04-30"), "sales").column_names
+
+
+def test_marks_of_deleted_records_are_removed_where_absent_ones_are_kept(register, town):
+    for number in (1, 2):
+        register.enter(number, 100, None)
+    land_sales(town("2024-01-31", changed=None))
+    register.connection.execute("delete from deeds where id = 1")
+    land_sales(town("2024-02-29", changed=None))
+    source = town("2024-02-29", changed=None, absent="kept")
+    assert land_sales(source)[1] == (2, 0, 0, 0)
+    assert "source_deleted" not in ingest.records(source, "sales").column_names
+
+
+def test_a_deleted_listing_is_closed(register, source_of):
+    listings = {**FEED, "changed": None, "columns": {"listing_id": "id", "listed_on": "day", "location": "town"}}
+    for number in (1, 2):
+        register.enter(number, 100, None)
+    for as_of in ("2024-01-31", "2024-02-29"):
+        source = source_of(listings=listings, as_of=as_of)
+        land(source.city, "listings", source.feeds.listings[0])
+        register.connection.execute("delete from deeds where id = 1")
+    assert ingest.records(source, "listings")["closed_on"].to_pylist() == ["2024-02-29", None]
+
+
+def test_a_reading_of_changes_deletes_nothing_and_neither_does_a_feed_that_sends_a_part(register, town):
+    for changed, absent in (("changed_at", "deleted"), (None, "kept")):
+        for number in (1, 2):
+            register.enter(number, 100, "2024-01-05")
+        land_sales(town("2024-01-31", changed=changed, absent=absent), again=True)
+        register.connection.execute("delete from deeds where id = 1")
+        assert land_sales(town("2024-02-29", changed=changed, absent=absent))[1].deleted == 0
+
+
+def test_a_reading_without_most_records_is_an_error_and_leaves_the_landing_as_it_was(register, town):
+    for number in range(40):
+        register.enter(number, 100, None)
+    folder, _ = land_sales(town("2024-01-31", changed=None))
+    before = lake.digest(folder)
+    register.connection.execute("delete from deeds where id > 10")
+    with pytest.raises(SourceError, match=r"29 of 40 landed records are absent.*`homei fetch town --again`"):
+        land_sales(town("2024-02-29", changed=None))
+    assert lake.digest(folder) == before
 
 
 def test_an_earlier_as_of_needs_a_full_read(register, town):
@@ -198,6 +256,13 @@ def test_a_record_without_key_is_an_error(register, town):
     register.enter(None, 100, "2024-01-05")
     with pytest.raises(SourceError, match="feed register: a record has no id: declare a key"):
         land_sales(town())
+
+
+def test_a_key_that_has_lost_digits_is_an_error(register, town):
+    register.connection.execute("create table wide as select 1.4082123456789e19 as id, * from deeds where 0")
+    register.connection.execute("insert into wide (id) values (1.4082123456789e19)")
+    with pytest.raises(SourceError, match=r"key = 1\.4082123456789e\+19 is a rounded number"):
+        land_sales(town(table="wide", changed=None))
 
 
 def test_personal_columns_are_landed_as_keyed_hashes(source_of, town, monkeypatch):

@@ -1,5 +1,6 @@
 """Versions of records: the last one wins, earlier ones are returned, and none is duplicated."""
 
+import pandas as pd
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ def test_the_last_version_of_a_key_replaces_the_earlier_one():
     )
     assert tuples(current) == [("1", "100", "2024-01-01"), ("2", "250", "2024-02-01"), ("3", "300", "2024-02-02")]
     assert tuples(replaced) == [("2", "200", "2024-01-01")]
-    assert counts == (3, 1, 1)
+    assert counts == (3, 1, 1, 0)
 
 
 def test_a_version_that_is_read_twice_counts_once():
@@ -32,7 +33,7 @@ def test_a_version_that_is_read_twice_counts_once():
     current, replaced, counts = merge_versions(landed, landed, "at")
     assert tuples(current) == tuples(landed)
     assert replaced.num_rows == 0
-    assert counts == (1, 0, 0)
+    assert counts == (1, 0, 0, 0)
 
 
 def test_an_earlier_version_that_is_read_late_does_not_win():
@@ -40,7 +41,7 @@ def test_an_earlier_version_that_is_read_late_does_not_win():
     current, replaced, counts = merge_versions(landed, rows(("1", "90", "2024-01-01")), "at")
     assert tuples(current) == tuples(landed)
     assert tuples(replaced) == [("1", "90", "2024-01-01")]
-    assert counts == (1, 0, 0)
+    assert counts == (1, 0, 0, 0)
 
 
 def test_of_versions_with_the_same_time_the_one_read_last_wins():
@@ -65,11 +66,13 @@ def test_numeric_keys_are_in_numeric_order():
     assert current[KEY].to_pylist() == ["1", "9", "10", "100"]
 
 
-def test_times_are_read_from_iso_8601_seconds_and_milliseconds():
-    cells = pa.chunked_array([["2024-05-01T12:00:00+02:00", "1714557600", "1714557600000", "soon", None]])
+def test_times_are_read_from_iso_8601_and_from_numbers_since_1970():
+    numbers = ["1714557600", "1714557600000", "1714557600000000"]
+    cells = pa.chunked_array([["2024-05-01T12:00:00+02:00", *numbers, "20240501", "soon", None]])
     times = change_times(cells)
-    assert times.iloc[:3].dt.strftime("%Y-%m-%d %H:%M").tolist() == ["2024-05-01 10:00"] * 3
-    assert times.iloc[3:].isna().all()
+    assert times.iloc[:4].dt.strftime("%Y-%m-%d %H:%M").tolist() == ["2024-05-01 10:00"] * 4
+    assert times.iloc[4] == pd.Timestamp("2024-05-01", tz="UTC")
+    assert times.iloc[5:].isna().all()
 
 
 versions = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("xyz"), st.integers(1, 9)), max_size=20)

@@ -20,12 +20,12 @@ def test_a_property_has_its_sales_and_its_listings_behind_it(lineage):
     listings = lake.read(lake.RESOLVED_LISTINGS)
     sales = lake.read(lake.RESOLVED_SALES).query("source_feed == 'register'")
     both = sorted(set(listings.query("source_feed == 'rival'")["property_id"]) & set(sales["property_id"]))
-    found = lineage("property_analytics", both[0])
-    assert found == lineage("properties", both[0])
-    told = {(record.table, record.feed) for record in found}
-    assert ("sales", "register") in told
-    assert ("listings", "rival") in told
-    assert sum(record.table == "sales" for record in found) >= (sales["property_id"] == both[0]).sum()
+    records = lineage("property_analytics", both[0])
+    assert records == lineage("properties", both[0])
+    feeds = {(record.table, record.feed) for record in records}
+    assert ("sales", "register") in feeds
+    assert ("listings", "rival") in feeds
+    assert sum(record.table == "sales" for record in records) >= (sales["property_id"] == both[0]).sum()
 
 
 def test_a_sale_names_the_row_of_its_database_its_hash_and_its_time(lineage, demo_source):
@@ -40,17 +40,17 @@ def test_a_sale_names_the_row_of_its_database_its_hash_and_its_time(lineage, dem
 
 def test_a_report_that_was_merged_is_behind_the_sale_with_its_file(lineage):
     merged = lake.read(lake.MERGED_SALES).iloc[0]
-    found = lineage("sales", merged["merged_into"])
-    report = next(record for record in found if record.feed == "brokers")
+    records = lineage("sales", merged["merged_into"])
+    report = next(record for record in records if record.feed == "brokers")
     assert report.came_from.startswith("world/brokers/")
     assert report.row == merged["source_line"]
 
 
 def test_a_customer_has_the_leads_behind_it(lineage):
     customer = lake.read(lake.VALID["leads"])["customer_id"].iloc[0]
-    found = lineage("customers", customer)
-    assert [record.table for record in found].count("customers") == 1
-    assert [record.table for record in found].count("leads") == (
+    records = lineage("customers", customer)
+    assert [record.table for record in records].count("customers") == 1
+    assert [record.table for record in records].count("leads") == (
         lake.read(lake.VALID["leads"])["customer_id"] == customer
     ).sum()
 

@@ -104,12 +104,22 @@ def test_running_a_notebook_leaves_no_file_but_the_report(rendered):
     assert kept <= {".cache", ".config"}  # where matplotlib keeps its list of fonts
 
 
-def test_a_failing_cell_is_named_and_leaves_no_report(tmp_path):
-    notebook = save(tmp_path / "broken.ipynb", "prices = {}", "prices['Bedok']")
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("{}['Bedok']", "KeyError: 'Bedok'\n"),
+        ("from pathlib import Path; from homei.storage import lake; lake.read_csv(Path('x.csv'))", "x.csv "),
+    ],
+)
+def test_a_failing_notebook_says_what_to_do_and_where_to_look_and_leaves_no_report(tmp_path, code, message):
+    notebook = save(tmp_path / "broken.ipynb", "1 + 1", code)
     done = execute(notebook, tmp_path / "out.html")
     assert done.returncode != 0
-    assert "broken.ipynb, cell 3: KeyError: 'Bedok'" in done.stderr
+    error = done.stderr.rpartition("NotebookError: ")[2]
+    assert error.startswith(message)
+    assert "run `dvc repro` again" in error and "cell " not in error
     assert not (tmp_path / "out.html").exists()
+    assert "Traceback" in (tmp_path / "out.failed.ipynb").read_text()
 
 
 def test_a_process_that_dies_is_an_error_too(tmp_path):
@@ -118,6 +128,7 @@ def test_a_process_that_dies_is_an_error_too(tmp_path):
         notebooks.execute(notebook, tmp_path / "out.html", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coordinates", [True, False], ids=["on a map", "nowhere"])
 def test_the_exploration_notebook_shows_sales_and_listings(tmp_path, monkeypatch, coordinates):
     monkeypatch.chdir(tmp_path)

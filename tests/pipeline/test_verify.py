@@ -1,4 +1,4 @@
-"""`homei verify` trusts nothing but bytes: a flip in an output or in the cache is named, even where DVC sees none."""
+"""`homei verify` names every changed byte of outputs and cache, even where DVC sees no change."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def built(tmp_path_factory):
 
 
 def flip_a_byte(path: Path) -> bytes:
-    """Flips the last bit of the file's first byte, keeping its times and its size, and returns the old bytes."""
+    """Flips a bit of the file, keeping its times and its size, and returns the old bytes."""
     before, stat = path.read_bytes(), path.stat()
     path.chmod(0o644)
     path.write_bytes(bytes([before[0] ^ 1]) + before[1:])
@@ -47,29 +47,29 @@ def test_what_was_just_built_has_no_difference(built):
 @pytest.mark.parametrize("output", ["data/table/part-1", "model.txt"])
 def test_a_flipped_byte_in_an_output_is_named(built, output):
     before = flip_a_byte(built / output)
-    found = differences(built)
+    messages = differences(built)
     (built / output).write_bytes(before)
-    assert len(found) == 1
-    assert found[0].startswith("model.txt" if output == "model.txt" else "data/table")
+    assert len(messages) == 1
+    assert messages[0].startswith("model.txt" if output == "model.txt" else "data/table")
 
 
 def test_a_flipped_byte_in_the_cache_is_named(built):
     target = sorted(path for path in (built / verify.CACHE).glob("??/*") if path.suffix != ".dir")[0]
     before = flip_a_byte(target)
-    found = differences(built)
+    messages = differences(built)
     target.write_bytes(before)
-    assert len(found) == 1
-    assert str(target.relative_to(built)) in found[0]
+    assert len(messages) == 1
+    assert str(target.relative_to(built)) in messages[0]
 
 
 def test_a_missing_output_and_one_file_too_many_are_named(built):
     (built / "data/table/part-2").write_text("stray")
     (built / "model.txt").rename(built / "model.away")
-    found = differences(built)
+    messages = differences(built)
     (built / "data/table/part-2").unlink()
     (built / "model.away").rename(built / "model.txt")
-    assert len(found) == 2
-    assert any("model.txt" in line and "does not exist" in line for line in found)
+    assert len(messages) == 2
+    assert any("model.txt" in line and "does not exist" in line for line in messages)
 
 
 def test_a_folder_beside_a_file_of_like_name_is_hashed_as_dvc_hashes_it(built):

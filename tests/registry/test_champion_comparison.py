@@ -73,9 +73,7 @@ def test_the_sentence_contains_both_errors_and_the_interval():
 @pytest.fixture(scope="module")
 def trained(sections, ready, recipe):
     table = ready(1500)
-    return table, train_models(
-        table, recipe, sections.city, sections.split, sections.intervals, sections.applicability, "d"
-    )
+    return table, train_models(table, recipe, sections, "d")
 
 
 @pytest.fixture
@@ -106,6 +104,15 @@ def test_equal_hold_outs_are_compared_by_their_recorded_predictions(champion, tr
     assert set(result["champion"]) == {1.0}
     holdout = trained[1].predictions.query("part == 'hold_out'")
     assert sorted(result["transaction_id"]) == sorted(holdout["transaction_id"])
+
+
+@pytest.mark.parametrize("change", [{"price": 1.0}, {"month": -1}])
+def test_an_id_that_names_another_sale_in_the_champions_hold_out_raises_an_error(champion, trained, change):
+    """As it happened to sales numbered by their lines, in files whose rows were ordered anew."""
+    folder, predictions = champion(later=0), trained[1].predictions
+    predictions = predictions.assign(**{name: predictions[name] + number for name, number in change.items()})
+    with pytest.raises(PromotionError, match=r"sales have another price or month.*T\d+.*map a stable transaction_id"):
+        prediction_pairs(folder, predictions, 10)
 
 
 def test_new_months_are_valued_with_the_champions_own_code_and_model(champion, trained):

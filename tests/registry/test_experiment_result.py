@@ -1,4 +1,4 @@
-"""True differences are detected with enough sales, absent ones are not, and no verdict is given too early."""
+"""Differences are detected with enough sales, absent ones are not, and no verdict comes too early."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ def experiment(**changes):
 
 
 def simulated_sales(count, better=0.0, seed=0, design=HALF, sales_per_unit=1):
-    """Sales of units that the design assigns; the champion's median error is 5 %, the challenger's less by `better`."""
+    """Sales of assigned units; the champion's median error is 5 %, the challenger's less by `better`."""
     draw = np.random.default_rng(seed)
     unit = [f"{seed}-{number // sales_per_unit}" for number in range(count)]
     variant = np.array([design.variant(name) for name in unit])
@@ -66,7 +66,7 @@ def test_there_is_no_verdict_before_the_planned_sales():
 def test_sales_beyond_the_planned_ones_are_not_counted():
     sales = simulated_sales(600, better=0.01)
     later = pd.concat([sales, simulated_sales(300, better=-0.04, seed=9)], ignore_index=True)
-    counted = {**result_of(sales), "beyond": 300}
+    counted = {**result_of(sales), "ignored_sales": 300}
     assert result_of(later, units={CHAMPION: 300, CHALLENGER: 300}, sales=600) == {
         **counted, "sample_ratio": result_of(sales, units={CHAMPION: 300, CHALLENGER: 300})["sample_ratio"]
     }  # fmt: skip
@@ -74,7 +74,7 @@ def test_sales_beyond_the_planned_ones_are_not_counted():
 
 def test_the_needed_sales_detect_the_difference_with_the_stated_power():
     small = JUDGING.model_copy(update={"draws": 200})
-    count = result_of(simulated_sales(4000, better=0.01), difference=0.01)["needed"]
+    count = result_of(simulated_sales(4000, better=0.01), difference=0.01)["needed_sales"]
     results = [result_of(simulated_sales(count, better=0.01, seed=seed), judging=small) for seed in range(1, 101)]
     assert 65 <= sum(result["verdict"] == experiment_result.BETTER for result in results) <= 95
 
@@ -133,7 +133,7 @@ def test_the_sample_ratio_test_is_pearsons():
 @pytest.mark.parametrize("count", [0, 1, 15])
 def test_few_sales_give_no_interval(count):
     result = result_of(simulated_sales(count) if count else simulated_sales(1).head(0), sales=1000)
-    assert (result["verdict"], result["interval"], result["needed"]) == (experiment_result.TOO_EARLY, None, None)
+    assert (result["verdict"], result["interval"], result["needed_sales"]) == (experiment_result.TOO_EARLY, None, None)
     assert sum(result["variants"][name]["n"] for name in (CHAMPION, CHALLENGER)) == count
 
 

@@ -42,8 +42,8 @@ def test_the_closure_follows_lazy_imports_and_submodules(tmp_path):
     (folder / "second.py").write_text("import homei.wing.third\n")
     (folder / "third.py").write_text("from homei.wing.first import late\n")
     (folder / "unused.py").touch()
-    found = [path.name for path in package.import_closure("homei.wing.first", tmp_path)]
-    assert found == ["__init__.py", "__init__.py", "first.py", "second.py", "third.py"]
+    names = [path.name for path in package.import_closure("homei.wing.first", tmp_path)]
+    assert names == ["__init__.py", "__init__.py", "first.py", "second.py", "third.py"]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A challenger replaces the champion only if it is significantly better and passes all rules on its own."""
+"""A challenger replaces the champion only if it is significantly better and passes all rules."""
 
 import subprocess
 import sys

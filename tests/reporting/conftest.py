@@ -40,6 +40,9 @@ VERDICTS = {
 }  # fmt: skip
 
 
+PERIODS = {
+    "first_month": "2021-01", "last_month": "2025-12", "months_with_sales": 60, "split.tested_months": 12, "note": "",
+}  # fmt: skip
 SHARES = {"coverage": 0.9, "low": 0.87, "high": 0.93, "width": 0.15}
 
 
@@ -60,7 +63,7 @@ def coverage_study(n):
 @pytest.fixture
 def metrics():
     return {
-        "source": "demo", "currency": "EUR", "as_of": "2025-12-31", "model": "lightgbm",
+        "source": "demo", "currency": "EUR", "as_of": "2025-12-31", "model": "lightgbm", "periods": PERIODS,
         "out_of_time": study(0.031), "random_split": study(0.028), "naive": study(0.081), "linear": study(0.045),
         "noise_floor": {**study(0.022), "basis": "twins"},
         **coverage_study(1200), "steady": {"without": [], **coverage_study(1200), "verdicts": []},
@@ -85,7 +88,7 @@ def backtest():
     names = ("better_than_untuned", "better_than_linear", "better_than_naive", "months_won", "coverage")
     errors = {"model": 0.027, "untuned": 0.029, "linear": 0.035, "naive": 0.07}
     return {
-        "refit_months": 1, "calibration_months": 6, "months_won": {"won": 11, "of": 12},
+        "refit_months": 1, "calibration_months": 6, "periods": PERIODS, "months_won": {"won": 11, "of": 12},
         "months": [
             {"month": f"2025-{month:02d}", "n": 200, **{name: study(error) for name, error in errors.items()}, **SHARES}
             for month in range(1, 13)
@@ -144,7 +147,7 @@ def resolved():
 
 @pytest.fixture
 def project(tmp_path, monkeypatch, backtest, metrics, drift, quality, resolved) -> Path:
-    """A project folder with all files that the front page reads and links to; it becomes the current folder."""
+    """The current folder, with all files that the front page reads and links to."""
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(7)
     lake.write_json(backtest, Path("reports/backtest/backtest.json"))
@@ -154,11 +157,13 @@ def project(tmp_path, monkeypatch, backtest, metrics, drift, quality, resolved) 
     lake.write_json(resolved, Path("reports/resolve/resolve.json"))
     versions = {"model_version": "aaaaaaaaaaaa", "data_version": "bbbbbbbbbbbb"}
     lake.write_json({"tag": "valuation:0123456789ab", **versions}, Path("models/bento.json"))
-    lake.write_json({"name": "lightgbm", "parameters": {"num_leaves": 43}}, Path("models/tuning/best.json"))
+    lake.write_json(
+        {"name": "lightgbm", "parameters": {"num_leaves": 43}, "is_tuned": True}, Path("models/tuning/best.json")
+    )
     meta = {
         "currency": "EUR", "as_of": "2025-12-31", "level": 0.9, "numeric": ["square_meters"], "trained_on": 24680,
         "categorical": ["location"], "data_version": "bbbbbbbbbbbb", "months": [2021 * 12, 2025 * 12 + 11],
-        "scope": {
+        "applicability": {
             "locations": ["Marlholt"],
             "policy": {"widen": {"no_comparable": 1.5}, "refuse": [["unknown_location", "no_comparable"]]},
         },

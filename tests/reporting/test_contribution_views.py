@@ -10,7 +10,7 @@ import pytest
 
 from homei.reporting import contribution_views
 from homei.training.contributions import explain
-from homei.training.encoding import Encoder, columns_of, target
+from homei.training.encoding import Encoder, columns_of
 from homei.training.estimators import UnexplainedError, create
 from homei.training.valuation_model import FittedModel
 
@@ -43,7 +43,7 @@ def model():
     columns = columns_of(city())
     encoder = Encoder.fit(columns, ("square_meters", "floor"), ("property_type", "location"))
     trees = create("lightgbm", {"n_estimators": 60, "min_child_samples": 5}, encoder, 1)
-    trees.fit(encoder.matrix(columns), target(columns))
+    trees.fit(encoder.matrix(columns), encoder.target(columns))
     fitted = FittedModel(encoder, trees)
     return SimpleNamespace(
         fitted=fitted,
@@ -103,7 +103,7 @@ def test_a_waterfall_shows_start_contributions_and_value():
 def test_each_waterfall_bar_starts_at_the_end_of_the_bar_above():
     drawn = contribution_views.waterfall(100_000.0, [("place", 30_000.0), ("age", -10_000.0)], "A property", "EUR")
     bars = re.findall(r'd="M ([\d.]+) [\d.]+ \nL ([\d.]+) [^"]*z[^"]*"[^>]*fill: var\(--chart-(\w+)[^>]*0\.85', drawn)
-    (zero, start, _), (bottom, value, _), place, age = bars
+    (zero, start, _), place, age, (bottom, value, _) = bars
     assert (zero, start, place[1], value) == (bottom, place[0], age[0], age[1])
     assert (place[2], age[2]) == ("accent", "second")
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from homei.reporting import equity_views
+from homei.storage import lake
 
 NUMBERS = [name for name in equity_views.MEASURES if name != "n"]
 
@@ -30,8 +31,10 @@ def group(name="income_band", suppressed=(), **changes):
     return {**defaults, "level": comparison(**changes), "error": comparison()}
 
 
-def test_the_study_is_shown_raw_and_trimmed():
-    html = equity_views.study_pair({"reach": 3.0, "outliers": 7, "raw": study(), "trimmed": study(shift=-0.001)})
+def test_the_study_is_shown_raw_trimmed_and_with_excluded_sales():
+    parts = {"raw": study(), "trimmed": study(shift=-0.001), "with_flagged": study()}
+    html = equity_views.study_pair({"reach": 3.0, "outliers": 7, "flagged": 5, **parts})
+    assert "With 5 sales excluded by their price" in html
     assert "All 1,200 sales" in html and "Without 7 beyond 3 interquartile ranges" in html
     for title in ("MKI", "VEI", "COD", "PRB"):
         assert f"<td>{title}</td>" in html
@@ -53,6 +56,13 @@ def test_locations_are_sorted_by_error_and_other_slices_by_order():
     )
     assert html.index("Hill") < html.index("Dale") < html.index("By age") < html.index("0–4") < html.index("5–9")
     assert "By type" not in html
+
+
+def test_a_city_without_groups_has_neither_charts_nor_tables(tmp_path):
+    header = ",".join(["group", "value", "suppressed", "n", "mdape", "median_ratio"])
+    (tmp_path / "fairness.csv").write_text(header + "\n")
+    groups = lake.read_csv(tmp_path / "fairness.csv")
+    assert "<svg" not in equity_views.fairness_charts(groups) + equity_views.fairness_tables(groups)
 
 
 def test_a_suppressed_value_is_counted_and_has_no_chart():
@@ -84,7 +94,7 @@ def test_groups_with_too_few_sales_say_so():
 
 
 def test_the_page_lists_examined_and_suppressed_groups_and_its_limits():
-    html = equity_views.examined_groups([group(suppressed=[("middle", 12)])], min_sales=30)
+    html = " ".join(equity_views.examined_groups([group(suppressed=[("middle", 12)])], min_sales=30).split())
     assert "income band, from bands.csv, by location: 2 values shown" in html
     assert "suppressed, fewer than 30 sales: middle (12)" in html
     assert "Not examined:</strong> everything else" in html and "ethnicity" in html

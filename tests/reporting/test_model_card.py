@@ -6,6 +6,7 @@ import yaml
 
 from homei.config import params
 from homei.reporting import model_card
+from homei.reporting.results import RESULTS
 from homei.storage import lake
 
 PROJECT = Path(__file__).parents[2]
@@ -23,15 +24,13 @@ def pages(city):
 
 def test_both_pages_show_changed_metrics(project, city, metrics):
     before = pages(city)
-    lake.write_json(
-        {**metrics, "out_of_time": {**metrics["out_of_time"], "mdape": 0.0777}}, model_card.RESULTS["metrics"]
-    )
+    lake.write_json({**metrics, "out_of_time": {**metrics["out_of_time"], "mdape": 0.0777}}, RESULTS["metrics"])
     for old, new in zip(before, pages(city), strict=True):
         assert "7.77" not in old
         assert "7.77" in new
 
 
-@pytest.mark.parametrize("missing", [*map(str, model_card.RESULTS.values()), str(model_card.SLICES)])
+@pytest.mark.parametrize("missing", [str(RESULTS[name]) for name in model_card.RESULTS])
 def test_a_missing_result_is_an_error_and_no_page_is_written(project, city, missing):
     Path(missing).unlink()
     model_card.CARD.unlink()
@@ -41,8 +40,8 @@ def test_a_missing_result_is_an_error_and_no_page_is_written(project, city, miss
 
 
 def test_names_from_the_data_cannot_write_html(project, city):
-    slices = lake.read_csv(model_card.SLICES).assign(value="<script>alert(1)</script>")
-    lake.write_text(slices.to_csv(index=False), model_card.SLICES)
+    slices = lake.read_csv(RESULTS["slices"]).assign(value="<script>alert(1)</script>")
+    lake.write_text(slices.to_csv(index=False), RESULTS["slices"])
     assert all("<script" not in html for html in pages(city))
 
 
@@ -64,7 +63,7 @@ def test_declared_groups_are_compared_on_both_pages(project, city, metrics):
     gap = {"gap": 0.0123, "low": 0.001, "high": 0.02, "tolerance": 0.05, "p_holm": 0.4, "ok": True, "differs": False}
     gap |= {"highest": "low", "lowest": "high"}
     group = {"name": "income_band", "origin": "a file", "shown": 2, "suppressed": [], "level": gap, "error": gap}
-    lake.write_json({**metrics, "fairness": [group]}, model_card.RESULTS["metrics"])
+    lake.write_json({**metrics, "fairness": [group]}, RESULTS["metrics"])
     for html in pages(city):
         assert "income" in html and "1.23" in html
         assert "declares no group" not in html

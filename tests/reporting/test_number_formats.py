@@ -52,3 +52,8 @@ def test_tick_labels_have_enough_digits_to_differ(how, values, expected):
 def test_a_formatted_number_parses_to_its_value(value):
     formatted = number_formats.text(value, "decimal").replace(",", "").replace("−", "-")
     assert float(formatted) == pytest.approx(value, abs=0.006)
+
+
+def test_a_range_without_one_end_says_so():
+    assert number_formats.span(None, 0.05, "percent0") == "at most 5\u202f%"
+    assert number_formats.span(0.9, None, "ratio") == "at least 0.900"

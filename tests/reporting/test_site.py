@@ -4,6 +4,7 @@ import pytest
 
 from homei.config import params
 from homei.reporting import site
+from homei.reporting.results import RESULTS
 from homei.storage import lake
 
 PROJECT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ def test_two_buildings_have_the_same_bytes(project, sections):
         "models/bento.json",
     ],
 )
-def test_a_missing_finding_is_an_error_and_not_an_empty_section(project, sections, missing):
+def test_a_missing_result_is_an_error_and_no_page_is_written(project, sections, missing):
     Path(missing).unlink()
     with pytest.raises(lake.MissingTableError, match=missing):
         site.run(sections.city, sections.evaluate)
@@ -39,7 +40,7 @@ def test_a_missing_finding_is_an_error_and_not_an_empty_section(project, section
 
 
 def test_names_from_the_data_cannot_write_html(project, sections):
-    slices = lake.read_csv(site.EVALUATION / "slices.csv").assign(value="<script>alert(1)</script>")
-    lake.write_text(slices.to_csv(index=False), site.EVALUATION / "slices.csv")
+    slices = lake.read_csv(RESULTS["slices"]).assign(value="<script>alert(1)</script>")
+    lake.write_text(slices.to_csv(index=False), RESULTS["slices"])
     site.run(sections.city, sections.evaluate)
     assert "<script" not in site.INDEX.read_text(encoding="utf-8")

@@ -36,20 +36,20 @@ def window(browser, index, request):
     """The front page in a window of the size asked for, with all that it requested and complained about."""
     window = browser.new_page(viewport=getattr(request, "param", SCREEN))
     window.requested, window.complaints = [], []
-    window.on("request", lambda asked: window.requested.append(asked.url))
-    window.on("console", lambda said: window.complaints.append(said.text))
+    window.on("request", lambda requested: window.requested.append(requested.url))
+    window.on("console", lambda message: window.complaints.append(message.text))
     window.on("pageerror", lambda error: window.complaints.append(str(error)))
     window.goto(index.as_uri())
     yield window
     window.close()
 
 
-def test_nothing_is_asked_of_the_outside_world(window):
+def test_the_page_requests_no_external_address(window):
     assert window.requested
     assert [url for url in window.requested if not url.startswith(("file://", "data:"))] == []
 
 
-def test_the_browser_has_nothing_to_complain_about(window):
+def test_the_browser_reports_no_error(window):
     assert window.complaints == []
 
 
@@ -65,7 +65,7 @@ def test_the_page_does_not_scroll_sideways(window):
     assert window.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_the_verdicts_are_seen_without_scrolling(window):
+def test_the_verdicts_are_visible_without_scrolling(window):
     lowest = window.eval_on_selector_all(
         ".card .chip", "chips => Math.max(...chips.map(chip => chip.getBoundingClientRect().bottom))"
     )
@@ -73,7 +73,7 @@ def test_the_verdicts_are_seen_without_scrolling(window):
     assert lowest <= SCREEN["height"]
 
 
-def test_pictures_follow_a_dark_screen(window):
+def test_charts_follow_the_dark_theme(window):
     colour = "getComputedStyle(document.querySelector('svg.chart text')).fill"
     on_light = window.evaluate(colour)
     window.emulate_media(color_scheme="dark")

@@ -9,8 +9,9 @@ from homei.training.tuning_gain import TuningGain
 
 def tuning_gain(**changes):
     defaults = {
-        "configured": 0.0310, "best": 0.0300, "best_trial": 7, "folds_until_best": 20, "n_folds": 4, "n_trials": 12,
-        "n_pruned": 5, "folds_trained": 40, "folds_saved": 8, "interval": (0.0002, 0.0018),
+        "configured": 0.0310, "best": 0.0300, "best_trial": 7, "folds_until_best": 20, "n_folds": 4, "n_months": 16,
+        "n_trials": 12,
+        "n_pruned": 5, "folds_trained": 40, "month_gain": 0.001, "interval": (0.0002, 0.0018),
     }  # fmt: skip
     return TuningGain(**defaults | changes)
 
@@ -26,9 +27,9 @@ def test_the_sentences_state_gain_and_work():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, "exceeds the noise of the folds: 0.020 to 0.180 points"),
-        ({"interval": (-0.0002, 0.0022)}, "practically equal"),
-        ({"interval": None}, "One fold cannot distinguish"),
+        ({}, "exceeds the noise of the months: 0.100 points a month on average, 0.020 to 0.180"),
+        ({"interval": (-0.0002, 0.0022)}, "default parameters are to be kept"),
+        ({"interval": None}, "One month cannot distinguish"),
         ({"best": 0.0310, "interval": None}, "No trial beat"),
     ],
 )

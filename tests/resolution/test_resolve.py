@@ -100,7 +100,7 @@ def property_ids(records_of, demo_city, settings):
     def find(*offers, kind="flat"):
         rows = [{"address": address, "source_feed": feed, "property_type": kind} for address, feed in offers]
         ids = [f"L{number}" for number in range(len(rows))]
-        listings = records_of(*rows).assign(listing_id=ids)
+        listings = records_of(*rows).assign(listing_id=ids, listed_on=pd.date_range("2024-01-01", periods=len(ids)))
         sales = records_of({"property_id": "P1", "address": "Flat 1, 1 Elm Road", "location": "West"})
         return resolve.identify_properties(sales, listings, demo_city, settings)[1]["property_id"].tolist()
 
@@ -123,6 +123,27 @@ def test_houses_without_house_number_do_not_share_an_id(property_ids):
     assert property_ids(*[("Linden Street", "portal")] * 2, kind="house") == ["portal:L0", "portal:L1"]
 
 
+def test_the_latest_attributes_are_those_of_the_latest_sale_in_any_order_of_rows(records_of):
+    rows = [
+        {"sale_date": date, "property_id": "P1", "bedrooms": bedrooms, "floor": floor}
+        for date, bedrooms, floor in (("2022-03-01", 3, 2), ("2024-05-01", 4, None), ("2020-01-01", 2, 1))
+    ]
+    for order in ([0, 1, 2], [2, 1, 0], [1, 0, 2]):
+        (latest,) = resolve.properties_of(records_of(*(rows[number] for number in order)), resolve.SALE_ORDER).to_dict(
+            "records"
+        )
+        assert (latest["property_id"], latest["bedrooms"], latest["floor"]) == ("P1", 4, 2)
+
+
+def test_an_unsold_propertys_id_is_that_of_its_first_listing_in_any_order_of_rows(records_of, demo_city, settings):
+    rows = [{"address": "12 Linden Street", "source_feed": "portal", "property_type": "house"}] * 2
+    dates = pd.to_datetime(["2024-06-01", "2024-02-01"])
+    listings = records_of(*rows).assign(listing_id=["late", "early"], listed_on=dates)
+    for ordered in (listings, listings.iloc[::-1]):
+        resolved = resolve.identify_properties(records_of({"address": None}), ordered, demo_city, settings)[1]
+        assert set(resolved["property_id"]) == {"portal:early"}
+
+
 def test_a_second_run_writes_the_same_bytes(truth, settings):
     city = params.source(yaml.safe_load((PROJECT / "params/city/demo.yaml").read_text())).city
     tables = (lake.RESOLVED_SALES, lake.RESOLVED_LISTINGS, lake.RESOLVED_PROPERTIES)
@@ -143,3 +164,4 @@ def test_a_source_with_sales_only_is_resolved(tmp_path, monkeypatch, town_source
     assert resolved["transaction_id"].tolist() == town["transaction_id"].tolist()
     assert lake.read(lake.RESOLVED_LISTINGS).empty
     assert set(lake.read(lake.RESOLVED_PROPERTIES)["property_id"]) == set(town["property_id"].dropna())
+    assert lake.read_json(resolve.REPORT)["nominal_price"] == 1000

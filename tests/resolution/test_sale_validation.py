@@ -3,6 +3,7 @@
 import datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from homei.resolution.sale_validation import flag_sales
@@ -108,6 +109,32 @@ def test_later_prices_do_not_change_the_flags_of_earlier_sales(street, plane, se
     ]
     assert results[0][before].equals(results[1][before])
     assert not results[0][~before].equals(results[1][~before])
+
+
+def test_later_sales_do_not_change_the_flags_of_earlier_ones(street, plane, settings):
+    sales = street({"price": 190_000.0}, {"price": 330_000.0})
+    before = sales["sale_date"] < "2024-03-01"
+    later = sales[~before]
+    # Hundreds of later sales next door take no earlier sale's place among the comparables.
+    copies = [later.assign(transaction_id=later["transaction_id"] + f"-{number}") for number in range(200)]
+    flags = flag_sales(sales, plane, settings.market)[before]
+    assert flags["market_reasons"].iloc[0] == "ratio_outlier"
+    for changed in (sales[before], pd.concat([*copies, sales])):
+        assert flag_sales(changed, plane, settings.market).loc[flags.index].equals(flags)
+
+
+def test_flags_do_not_depend_on_the_order_of_rows(street, plane, settings):
+    sales = street({"price": 190_000.0}, {"price": 330_000.0})
+    shuffled = sales.sample(frac=1, random_state=1)
+    flags = flag_sales(sales, plane, settings.market)
+    assert flag_sales(shuffled, plane, settings.market).loc[flags.index].equals(flags)
+
+
+def test_sales_without_an_area_are_compared_by_their_whole_price(street, plane, settings):
+    sales = street({"price": 190_000.0}, {"price": 330_000.0}).assign(square_meters=np.nan)
+    assert flag_sales(sales, plane, settings.market)["market_reasons"].head(3).tolist() == ["ratio_outlier", "", ""]
+    some = street({"price": 190_000.0, "square_meters": np.nan}, {"price": 330_000.0})
+    assert flag_sales(some, plane, settings.market)["is_market"].all(), "no other sale is without an area"
 
 
 def test_a_quick_resale_farther_from_comparables_is_flagged_and_the_previous_sale_is_not(reasons):

@@ -1,4 +1,4 @@
-"""A service that requires tokens: the real app and middleware on loopback, with a warehouse and keys of its own."""
+"""A service that requires tokens: the real app and middleware, with its own warehouse and keys."""
 
 from __future__ import annotations
 
@@ -101,7 +101,10 @@ class AuthenticatedService:
 def run_service(
     contract, predictor, folder: Path, publish: PublishConfig | None = None, log: PredictionLog | None = None, **access
 ) -> Iterator[AuthenticatedService]:
-    """Runs a service for the length of a block, over an empty warehouse if none is given; `access` changes limits."""
+    """Runs a service for the length of a block, by default over an empty warehouse.
+
+    `access` changes limits.
+    """
     if publish is None:
         publish = PublishConfig(address=UNSET_VARIABLE, file=str(folder / "warehouse.db"))
         warehouses.migrated_file(Path(publish.file))
@@ -131,7 +134,7 @@ def run_full_service(contract, predictor, folder: Path, publish: PublishConfig) 
     log = PredictionLog("latest", metrics, folder / "waiting", warehouse, 0.02, retry_seconds=0.2)
     log.start()
     try:
-        limits = {"requests_per_second": UNLIMITED, "failures": UNLIMITED, "token_seconds": 3600}
+        limits = {"requests_per_second": UNLIMITED, "max_failures": UNLIMITED, "token_seconds": 3600}
         with run_service(contract, predictor, folder, publish, log, **limits) as service:
             service.add_client("boss", *SCOPES)
             yield service

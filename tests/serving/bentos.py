@@ -1,4 +1,4 @@
-"""A small Bento of a project of its own, and BentoML serving it as `homei serve` does."""
+"""A small Bento of its own project, and BentoML serving it as `homei serve` does."""
 
 from __future__ import annotations
 
@@ -15,34 +15,37 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from model_fixtures import changed
 from project_copy import free_port
+from sample_sales import sample_sales
 
 from homei.config import params, tool_folders
 from homei.features.adjustments import COMPARABLE_POOL
-from homei.features.columns import month_of, numeric_inputs, statistic_columns
+from homei.features.columns import month_of, statistic_columns
 from homei.features.comparables import ADJUSTED
 from homei.registry import package
 from homei.serving import launch
 from homei.storage import lake
 from homei.training.train import train_models
 from homei.training.training_recipe import Recipe
+from homei.training.valuation_model import VALUATION
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# What a Bento is built from: the service and all that it imports, its settings and its lock.
-INPUTS = ("src/homei", "params", "bentofile.yaml", "tests/serving/bentos.py")
-SLOW = "serve.timeout=8"  # so that tests of those who are slow don't take long
+# What a Bento is built from: its code, settings and lock, and the test's own sales.
+INPUTS = ("src/homei", "params", "bentofile.yaml", "tests/serving/bentos.py", "tests/plugins/sample_sales.py")
+SLOW = "serve.timeout_seconds=8"  # so that tests of slow clients take little time
 
 
 @contextlib.contextmanager
 def inside(folder: Path) -> Iterator[None]:
-    """The project folder is the current one, and uv is found."""
+    """Makes the project folder the current one, and adds uv to the path."""
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{REPOSITORY / tool_folders.UV}{os.pathsep}{os.environ['PATH']}")
         yield
 
 
 def build(folder: Path) -> None:
-    """Packages a market of a few numbers in a new project."""
+    """Packages a model of a small market in a new project."""
     shutil.copyfile(REPOSITORY / "bentofile.yaml", folder / "bentofile.yaml")
     lake.write_text(params.compose(["city=demo", SLOW], REPOSITORY / "params"), folder / "params.yaml")
     with inside(folder):
@@ -72,57 +75,33 @@ def write_market(sections):
     place = {"kind": ["station"], "name": ["Quay"], "latitude": [45.0], "longitude": [-30.0], "x": [0.0], "y": [0.0]}
     lake.write(pd.DataFrame(place), lake.PLACES)
     lake.write(pd.DataFrame({"month": months, **dict.fromkeys(ADJUSTED, 0.01)}), lake.ADJUSTMENTS)
-    sold = some_sales(sections, 1500).assign(sale_date="2025-06-01", u=0.1)
+    sold = bento_sales(sections, 1500).assign(sale_date="2025-06-01", u=0.1)
     lake.write(sold[[*COMPARABLE_POOL, "u"]], lake.COMPARABLE_POOL)
 
 
 def train_small(sections, trees=40):
-    sales = some_sales(sections, 1500)
+    sales = bento_sales(sections, 1500)
     lake.write(sales, lake.TRAINING_SET)
-    recipe = Recipe.from_config(sections.seed, sections.city, sections.features, sections.model, sections.train)
-    recipe = recipe.with_parameters(n_estimators=trees)
-    few_folds = sections.intervals.model_copy(update={"folds": 2})
-    trained = train_models(
-        sales,
-        recipe,
-        sections.city,
-        sections.split,
-        few_folds,
-        sections.applicability,
-        lake.digest(lake.TRAINING_SET)[:12],
-    )
-    trained.valuation.save(package.MODEL)
+    recipe = Recipe.from_config(sections).with_parameters(n_estimators=trees)
+    two_folds = changed(sections, intervals={"folds": 2})
+    trained = train_models(sales, recipe, two_folds, lake.digest(lake.TRAINING_SET)[:12])
+    trained.valuation.save(VALUATION)
 
 
-def some_sales(sections, count):
-    """Sales of thirty months, whose prices follow area, floor and location."""
-    draw = np.random.default_rng(3)
-    inputs = {name: draw.normal(size=count) for name in numeric_inputs(sections.city, sections.features)}
-    floor, area = draw.integers(0, 9, count).astype(float), np.round(draw.uniform(30, 200, count), 1)
-    location = draw.choice(["harbour", "hill"], count)
-    own = {
-        "transaction_id": [f"T{number}" for number in range(count)],
-        "month": month_of(sections.city.as_of) - 29 + np.arange(count) * 30 // count,
-        "square_meters": area,
-        "property_type": draw.choice(["flat", "house"], count),
-        "location": location,
-        "year_built": 1950.0 + draw.integers(0, 70, count),
-        "floor": floor,
+def bento_sales(sections, count):
+    """Sales with all attributes that a request may have."""
+    draw = np.random.default_rng(7)
+    attributes = {
         "bathrooms": np.nan,
         "bedrooms": draw.integers(1, 6, count).astype(float),
         "latitude": 45 + draw.normal(size=count) / 50,
         "longitude": -30 + draw.normal(size=count) / 50,
-        "market_level": 8.0,
-        "comparable_distance": 0.3,
-        "alike_distance": 0.1,
     }
-    noise = draw.normal(scale=0.1, size=count)
-    price = area * np.exp(8 + 0.02 * floor + 0.2 * (location == "harbour") + noise)
-    return pd.DataFrame({**inputs, **own, "price": np.round(price, 2)})
+    return sample_sales(sections, count, locations=("harbour", "hill")).assign(**attributes)
 
 
 def homes(contract, count):
-    """Homes to be valued, some of which the model knows little of."""
+    """Properties to be valued, some of them outside the training data."""
     draw = np.random.default_rng(7)
     for number in range(count):
         home = {
@@ -143,7 +122,7 @@ def homes(contract, count):
 
 
 def copied(project: Path, folder: Path) -> tuple[Path, dict[str, str]]:
-    """A copy of the Bento where the repository's homei can't be imported, and the environment that sees to that."""
+    """A copy of the Bento, and an environment in which the repository's homei cannot be imported."""
     with inside(project):
         bento = launch.checked_bento()
     lake.write_text("raise ImportError('this is the repository')\n", folder / "poison" / "homei" / "__init__.py")

@@ -1,4 +1,4 @@
-"""A server on loopback: the real app, intake and predictor over a market and a model that are plain arithmetic."""
+"""A server on loopback: the real app and predictor, with a market and a model of plain arithmetic."""
 
 import contextlib
 import datetime
@@ -31,11 +31,11 @@ GROUPS = Path(__file__).parents[2] / "params"
 LAST_MONTH = 2026 * 12  # January 2026
 ACCESS = {
     "issuer": "homei", "audience": "town", "token_seconds": 60, "leeway_seconds": 1, "requests_per_second": 500,
-    "failures": 5, "lock_seconds": 60,
+    "rows_per_request": 10, "max_failures": 5, "lock_seconds": 60,
 }  # fmt: skip
 
 
-CACHE = {"address": "HOMEI_CACHE", "seconds": 60, "entries": 100, "entry_bytes": 20_000}
+CACHE = {"address_variable": "HOMEI_CACHE", "expire_seconds": 60, "max_entries": 100, "max_entry_bytes": 20_000}
 
 
 class Market:
@@ -62,7 +62,7 @@ class Market:
 
 
 class Model:
-    """A price by area and market; wide where the location is not the harbour. It can't explain a single house."""
+    """A price by area and market, wide outside the harbour; it cannot explain a single house."""
 
     applicability = Applicability(
         frozenset({"harbour", "hill"}),
@@ -109,12 +109,14 @@ def contract() -> Contract:
             "categorical": ["heating"],
             "example": {"square_meters": 70.5, "property_type": "flat", "location": "harbour"},
             "limits": {
-                "max_batch": 50,
+                "max_batch_rows": 50,
                 "max_body_bytes": 100_000,
                 "max_batch_bytes": 200_000,
                 "max_concurrency": 8,
-                "timeout": 4,
-                "log": True,
+                "max_batches": 8,
+                "max_bytes_in_flight": 1_000_000,
+                "timeout_seconds": 4,
+                "store_predictions": True,
                 "access": ACCESS,
                 "cache": CACHE,
             },
@@ -201,13 +203,13 @@ def packaged(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def away(packaged, tmp_path_factory) -> tuple[Path, dict[str, str]]:
-    """A copy of the Bento where the repository's homei can't be imported, and the environment that sees to that."""
+    """A copy of the Bento, and an environment in which the repository's homei cannot be imported."""
     return bentos.copied(packaged, tmp_path_factory.mktemp("elsewhere"))
 
 
 @pytest.fixture(scope="session")
 def bento_url(away) -> Iterator[str]:
-    """Where BentoML serves that copy, to whoever asks, with no warehouse."""
+    """The address at which BentoML serves that copy, without keys and warehouse."""
     # On every address, as BentoML's own command does it: an open service must see to it that only loopback is answered.
     with bentos.answering(away, "0.0.0.0") as url:
         yield url

@@ -1,4 +1,4 @@
-"""All that a client may fill in, as the service's own OpenAPI lists it, and requests with one of these changed."""
+"""The inputs of every operation in an OpenAPI document, and valid requests with one input replaced."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from urllib.parse import quote
 import httpx
 
 FORM = "application/x-www-form-urlencoded"
-GIVEN = {"property_id": "p001", "idempotency-key": "a-key"}  # where OpenAPI has no example that this town knows
+VALUES = {"property_id": "p001", "idempotency-key": "a-key"}  # for inputs without a valid example in OpenAPI
 
 
 @dataclass(frozen=True)
 class Input:
-    """A place for a value: `where` is path, query, header, json or form; a key of several parts leads into JSON."""
+    """An input: `where` is path, query, header, json or form; `key` is its name, or the path to it within JSON."""
 
     method: str
     path: str
@@ -32,66 +32,66 @@ class Input:
         return f"{self.method} {self.path} {self.where} {'.'.join(map(str, self.key))}"
 
 
-def inputs(api: dict[str, Any]) -> Iterator[Input]:
-    """Each place of each operation, and each operation's X-Request-Id, which OpenAPI tells of answers only."""
-    for path, operations in api["paths"].items():
+def inputs(document: dict[str, Any]) -> Iterator[Input]:
+    """All inputs, and the header X-Request-Id of each operation, which OpenAPI lists for responses only."""
+    for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            own = method.upper(), path
-            yield Input(*own, "header", ("X-Request-Id",), operation)
+            target = method.upper(), path
+            yield Input(*target, "header", ("X-Request-Id",), operation)
             for parameter in operation.get("parameters", ()):
-                yield Input(*own, parameter["in"], (parameter["name"],), operation)
+                yield Input(*target, parameter["in"], (parameter["name"],), operation)
             if "requestBody" in operation:
-                kind, body = _body(operation)
-                for key in _keys(api, body["schema"]):
-                    yield Input(*own, "form" if kind == FORM else "json", key, operation)
+                media_type, body = _body(operation)
+                for key in _keys(document, body["schema"]):
+                    yield Input(*target, "form" if media_type == FORM else "json", key, operation)
 
 
-def request(client: httpx.Client, place: Input, value: Any) -> httpx.Request:
-    """An ordinary request, but for the value at that place."""
-    given = {"path": {}, "query": {}, "header": {}}
-    for parameter in place.operation.get("parameters", ()):
+def request(client: httpx.Client, changed: Input, value: Any) -> httpx.Request:
+    """A valid request, except for the value of one input."""
+    parameters = {"path": {}, "query": {}, "header": {}}
+    for parameter in changed.operation.get("parameters", ()):
         if parameter["required"]:
-            given[parameter["in"]][parameter["name"]] = GIVEN[parameter["name"]]
+            parameters[parameter["in"]][parameter["name"]] = VALUES[parameter["name"]]
     body = {}
-    if "requestBody" in place.operation:
-        kind, described = _body(place.operation)
-        filled = copy.deepcopy(described["example"])
-        filled |= {name: known for name, known in GIVEN.items() if name in filled}
-        if place.where in ("json", "form"):
-            _put(filled, place.key, value)
-        body = {"data": filled} if kind == FORM else {"json": filled}
-    if place.where in given:
-        given[place.where][place.name] = value
-    path = place.path
-    for name, value in given["path"].items():
+    if "requestBody" in changed.operation:
+        media_type, content = _body(changed.operation)
+        filled = copy.deepcopy(content["example"])
+        filled |= {name: value for name, value in VALUES.items() if name in filled}
+        if changed.where in ("json", "form"):
+            _put(filled, changed.key, value)
+        body = {"data": filled} if media_type == FORM else {"json": filled}
+    if changed.where in parameters:
+        parameters[changed.where][changed.name] = value
+    path = changed.path
+    for name, value in parameters["path"].items():
         path = path.replace(f"{{{name}}}", quote(value, safe=""))
-    headers = {name: value.encode() for name, value in given["header"].items()}
-    return client.build_request(place.method, path, params=given["query"], headers=headers, **body)
+    headers = {name: value.encode() for name, value in parameters["header"].items()}
+    return client.build_request(changed.method, path, params=parameters["query"], headers=headers, **body)
 
 
 def _body(operation: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    ((kind, body),) = operation["requestBody"]["content"].items()
-    return kind, body
+    ((media_type, content),) = operation["requestBody"]["content"].items()
+    return media_type, content
 
 
-def resolved(api: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     """A schema, or the component that it refers to."""
-    return api["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
+    return document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
 
 
 def _keys(
-    api: dict[str, Any], schema: dict[str, Any], before: tuple[str | int, ...] = ()
+    document: dict[str, Any], schema: dict[str, Any], parent: tuple[str | int, ...] = ()
 ) -> Iterator[tuple[str | int, ...]]:
-    schema = resolved(api, schema)
+    schema = resolved(document, schema)
     for name, inner in schema.get("properties", {}).items():
-        yield (*before, name)
-        yield from _keys(api, inner, (*before, name))
+        yield (*parent, name)
+        yield from _keys(document, inner, (*parent, name))
     if "items" in schema:
-        yield from _keys(api, schema["items"], (*before, 0))
+        yield from _keys(document, schema["items"], (*parent, 0))
 
 
-def _put(whole: Any, key: tuple[str | int, ...], value: Any) -> None:
-    *way, last = key
-    for step in way:
-        whole = whole[step]
-    whole[last] = value
+def _put(container: Any, key: tuple[str | int, ...], value: Any) -> None:
+    *parents, last = key
+    for parent in parents:
+        container = container[parent]
+    container[last] = value

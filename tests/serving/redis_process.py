@@ -1,4 +1,4 @@
-"""A Redis of one's own on loopback, which keeps nothing on the disk: started, frozen and killed at will."""
+"""A Redis process on loopback without persistence, which tests start, freeze and kill."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def binary() -> str | None:
 
 
 class Redis:
-    """A server on a free port; `url` is its address, with the password that it asks for."""
+    """A server on a free port; `url` contains its password."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -39,12 +39,12 @@ class Redis:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """At once, as if the power had gone."""
+        """Kills the process."""
         self._process.kill()
         self._process.wait()
 
     def freeze(self) -> None:
-        """It takes connections, and answers nothing."""
+        """Stops the process: it accepts connections and answers nothing."""
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:

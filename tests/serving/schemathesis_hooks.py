@@ -33,7 +33,7 @@ schemathesis.openapi.format("date", st.dates(datetime.date(2025, 1, 1), datetime
 
 @schemathesis.auth().skip_for(path=TOKEN)
 class Bearer:
-    """The token that the environment names, wherever one is needed."""
+    """The token that the environment names, for operations that need one."""
 
     def get(self, case, context) -> str:
         return os.environ["HOMEI_TEST_TOKEN"]
@@ -44,7 +44,7 @@ class Bearer:
 
 @schemathesis.check
 def valid_requests_are_accepted(context, response, case) -> None:
-    """Replaces `positive_data_acceptance`, which does not know the rules that OpenAPI has as text."""
+    """Replaces `positive_data_acceptance`, since OpenAPI describes some rules only as text."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     # No generated secret is a client's.

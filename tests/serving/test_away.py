@@ -1,4 +1,4 @@
-"""A service whose warehouse is away, empty, old, slow or restarted: clean answers, and back by itself."""
+"""A warehouse that is missing, empty, old, slow or restarted: clean responses, and recovery."""
 
 import asyncio
 import contextlib
@@ -11,9 +11,10 @@ import warehouses
 from live_server import complete_app, live_server
 
 from homei.serving import warehouse_client
+from homei.serving.app import create_app
 from homei.warehouse.config import PublishConfig
 from homei.warehouse.sessions import Warehouse
-from homei.warehouse.tables import REVISION
+from homei.warehouse.tables import MIN_REVISION, REVISION
 
 PRICE, SEARCH = "/api/v1/predict/price", "/api/v1/properties/search"
 ROUTES = [SEARCH, "/api/v1/properties/p001", "/api/v1/analytics/market-trends"]
@@ -39,7 +40,7 @@ def away(response):
     return response.json()["detail"]
 
 
-def test_without_a_warehouse_homes_are_valued_and_routes_say_what_is_to_be_done(client, tmp_path):
+def test_without_a_warehouse_valuations_work_and_other_routes_name_the_remedy(client, tmp_path):
     for route in ROUTES:
         assert "`homei publish`" in away(client.get(route))
     sale = {"property_id": "p001", "sold_on": "2025-11-03", "price": 1}
@@ -48,7 +49,7 @@ def test_without_a_warehouse_homes_are_valued_and_routes_say_what_is_to_be_done(
     assert not (tmp_path / "homei.db").exists()
 
 
-def test_what_is_published_while_the_service_runs_is_found(client, tmp_path):
+def test_a_warehouse_that_is_published_later_is_used(client, tmp_path):
     away(client.get(SEARCH))
     (tmp_path / "homei.db").touch()
     away(client.get(SEARCH))
@@ -61,56 +62,62 @@ def test_what_is_published_while_the_service_runs_is_found(client, tmp_path):
     assert client.get(SEARCH).status_code == 200
 
 
-def test_a_warehouse_of_another_revision_is_not_read(client, tmp_path):
+@pytest.mark.parametrize(
+    ("revision", "is_usable"), [("0001", False), (MIN_REVISION, True), (REVISION, True), ("9999", True)]
+)
+def test_a_warehouse_is_usable_from_the_minimum_schema_revision_on(client, tmp_path, revision, is_usable):
     warehouses.publish(SETTINGS)
     with contextlib.closing(sqlite3.connect(tmp_path / "homei.db", isolation_level=None)) as connection:
-        connection.execute("update alembic_version set version_num = '0003'")
-        away(client.get(SEARCH))
-        connection.execute("update alembic_version set version_num = ?", [REVISION])
-    assert client.get(SEARCH).status_code == 200
+        connection.execute("update alembic_version set version_num = ?", [revision])
+    assert client.get(SEARCH).status_code == (200 if is_usable else 503)
 
 
-def test_a_file_that_is_no_database_is_away_too(client, tmp_path):
+def test_a_file_that_is_no_database_counts_as_unavailable(client, tmp_path):
     (tmp_path / "homei.db").write_bytes(b"nonsense" * 1000)
     away(client.get(SEARCH))
 
 
-def test_an_address_that_is_none_is_not_shown(client, monkeypatch):
+def test_an_invalid_address_is_not_shown(client, monkeypatch):
     monkeypatch.setenv(SETTINGS.address, "mysql://me:secret@host/name")
     assert "secret" not in away(client.get(SEARCH))
 
 
-def test_a_warehouse_is_gone_once_it_was_there_and_is_not_any_more(tmp_path, monkeypatch):
-    file = tmp_path / "homei.db"
-    monkeypatch.setenv(SETTINGS.address, f"sqlite:///{file}")
+def readiness(client):
+    response = client.get("/readyz")
+    return response.status_code, response.json()["capabilities"]
 
-    async def found():
-        return [await asked.is_gone() for _ in range(2)]
 
-    asked = warehouse_client.WarehouseClient(Warehouse(SETTINGS), probe_seconds=0)
-    assert asyncio.run(found()) == [False, False], "where nobody published, nothing is gone"
+def test_readyz_stays_200_while_properties_can_be_valued_and_names_what_cannot_be_reached(client, tmp_path):
+    assert readiness(client) == (200, {"valuations": True, "warehouse": False})
     warehouses.publish(SETTINGS)
-    assert asyncio.run(found()) == [False, False]
-    kept = file.rename(tmp_path / "elsewhere")
-    assert asyncio.run(found()) == [True, True]
-    kept.rename(file)
-    assert asyncio.run(found()) == [False, False]
-    file.write_bytes(b"nonsense" * 1000)
-    assert asyncio.run(found()) == [True, True]
+    wait_until(lambda: readiness(client) == (200, {"valuations": True, "warehouse": True}))
+    path = (tmp_path / "homei.db").rename(tmp_path / "elsewhere")
+    wait_until(lambda: readiness(client) == (200, {"valuations": True, "warehouse": False}))
+    assert client.post(PRICE, json=HOME).status_code == 200
+    path.rename(tmp_path / "homei.db")
+    wait_until(lambda: readiness(client) == (200, {"valuations": True, "warehouse": True}))
 
 
-def test_what_a_probe_found_is_believed_for_a_while(tmp_path, monkeypatch):
+def wait_until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the condition did not become true in time"
+        time.sleep(0.05)
+
+
+def test_readyz_is_503_before_the_model_is_loaded(contract):
+    with live_server(create_app(contract)) as url:
+        response = httpx.get(f"{url}/readyz")
+    assert (response.status_code, response.json()["ready"]) == (503, False)
+
+
+def test_the_result_of_a_probe_is_reused_for_some_seconds(tmp_path, monkeypatch):
     monkeypatch.setenv(SETTINGS.address, f"sqlite:///{tmp_path / 'homei.db'}")
     warehouses.publish(SETTINGS)
-    asked = warehouse_client.WarehouseClient(Warehouse(SETTINGS), probe_seconds=60)
-    assert not asyncio.run(asked.is_gone())
+    warehouse = warehouse_client.WarehouseClient(Warehouse(SETTINGS), probe_seconds=60)
+    assert asyncio.run(warehouse.is_available())
     (tmp_path / "homei.db").unlink()
-    assert not asyncio.run(asked.is_gone())
-
-
-def test_a_server_that_can_not_be_reached_is_gone_whether_or_not_it_ever_was_there(monkeypatch):
-    monkeypatch.setenv(SETTINGS.address, "postgresql://nobody@127.0.0.1:1/none")
-    assert asyncio.run(warehouse_client.WarehouseClient(Warehouse(SETTINGS)).is_gone())
+    assert asyncio.run(warehouse.is_available())
 
 
 SLOW = {
@@ -119,7 +126,7 @@ SLOW = {
 }
 
 
-def test_a_statement_without_end_is_ended_and_the_next_one_answered(warehouse):
+def test_an_endless_statement_is_cancelled_and_the_next_one_answered(warehouse):
     reader = Warehouse(warehouse, connections=1, seconds=0.3)
     began = time.monotonic()
     with pytest.raises(warehouse_client.SlowError):
@@ -129,7 +136,7 @@ def test_a_statement_without_end_is_ended_and_the_next_one_answered(warehouse):
     reader.close()
 
 
-def test_a_server_that_is_restarted_is_found_again(contract, predictor, monkeypatch, postgresql):
+def test_a_restarted_server_is_used_again(contract, predictor, monkeypatch, postgresql):
     with postgresql() as server:
         monkeypatch.setenv(SETTINGS.address, server.url)
         warehouses.publish(SETTINGS)

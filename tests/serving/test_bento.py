@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import warehouses
 from bentos import answering, homes, inside, package_it, running
 from project_copy import free_port
 from sqlalchemy import select
@@ -75,7 +76,7 @@ def test_single_batch_and_direct_valuations_are_equal_to_the_last_digit(url, ben
         assert [client.post(PRICE, json=row).json() for row in rows] == direct
 
 
-def test_reasons_add_up_to_the_price_of_every_home(url, bento):
+def test_reasons_add_up_to_the_price_of_every_property(url, bento):
     rows = list(homes(read(bento / "src"), 200))
     asked = {"params": {"include": "reasons"}, "timeout": 60}
     explained = httpx.post(url + BATCH, json={"properties": rows}, **asked).json()["valuations"]
@@ -86,7 +87,7 @@ def test_reasons_add_up_to_the_price_of_every_home(url, bento):
     assert explained[7] == httpx.post(url + PRICE, json=rows[7], **asked).json()
 
 
-def test_a_batch_of_ten_thousand_is_answered_as_each_home_alone_and_one_more_is_refused(url):
+def test_a_batch_of_ten_thousand_equals_single_valuations_and_a_larger_one_is_refused(url):
     homes = [{"square_meters": 70.5 + step, "property_type": "flat", "location": "harbour"} for step in range(5)]
     alone = [httpx.post(url + PRICE, json=home, timeout=60).json() for home in homes]
     answer = httpx.post(url + BATCH, json={"properties": homes * 2_000}, timeout=60)
@@ -117,20 +118,23 @@ def test_probes_metrics_and_docs_are_there(url):
     assert httpx.get(url + "/docs-assets/swagger-ui-bundle.js").status_code == 200
 
 
-def test_a_bento_is_ready_only_while_its_warehouse_is_there_and_each_line_of_its_log_is_json(away, tmp_path):
+def test_a_bento_names_a_warehouse_that_is_away_and_each_line_of_its_log_is_json(away, tmp_path):
     publish = PublishConfig(address="HOMEI_WAREHOUSE", file=str(tmp_path / "warehouse.db"))
-    engine = connect(publish)
-    migrate(engine)
-    engine.dispose()
+    warehouses.publish(publish)
     settings = {publish.address: f"sqlite:///{publish.file}", "HOMEI_LOGS": "json"}
     with (tmp_path / "log").open("wb") as log, answering(away, "127.0.0.1", settings=settings, log=log) as url:
+
+        def has_warehouse():
+            return httpx.get(url + "/readyz").raise_for_status().json()["capabilities"]["warehouse"]
+
         Path(publish.file).rename(tmp_path / "elsewhere")
-        assert becomes(lambda: httpx.get(url + "/readyz").status_code == 503), (tmp_path / "log").read_text()
+        assert becomes(lambda: not has_warehouse()), (tmp_path / "log").read_text()
         assert httpx.get(url + "/livez").status_code == 200
         home = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
         assert httpx.post(url + PRICE, json=home).status_code == 200
+        assert httpx.post(url + PRICE, json={}).status_code == 422
         (tmp_path / "elsewhere").rename(publish.file)
-        assert becomes(lambda: httpx.get(url + "/readyz").status_code == 200), "still away"
+        assert becomes(has_warehouse), "still away"
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert {"bentoml.serve", "homei.requests"} <= {line["logger"] for line in lines}
     assert all({"time", "level", "message"} <= line.keys() for line in lines)
@@ -151,7 +155,7 @@ METRICS = [
 ]  # fmt: skip
 
 
-def test_metrics_tell_of_requests_versions_variants_widths_and_what_is_beyond_knowledge(url):
+def test_metrics_cover_requests_versions_variants_widths_and_flags(url):
     homes = [{"square_meters": area, "property_type": "flat", "location": "harbour"} for area in (70.5, 209.0)]
     assert httpx.post(url + BATCH, json={"properties": homes}).status_code == 200
     httpx.post(url + PRICE, json={})
@@ -181,7 +185,7 @@ def test_a_bento_without_keys_answers_on_loopback_only_however_it_was_started(ur
     assert httpx.get(url + "/metrics").status_code == 200
 
 
-def test_a_bento_with_keys_asks_for_tokens_over_tls_and_writes_its_trail_before_it_ends(
+def test_a_bento_with_keys_requires_tokens_over_tls_and_writes_its_trail_before_it_ends(
     away, certify, tmp_path, monkeypatch
 ):
     signing_keys.create_key(tmp_path / "keys", datetime.datetime.now(datetime.UTC))
@@ -216,14 +220,14 @@ def test_a_bento_with_keys_asks_for_tokens_over_tls_and_writes_its_trail_before_
 @pytest.mark.parametrize(
     "head",
     [
-        b"GET /\xff HTTP/1.1\r\nHost: x",
-        b"GET /%ff%00%0a HTTP/1.1\r\nHost: x",
+        b"GET /\xff HTTP/1.1\r\nHost: localhost",
+        b"GET /%ff%00%0a HTTP/1.1\r\nHost: localhost",
         b"POST /api/v1/predict/price HTTP/1.1\r\nHost: \xff\xfe\r\nContent-Length: 0",
-        b"POST /api/v1/predict/price HTTP/1.1\r\nHost: x\r\nContent-Type: \xff\xfe\r\nContent-Length: 2\r\n\r\n{}",
-        b"POST /api/v1/predict/price HTTP/1.1\r\nHost: x\r\nContent-Length: -1",
-        b"POST /api/v1/predict/price HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999",
-        b"POST /api/v1/predict/price HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz",
-        b"BREW /api/v1/predict/price HTTP/1.1\r\nHost: x",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: \xff\xfe\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /api/v1/predict/price HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1",
+        b"POST /api/v1/predict/price HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999",
+        b"POST /api/v1/predict/price HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz",
+        b"BREW /api/v1/predict/price HTTP/1.1\r\nHost: localhost",
     ],
 )
 def test_no_request_line_or_header_makes_the_service_fail(url, head):
@@ -265,13 +269,13 @@ def test_a_changed_bento_is_not_served(project, bento):
 
 
 @pytest.mark.slow
-def test_a_bento_that_the_store_lacks_is_packaged_anew(project, bento):
+def test_a_bento_that_is_missing_in_the_store_is_packaged_again(project, bento):
     shutil.rmtree(bento)
     assert launch.checked_bento() == bento
     assert package.verify_bento() == []
 
 
-def test_a_port_that_is_taken_is_told(project):
+def test_a_port_in_use_is_an_error_that_names_the_option(project):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -15,7 +15,7 @@ HOME = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
 
 
 class Held:
-    """A predictor whose batches wait until they are let go."""
+    """A predictor whose batches wait until a test releases them."""
 
     def __init__(self, predictor):
         self.predictor, self.contract = predictor, predictor.contract
@@ -39,7 +39,7 @@ def ask(client, **more):
     return client.post(BATCH, json={"properties": [HOME]}, **more)
 
 
-def test_a_request_beyond_the_limit_is_refused_at_once_and_the_service_is_well_after(contract, held):
+def test_a_request_beyond_the_limit_is_refused_at_once_and_the_service_works_afterwards(contract, held):
     app = complete_app(contract, held, max_concurrency=2)
     with live_server(app) as url, httpx.Client(base_url=url, timeout=30) as client, ThreadPoolExecutor(2) as pool:
         running = [pool.submit(ask, client) for _ in range(2)]
@@ -57,8 +57,21 @@ def test_a_request_beyond_the_limit_is_refused_at_once_and_the_service_is_well_a
     assert metrics.status_code == 200
 
 
-def test_an_answer_that_does_not_come_in_time_is_replaced_and_keeps_its_place_until_its_work_ends(contract, held):
-    app = complete_app(contract, held, max_concurrency=1, timeout=1)
+def test_batches_beyond_their_own_limit_are_refused_and_single_valuations_are_not(contract, held):
+    app = complete_app(contract, held, max_batches=2)
+    with live_server(app) as url, httpx.Client(base_url=url, timeout=30) as client, ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(ask, client) for _ in range(2)]
+        assert all(held.asked.acquire(timeout=10) for _ in running)
+        refused = ask(client)
+        assert client.post(PRICE, json=HOME).status_code == 200
+        held.free.set()
+        assert [answer.result().status_code for answer in running] == [200, 200]
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert refused.json()["errors"][0]["message"] == "2 other requests to this path are being answered now"
+
+
+def test_a_late_response_is_replaced_and_counts_as_running_until_its_work_ends(contract, held):
+    app = complete_app(contract, held, max_concurrency=1, timeout_seconds=1)
     with live_server(app) as url, httpx.Client(base_url=url, timeout=30) as client:
         began = time.monotonic()
         late = ask(client, headers={"x-request-id": "mine"})
@@ -76,7 +89,7 @@ def test_an_answer_that_does_not_come_in_time_is_replaced_and_keeps_its_place_un
         assert ask(client).status_code == 200
 
 
-def test_an_app_that_fails_gives_its_place_back(contract, predictor):
+def test_a_failed_request_no_longer_counts_as_running(contract, predictor):
     app = create_app(contract)
     app.state.predictor = None
     with live_server(with_middleware(app, contract.limits)) as url, httpx.Client(base_url=url) as client:
@@ -87,7 +100,7 @@ def test_an_app_that_fails_gives_its_place_back(contract, predictor):
     }
 
 
-def test_an_answer_that_began_and_never_ends_is_cut():
+def test_a_response_that_started_and_never_ends_is_cut():
     cut = []
 
     async def endless(scope, receive, send):
@@ -110,11 +123,11 @@ def test_an_answer_that_began_and_never_ends_is_cut():
     assert cut == ["/csv"]
 
 
-def test_a_month_that_takes_long_the_first_time_holds_up_no_other_request(contract, predictor):
+def test_a_slow_first_valuation_of_a_month_delays_no_other_request(contract, predictor):
     quick = threading.Event()
 
     class Unprepared:
-        """Takes until another request was answered."""
+        """Values a slow row only after a quick one."""
 
         def for_client(self, row, client):
             return self
@@ -128,6 +141,9 @@ def test_a_month_that_takes_long_the_first_time_holds_up_no_other_request(contra
             if not self.is_quick(rows[0]):
                 assert quick.wait(10)
             return predictor.value(rows, include, alone)
+
+        def value_each(self, rows):
+            return predictor.value_each(rows)
 
     app = complete_app(contract, Unprepared())
     with live_server(app) as url, httpx.Client(base_url=url, timeout=30) as client, ThreadPoolExecutor(1) as pool:

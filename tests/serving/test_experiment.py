@@ -1,4 +1,4 @@
-"""Two models answer side by side: every row by its own, and answer, log and metrics say which it was."""
+"""Two models answer side by side; response, log and metrics name the model of each row."""
 
 import json
 from types import SimpleNamespace
@@ -29,7 +29,7 @@ NOWHERE = HOME | {"location": "nowhere"}
 
 
 class Dearer(Model):
-    """Twice as dear as the other model, and twice as unsure."""
+    """A model with twice the prices and twice the interval widths of the other one."""
 
     def value(self, columns):
         values = super().value(columns)
@@ -55,7 +55,7 @@ def experiment(contract):
 
 @pytest.fixture
 def asking(contract, experiment, serving):
-    """Asks a service with an experiment; a header x-client stands for the gate."""
+    """Sends requests to a service with an experiment; the header x-client replaces authentication."""
     app = create_app(contract)
     app.state.predictor = experiment()
 
@@ -67,7 +67,7 @@ def asking(contract, experiment, serving):
         yield app, client
 
 
-def test_a_home_always_meets_the_same_model_alone_or_in_a_batch(asking, contract):
+def test_a_property_always_gets_the_same_model_alone_or_in_a_batch(asking, contract):
     _, client = asking
     alone = [client.post(PRICE, json=home).json() for home in HOMES]
     assert client.post(BATCH, json={"properties": HOMES}).json()["valuations"] == alone
@@ -87,7 +87,7 @@ def test_what_an_answer_holds_besides_comes_from_the_model_that_gave_it(asking):
         assert np.isclose(sum(parts), answer["predicted_price"])
 
 
-def test_a_client_meets_the_same_model_whatever_it_asks_where_clients_are_the_unit(asking, experiment):
+def test_a_client_always_gets_the_same_model_if_clients_are_the_unit(asking, experiment):
     app, client = asking
     app.state.predictor = experiment(unit="client")
     met = {name: set() for name in ("ada", "bob", "cy", "dee", "eve", "flo", "gus")}
@@ -122,7 +122,7 @@ def test_too_many_reasons_are_refused_however_they_fall_to_the_models(experiment
         experiment().value_batch([{}] * 201, frozenset({"reasons"}), None)
 
 
-def test_the_documentation_tells_of_the_variant(asking):
+def test_openapi_describes_the_variant(asking):
     schema = asking[1].get("/openapi.json").json()["components"]["schemas"]["Valuation"]
     assert "variant" in schema["properties"]
     assert "variant" not in schema["required"]
@@ -132,7 +132,7 @@ def test_without_an_experiment_no_answer_names_a_variant(client):
     assert "variant" not in client.post(PRICE, json=HOME | {"property_id": "P1"}).json()
 
 
-def test_log_and_metrics_tell_the_variants_apart(experiment, contract):
+def test_log_and_metrics_distinguish_the_variants(experiment, contract):
     both = experiment()
     rows = [*HOMES, HOME | {"property_id": None}]
     answers = both.value_batch([row | {"valuation_date": contract.default_date} | _rest(contract, row) for row in rows],

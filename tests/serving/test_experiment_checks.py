@@ -1,4 +1,4 @@
-"""An experiment that could not be fair doesn't begin, and says why."""
+"""An experiment between models that cannot be compared does not start."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def settings():
 
 @pytest.fixture
 def bento(tmp_path, contract):
-    """Makes a Bento's folder with the contract, changed as given, and code of one line."""
+    """Makes a Bento's folder with a changed contract and one line of code."""
 
     def made(name, code="1\n", **changes):
         folder = tmp_path / name
@@ -40,7 +40,7 @@ def test_two_models_that_promise_the_same_may_meet(bento, settings):
 
 
 def test_limits_and_warehouse_are_the_services_business(bento, settings, contract):
-    older = {"limits": {"max_batch": 1}, "warehouse": {"file": "elsewhere"}}
+    older = {"limits": {"max_batch_rows": 1}, "warehouse": {"file": "elsewhere"}}
     assert check_experiment(bento("old", **older), bento("new"), settings()).champion == "old"
 
 
@@ -70,7 +70,7 @@ def test_no_share_is_no_experiment(bento, settings):
         check_experiment(bento("old"), bento("new"), settings(share=0.0))
 
 
-def test_a_model_can_not_meet_itself(bento, settings):
+def test_a_model_cannot_be_compared_with_itself(bento, settings):
     with pytest.raises(ExperimentError, match="the same model, same"):
         check_experiment(bento("one", model_version="same"), bento("two", model_version="same"), settings())
 
@@ -82,6 +82,6 @@ def test_a_challenger_of_before_there_were_experiments_is_packaged_first(bento, 
         check_experiment(bento("old"), newer, settings())
 
 
-def test_a_champion_whose_code_can_not_value_does_not_meet_other_code(bento, settings):
+def test_a_champion_whose_code_fails_is_not_compared_with_other_code(bento, settings):
     with pytest.raises(ExperimentError, match="cannot run the model of"):
         check_experiment(bento("old"), bento("new", code="2\n"), settings())

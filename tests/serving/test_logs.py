@@ -14,7 +14,7 @@ from homei.serving.middleware.request_id import current_request_id
 
 @pytest.fixture
 def lines():
-    """What the loggers of a service write while a test runs, as `logs.configure` sets it."""
+    """Captures what the loggers of a service write, as `logs.configure` formats it."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logs.json_formatter())
@@ -28,7 +28,7 @@ def lines():
     log.setLevel(before)
 
 
-def test_a_line_is_one_object_whatever_it_says(lines):
+def test_a_log_line_is_one_json_object_whatever_its_message(lines):
     logging.getLogger("homei.serve").warning('a "quote",\na new line and %s', "ünïcode")
     (told,) = lines()
     assert told.pop("time").endswith("+00:00")
@@ -53,7 +53,7 @@ def test_a_line_within_a_request_has_its_name_and_one_of_none_has_none(lines):
     assert [told.get("request_id") for told in lines()] == [None, "mine"]
 
 
-def test_refused_and_failed_requests_have_a_line_that_tells_nothing_of_what_was_asked(contract, predictor, lines):
+def test_refused_and_failed_requests_are_logged_without_their_data(contract, predictor, lines):
     app = create_app(contract)
     app.state.predictor = predictor
     secret = {"authorization": "Bearer secret-token", "x-request-id": "mine"}
@@ -64,7 +64,7 @@ def test_refused_and_failed_requests_have_a_line_that_tells_nothing_of_what_was_
         home = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
         assert client.post("/api/v1/predict/price", json=home).status_code == 200
         client.post("/api/v1/predict/price", json={"location": "my-own-street"})
-        client.get("/api/v1/properties/my-home?location=my-own-street")
+        client.get("/api/v1/properties/my-home")
         client.get("/of/my/own")
     told = [line for line in lines() if line["logger"] == "homei.requests"]
     assert [(line["method"], line["path"], line["status"]) for line in told] == [
@@ -83,7 +83,7 @@ def test_refused_and_failed_requests_have_a_line_that_tells_nothing_of_what_was_
     (logs.log_format, logs.LOG_FORMAT, logs.LogFormatError),
     (log_requests_from_environment, LOG_REQUESTS, LogRequestsError),
 ])  # fmt: skip
-def test_a_setting_that_names_no_choice_is_told_with_those_there_are(chooser, setting, error, monkeypatch):
+def test_an_unknown_setting_is_an_error_that_lists_the_choices(chooser, setting, error, monkeypatch):
     monkeypatch.setenv(setting, "xml")
     with pytest.raises(error, match=f"{setting} is xml: it should be"):
         chooser()

@@ -19,7 +19,7 @@ def registry():
 
 @pytest.fixture
 def around(contract, registry):
-    """Puts an app where the service's own would be."""
+    """Returns an app in the metrics middleware."""
     routes = create_app(contract).state.routes
     return lambda app: MetricsMiddleware(app, routes, RequestMetrics(registry))
 
@@ -29,7 +29,7 @@ async def well(scope, receive, send):
     await send({"type": "http.response.body", "body": b""})
 
 
-def test_requests_are_counted_and_timed_by_route_whatever_is_asked_for(around, registry):
+def test_requests_are_counted_and_timed_by_route_whatever_their_path(around, registry):
     with live_server(around(well)) as url, httpx.Client(base_url=url) as client:
         for path in (PRICE, PRICE, "/one", "/two", "/docs-assets/a.js", "/docs-assets/b.js"):
             client.request("POST" if path == PRICE else "GET", path)

@@ -1,4 +1,4 @@
-"""Concurrent requests for single properties are valued as batches; each gets the answer that it would get alone."""
+"""Concurrent requests are valued as batches, with the same result as alone."""
 
 import asyncio
 import threading
@@ -9,6 +9,7 @@ import pytest
 
 from homei.serving.micro_batching import MAX_ROWS, MicroBatcher
 from homei.serving.problem_details import Problem, ProblemError
+from homei.serving.property_model import property_model, rows_of
 
 PRICE = "/api/v1/predict/price"
 HOME = {"square_meters": 70.5, "property_type": "flat", "location": "harbour"}
@@ -25,14 +26,16 @@ class Doubling:
     def is_quick(self, row):
         return not row.get("is_slow")
 
-    def value(self, rows, include=frozenset(), alone=False):
+    def value_each(self, rows):
         self.gate.wait(10)
         self.sizes.append(len(rows))
-        if any(row["number"] < 0 for row in rows):
-            raise ProblemError(422, [Problem("body" if alone else "properties.0", "is negative")])
         if any(row["number"] == 13 for row in rows):
             raise ZeroDivisionError("thirteen")
-        return [{"price": 2 * row["number"]} for row in rows]
+        refused = ProblemError(422, [Problem("body", "is negative")])
+        return [refused if row["number"] < 0 else {"price": 2 * row["number"]} for row in rows]
+
+    def value(self, rows, include=frozenset(), alone=False):
+        return self.value_each(rows)
 
 
 def answers(*requests):
@@ -82,12 +85,29 @@ def test_rows_of_two_predictors_are_two_batches():
     assert (one.sizes, other.sizes) == ([2], [1])
 
 
-def test_a_refused_row_refuses_no_other_row():
+def test_a_refused_row_refuses_no_other_row_and_the_batch_is_valued_once():
     predictor = Doubling()
-    first, refused, broken, last = answers(*((predictor, number) for number in (1, -1, 13, 2)))
+    first, refused, last = answers(*((predictor, number) for number in (1, -1, 2)))
     assert (first, last) == ({"price": 2}, {"price": 4})
     assert [problem.field for problem in refused.problems] == ["body"]
-    assert isinstance(broken, ZeroDivisionError)
+    assert predictor.sizes == [3]
+
+
+def test_a_row_on_which_the_model_fails_does_not_fail_its_neighbours():
+    predictor = Doubling()
+    first, failed, last = answers(*((predictor, number) for number in (1, 13, 2)))
+    assert (first, last) == ({"price": 2}, {"price": 4})
+    assert isinstance(failed, ZeroDivisionError)
+
+
+def test_rows_are_refused_in_a_batch_as_alone(predictor, contract):
+    rows = [HOME, HOME | {"location": "nowhere", "floor": 35.0, "square_meters": 20.0}, HOME | {"square_meters": 90.0}]
+    rows = rows_of([property_model(contract).model_validate(row) for row in rows], contract)
+    first, refused, last = predictor.value_each(rows)
+    assert [first, last] == predictor.value([rows[0], rows[2]])
+    with pytest.raises(ProblemError) as alone:
+        predictor.value([rows[1]], alone=True)
+    assert (refused.status_code, refused.problems) == (422, alone.value.problems)
 
 
 def test_a_slow_row_does_not_hold_up_a_batch():
@@ -124,7 +144,7 @@ def test_cancelled_requests_are_not_valued():
 
 
 @pytest.mark.parametrize("connections", [4, 8])
-def test_a_service_under_load_says_of_each_home_what_it_says_of_it_alone(server, connections):
+def test_a_service_under_load_gives_the_same_valuations(server, connections):
     homes = [HOME | {"square_meters": 20.0 + number / 7, "floor": float(number % 40)} for number in range(200)]
     homes[::17] = [HOME | {"location": "nowhere", "floor": 35.0, "square_meters": 20.0} for _ in homes[::17]]
     with httpx.Client(base_url=server, timeout=30) as client, ThreadPoolExecutor(connections) as pool:

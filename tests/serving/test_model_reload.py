@@ -1,4 +1,4 @@
-"""A newer model takes over while requests go on; one that can't is refused, and the old one answers as before."""
+"""A newer model is loaded without dropping requests, or refused while the old one stays in use."""
 
 import concurrent.futures
 import gc
@@ -37,7 +37,7 @@ class Scaled(Model):
 
 
 class House:
-    """A service that follows a record of Bentos, whose model is one number; its folder, its metrics and its address."""
+    """A service that follows a record of Bentos, whose model is one number."""
 
     def __init__(self, folder, contract):
         self.folder, self.contract = folder, contract
@@ -51,7 +51,14 @@ class House:
         self.app.state.predictor, self.app.state.prediction_log = self.load(root, first), log
         self.log = log
         self.reloader = ModelReloader(
-            self.record, str(folder / "bentos" / "{tag}"), root, first, self.take, log.count_reload, self.load, 0.02
+            self.record,
+            str(folder / "bentos" / "{tag}"),
+            root,
+            first,
+            self.take,
+            log.metrics.count_reload,
+            self.load,
+            0.02,
         )
 
     def build(self, name, scale, code="1\n", is_recorded=True, **changes):
@@ -93,7 +100,7 @@ def house(tmp_path, contract):
 
 @pytest.fixture
 def asked(house, serving):
-    """Asks the house for a price, and gives the model's version and the price."""
+    """Requests a price, and returns the model's version and the price."""
     with serving(RequestIdMiddleware(house.app)) as url, httpx.Client(base_url=url) as client:
 
         def ask(home=HOME):
@@ -118,7 +125,7 @@ def test_a_newer_model_answers_once_it_is_recorded(house, asked):
     assert asked() == before
 
 
-def test_all_that_tells_of_the_model_follows_it(house, asked):
+def test_openapi_and_metrics_follow_a_newer_model(house, asked):
     house.build("two", 2, as_of="2026-01-31", months=[24300, 24313])
     house.reloader.check()
     told = httpx.get(asked.url + "/openapi.json").json()
@@ -138,7 +145,7 @@ def test_all_that_tells_of_the_model_follows_it(house, asked):
         ({"code": "2\n"}, "its code values in another way"),
     ],
 )
-def test_a_model_that_promises_or_does_something_else_is_refused_and_said_so(house, asked, caplog, changes, told):
+def test_a_model_with_another_contract_or_code_is_refused_with_the_reason(house, asked, caplog, changes, told):
     before = asked()
     house.build("two", 2, **changes)
     for _ in range(3):
@@ -151,14 +158,14 @@ def test_a_model_that_promises_or_does_something_else_is_refused_and_said_so(hou
     assert asked()[0] == "three"
 
 
-def test_a_model_that_can_not_be_loaded_or_can_not_value_fails_and_the_old_one_goes_on(house, asked):
+def test_a_model_that_fails_to_load_or_to_value_leaves_the_old_one_in_use(house, asked):
     before = asked()
     house.build("two", "much")
     house.reloader.check()
     assert (asked(), house.counted("failed")) == (before, 1)
 
 
-def test_a_bento_whose_bytes_are_others_is_not_taken_until_they_are_right(house, asked):
+def test_a_bento_that_differs_from_its_record_is_loaded_once_it_matches(house, asked):
     before = asked()
     scale = house.build("two", 2) / "src" / "valuation" / "scale.json"
     scale.write_text("3")

@@ -26,7 +26,7 @@ def ids(response):
     return [home["property_id"] for home in response.json()["properties"]]
 
 
-def test_a_home_is_shown_with_what_is_asked_and_what_it_is_worth(reader):
+def test_a_search_result_has_asking_price_and_valuation(reader):
     answer = reader.get(SEARCH, params={"location": "harbour", "price_min": 150_000, "limit": 1}).json()
     PropertyPage.model_validate(answer)
     (home,) = answer["properties"]
@@ -38,7 +38,7 @@ def test_a_home_is_shown_with_what_is_asked_and_what_it_is_worth(reader):
     assert (answer["currency"], answer["model_version"], answer["as_of"]) == ("EUR", "m1", "2025-12-31")
 
 
-def test_a_home_without_a_value_says_so(reader):
+def test_a_property_without_a_valuation_has_null(reader):
     (home,) = reader.get(SEARCH, params={"address": "20 mill"}).json()["properties"] or [None]
     assert home is None or home["valuation"] is None
     assert ids(reader.get(SEARCH, params={"address": "20 mill", "sort": "area"})) == ["p020"]
@@ -63,7 +63,7 @@ def test_cursors_lead_through_all_pages_and_back(reader, sort):
     assert page["previous"] is None
 
 
-def test_homes_within_reach_come_with_their_distance_the_nearest_first(reader):
+def test_a_circle_search_returns_distances_the_nearest_first(reader):
     circle = {"latitude": 45.0101, "longitude": -30.0, "radius": 300, "sort": "distance"}
     answer = reader.get(SEARCH, params=circle).json()
     assert [(home["property_id"], home["distance"]) for home in answer["properties"]] == [
@@ -108,7 +108,7 @@ def test_a_box_holds_what_lies_within(reader):
         ("address=%25%27--", "address", "words or numbers"),
         ("address=a+b+c+d+e+f+g+h+i+j+k", "address", "words or numbers"),
         ("pric_min=1", "pric_min", "did you mean price_min?"),
-        ("colour=red", "colour", "there is no such field"),
+        ("colour=red", "colour", "there is no such parameter"),
         ("&".join(f"a{n}=1" for n in range(200)), "query", "at most 100"),
         ("cursor=nonsense", "cursor", "not a cursor of this service"),
         ("cursor=%F0%9F%8F%A0", "cursor", "not a cursor of this service"),
@@ -121,7 +121,7 @@ def test_what_is_wrong_with_a_search_is_named(reader, query, field, message):
     assert message in problem["message"]
 
 
-def test_a_cursor_is_good_for_its_own_search_and_data_only(reader):
+def test_a_cursor_is_valid_for_its_own_search_and_data_only(reader):
     cursor = reader.get(SEARCH, params={"limit": 2}).json()["next"]
     assert refused(reader.get(SEARCH, params={"cursor": cursor, "location": "hill"})) == ["cursor"]
     assert refused(reader.get(SEARCH, params={"cursor": cursor, "sort": "-price"})) == ["cursor"]
@@ -147,7 +147,7 @@ def test_a_cursor_that_was_tampered_with_is_refused(reader, at, value):
         assert refused(reader.get(SEARCH, params={"cursor": tampered})) == ["cursor"]
 
 
-def test_a_home_comes_with_its_value_its_past_and_what_is_like_it(reader):
+def test_a_property_has_valuation_history_and_comparables(reader):
     answer = reader.get(DETAIL.format("p001"))
     told = PropertyDetail.model_validate(answer.json())
     assert (told.valuation.predicted_price, told.valuation.flags) == (100_001.0, ["unusual_area"])
@@ -162,7 +162,7 @@ def test_a_home_comes_with_its_value_its_past_and_what_is_like_it(reader):
 
 
 @pytest.mark.parametrize("key", ["p999", "%00", "'%20OR%201=1--", "a/b", "%F0%9F%8F%A0", "%ff", "x" * 3000, ""])
-def test_a_home_that_is_not_published_is_not_there(reader, key):
+def test_an_unpublished_property_is_not_found(reader, key):
     assert refused(reader.get(DETAIL.format(key)), 404) == ["property_id"]
 
 

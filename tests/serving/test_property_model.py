@@ -44,6 +44,18 @@ def in_batch(problem, number):
     return (place if problem.field == "body" else f"{place}.{problem.field}"), problem.message, problem.value
 
 
+def test_the_area_is_optional_where_the_model_knows_sales_without_one(contract):
+    without_area = {name: value for name, value in HOME.items() if name != "square_meters"}
+    _, problems = checked(property_model(contract), without_area)
+    assert [problem.field for problem in problems] == ["square_meters"]
+    model = property_model(contract.model_copy(update={"needs_area": False}))
+    for row in (without_area, HOME | {"square_meters": None}):
+        valid, problems = checked(model, row)
+        assert not problems and valid.square_meters is None
+    assert checked(model, HOME)[0].square_meters == 70.5
+    assert checked(model, HOME | {"square_meters": -4})[1]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROWS, min_size=1, max_size=9))
 def test_valid_rows_of_a_batch_equal_single_requests(contract, rows):
@@ -60,3 +72,9 @@ def test_invalid_rows_of_a_batch_have_the_problems_of_single_requests(contract, 
     _, problems = checked(batch_model(model, 50), {"properties": rows})
     expected = [in_batch(problem, number) for number, row in enumerate(rows) for problem in checked(model, row)[1]]
     assert [(problem.field, problem.message, problem.value) for problem in problems] == expected
+
+
+def test_texts_that_look_alike_are_the_same_value(contract):
+    row = HOME | {"location": "Mu\u0308hle\u00a0 Nord ", "property_type": " flat\u00a0"}
+    accepted = property_model(contract).model_validate(row)
+    assert (accepted.location, accepted.property_type) == ("Mühle Nord", "flat")

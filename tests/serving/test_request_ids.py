@@ -1,4 +1,4 @@
-"""A request's name, and what is said where the service itself fails."""
+"""Request ids, and the response if the service fails."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""A valuation's way through the service: few modules, as docs/architecture/request-path.md draws it."""
+"""A valuation passes few modules, which docs/architecture/request-path.md lists."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ def service(contract, predictor, tmp_path, monkeypatch):
 
 
 def modules_of_a_request(app, token):
-    """The modules of homei whose functions are called during one request, in any thread that it starts."""
+    """The modules of homei whose functions are called during one request, in any thread."""
     called = set()
 
     def note(frame, event, _):

@@ -1,4 +1,4 @@
-"""The market over time, as JSON and as CSV."""
+"""Market trends over HTTP, as JSON and as CSV."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ def test_months_come_without_gaps_each_with_its_change(reader):
     assert told.periods[0].median_change is None
 
 
-def test_all_locations_are_told_where_none_is_given(reader):
+def test_trends_without_a_location_cover_all_locations(reader):
     assert reader.get(TRENDS, params={"months": 3}).json()["periods"][0]["market_sales"] == 3
     years = reader.get(TRENDS, params={"frequency": "year", "months": 13}).json()["periods"]
     assert [(year["period"], year["market_sales"]) for year in years] == [("2024-01-01", 0), ("2025-01-01", 3)]
@@ -46,7 +46,7 @@ def test_the_client_says_whether_it_wants_csv(reader, query, accept, kind):
     assert (answer.headers["content-type"], answer.headers["vary"]) == (kind, "accept")
 
 
-def test_csv_says_what_json_says(reader):
+def test_csv_has_the_values_of_json(reader):
     told = reader.get(TRENDS, params={"months": 8}).json()["periods"]
     rows = list(csv.DictReader(io.StringIO(reader.get(TRENDS, params={"months": 8, "format": "csv"}).text)))
     assert [{name: "" if value is None else str(value) for name, value in period.items()} for period in told] == [

@@ -1,4 +1,4 @@
-"""Two Bentos and one service: the newer one takes over under load, or both answer side by side."""
+"""Two Bentos and one service: a newer model is loaded under load, or both answer in an experiment."""
 
 import concurrent.futures
 import itertools
@@ -34,7 +34,7 @@ PRICE, BATCH = "/api/v1/predict/price", "/api/v1/predict/batch"
 
 @pytest.fixture(scope="module")
 def newer(tmp_path_factory):
-    """A project in which a second model was built: its folder, and the older record and the newer."""
+    """A project in which a second model was built: its folder, and both records."""
     inputs = [*INPUTS, "tests/serving/test_two_bentos.py"]
     folder = copy_of("two-bentos", inputs, build_both, tmp_path_factory.mktemp("newer"))
     return folder, lake.read_json(folder / OLDER), lake.read_json(folder / package.RECORD)
@@ -142,7 +142,7 @@ def test_a_challengers_code_may_differ_as_long_as_it_values_the_champion_alike(n
 
 @pytest.fixture(scope="module")
 def crowned(newer):
-    """The project under git and DVC, whose older model is the champion; call it to crown the one of a record."""
+    """The project under git and DVC with the older model as champion; call it to promote a record."""
     folder, before, _ = newer
 
     def register_champion(record):

@@ -1,4 +1,4 @@
-"""Published warehouses of a small town, for the routes that read them: a file, and a real server."""
+"""Published warehouses of a small town, in SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOLD |= {"as_of": datetime.date(2025, 12, 31), "digest": "0123456789abcdef" * 4}
 
 
 def home(number: int) -> dict:
-    """The home p000, p001, …: each third one offered, each tenth one without a value, the last one quite unknown."""
+    """Property p000, p001, …: each third is listed, each tenth has no valuation, the last no attributes."""
     row = dict.fromkeys(property_analytics.c.keys())
     row |= {
         "property_id": f"p{number:03d}",
@@ -53,7 +53,7 @@ def home(number: int) -> dict:
 
 
 def periods() -> list[dict]:
-    """Twenty-four months of the harbour and of all, with a gap; prices rise by a hundred a month."""
+    """Two years of trends of the harbour and of all locations, with a gap and rising prices."""
     rows = []
     for number in range(2024 * 12, 2026 * 12):
         day = datetime.date(number // 12, number % 12 + 1, 1)

@@ -39,15 +39,6 @@ def test_a_failed_write_leaves_the_old_table(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["sales"]
 
 
-def test_a_killed_write_does_not_disturb_the_next_one(tmp_path):
-    side = tmp_path / ".sales.writing"
-    side.mkdir()
-    (side / "part-00000.parquet").write_text("half")
-    lake.write(frame(), tmp_path / "sales")
-    assert len(lake.read(tmp_path / "sales")) == 3
-    assert not side.exists()
-
-
 def test_reading_a_missing_table_names_it_and_the_command_to_run(tmp_path):
     with pytest.raises(lake.MissingTableError, match=r"sales does not exist: run `dvc repro`"):
         lake.read(tmp_path / "sales")
@@ -92,3 +83,8 @@ def test_writing_nan_as_json_fails_and_leaves_no_file(tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
         lake.write_json({"mdape": float("nan")}, tmp_path / "metrics.json")
     assert not (tmp_path / "metrics.json").exists()
+
+
+def test_a_report_without_rows_has_columns_of_numbers(tmp_path):
+    (tmp_path / "slices.csv").write_text("slice,mdape\n")
+    assert lake.read_csv(tmp_path / "slices.csv").nlargest(3, "mdape").empty

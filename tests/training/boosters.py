@@ -23,8 +23,13 @@ def matrix(seed, rows=3000):
 
 def fitted(**parameters):
     known = matrix(1)
-    told = np.nan_to_num(known)
-    target = told[:, 0] * told[:, 3] + np.sin(told[:, NUMBERS]) + 0.1 * told[:, 4] + 5 * (told[:, NUMBERS + 1] == 2)
+    filled = np.nan_to_num(known)
+    target = (
+        filled[:, 0] * filled[:, 3]
+        + np.sin(filled[:, NUMBERS])
+        + 0.1 * filled[:, 4]
+        + 5 * (filled[:, NUMBERS + 1] == 2)
+    )
     if parameters.get("objective") in ("gamma", "binary"):
         target = (target > 0) + (0.5 if parameters["objective"] == "gamma" else 0)
     own = {"verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5, "seed": 3, **parameters}

@@ -1,4 +1,4 @@
-"""A small city as the model sees it: prices that follow area, floor and location, and a recipe of few trees."""
+"""A small training set whose prices follow area, floor and location, and a recipe of few trees."""
 
 import contextlib
 import shutil
@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 import yaml
 from dvc.repo import Repo
+from sample_sales import sample_sales
 
 from homei.config import params
 from homei.evaluation.config import Bands
-from homei.features.columns import month_of, numeric_inputs
 from homei.registry import package
 from homei.registry.champions import git
 from homei.registry.config import PromoteConfig
@@ -28,32 +28,24 @@ def sections() -> SimpleNamespace:
     return params.check(yaml.safe_load(params.compose(["city=demo"])))
 
 
+def changed(sections: SimpleNamespace, **changes: dict) -> SimpleNamespace:
+    """The sections with other values of some parameters, by section."""
+    updated = {name: getattr(sections, name).model_copy(update=values) for name, values in changes.items()}
+    return SimpleNamespace(**vars(sections) | updated)
+
+
+@pytest.fixture(scope="session")
+def two_folds(sections) -> SimpleNamespace:
+    """All sections, with two folds that calibrate intervals, for quick tests."""
+    return changed(sections, intervals={"folds": 2})
+
+
 @pytest.fixture(scope="session")
 def ready(sections):
-    """Makes a table READY of thirty months, in random order within them; `noise` is the σ of log price."""
+    """Makes a training set; `noise` is the standard deviation of the log price."""
 
     def make(count: int = 2400, noise: float = 0.1, seed: int = 3) -> pd.DataFrame:
-        draw = np.random.default_rng(seed)
-        features = {name: draw.normal(size=count) for name in numeric_inputs(sections.city, sections.features)}
-        floor, area = draw.integers(0, 9, count).astype(float), np.round(draw.uniform(30, 200, count), 1)
-        location = draw.choice(["harbour", "hill", "station"], count)
-        floor[draw.random(count) < 0.1] = np.nan
-        own = {
-            "transaction_id": [f"T{number}" for number in range(count)],
-            "month": month_of(sections.city.as_of) - 29 + np.arange(count) * 30 // count,
-            "square_meters": area,
-            "property_type": draw.choice(["flat", "house"], count),
-            "location": location,
-            "year_built": 1950.0 + draw.integers(0, 70, count),
-            "floor": floor,
-            "comparable_distance": 0.3,
-            "alike_distance": 0.1,
-            "market_level": np.round(8 + 0.003 * (np.arange(count) * 30 // count), 6),
-        }
-        level = own["market_level"] + 0.02 * np.nan_to_num(floor, nan=4.0) + 0.25 * (location == "harbour")
-        return pd.DataFrame(
-            {**features, **own, "price": np.round(area * np.exp(level + draw.normal(0, noise, count)), 2)}
-        )
+        return sample_sales(sections, count, noise, seed)
 
     return make
 
@@ -63,8 +55,7 @@ def recipe(sections) -> Recipe:
     """The project's own recipe, with trees few and small enough for a test."""
     # In the sales of `ready`, previous sales are noise.
     excluded = [*sections.train.excluded_features, "previous_*"]
-    train = sections.train.model_copy(update={"excluded_features": excluded})
-    own = Recipe.from_config(sections.seed, sections.city, sections.features, sections.model, train)
+    own = Recipe.from_config(changed(sections, train={"excluded_features": excluded}))
     return own.with_parameters(n_estimators=25, learning_rate=0.2, num_leaves=15, colsample_bytree=0.4, subsample=0.7)
 
 
@@ -87,7 +78,7 @@ def new_registry() -> None:
 def build_challenger(
     error: float, code: str = "code", months: tuple[int, int] = (1, 9), fails: str = "", first: int = 0
 ) -> Path:
-    """Builds and commits a model that errs by `error` and fails the verdict `fails`; gives its Bento's folder.
+    """Builds and commits a model with that error and failed verdict, and returns its Bento's folder.
 
     As far as dvc.lock tells, its stages have run; the sales of its hold-out are numbered from `first`.
     """
@@ -125,7 +116,7 @@ def empty_registry(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def challenger(empty_registry, tmp_path, monkeypatch):
-    """An empty project under git and DVC, which is the current folder; call it to build and commit a challenger."""
+    """Builds and commits a challenger in the current folder, an empty project under git and DVC."""
     shutil.copytree(empty_registry, tmp_path, symlinks=True, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return build_challenger
@@ -133,7 +124,7 @@ def challenger(empty_registry, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def promoted(empty_registry, tmp_path_factory):
-    """A project with three champions, each better than the one before, and by version the folder of its Bento."""
+    """A project with three champions, each better than the last, and the Bento's folder of each version."""
     settings = PromoteConfig(draws=400, confidence=0.95, min_sales=100)
     folder, bentos = tmp_path_factory.mktemp("promoted"), {}
     shutil.copytree(empty_registry, folder, symlinks=True, dirs_exist_ok=True)

@@ -46,6 +46,13 @@ def test_properties_outside_the_training_data_are_flagged(applicability, home, d
     assert raised(applicability, home(**different)) == flags
 
 
+def test_an_unknown_location_of_a_city_without_coordinates_has_no_comparables(sections, ready, home):
+    without = Applicability.fit(columns_of(ready().assign(latitude=np.nan)), sections.applicability)
+    assert raised(without, home(location="harbour")) == set()
+    assert raised(without, home(location="moor")) == {"unknown_location", "no_comparable"}
+    assert without.is_refused(without.flags(home(location="moor"))).all()
+
+
 def test_a_missing_location_is_not_an_unknown_one(applicability, home):
     assert raised(applicability, home(location=None)) == set()
 

@@ -38,13 +38,12 @@ def test_the_original_sales_are_not_changed(ready, optional):
     assert sales.equals(ready(300))
 
 
-def test_intervals_of_incomplete_requests_keep_their_coverage(sections, recipe, ready):
+def test_intervals_of_incomplete_requests_keep_their_coverage(two_folds, recipe, ready):
     sales, later = ready(12_000, noise=0.05), ready(12_000, noise=0.05, seed=12)
     later = later[later["month"] > later["month"].max() - 6]
-    few = sections.intervals.model_copy(update={"folds": 2})
 
     def widths_and_coverage(recipe, test):
-        trained = train_models(sales, recipe, sections.city, sections.split, few, sections.applicability, "data")
+        trained = train_models(sales, recipe, two_folds, "data")
         values = trained.holdout.value(columns_of(test))
         return np.median(values.high - values.low), later["price"].between(values.low, values.high).mean()
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from model_fixtures import changed
 
 from homei.features.columns import month_of
 from homei.training import backtest, baselines
@@ -10,9 +11,8 @@ from homei.training.applicability import Applicability
 from homei.training.backtest import BASELINES, periods
 from homei.training.encoding import columns_of
 from homei.training.intervals import calibrate, conformal_quantile
-from homei.training.time_splits import SplitError
+from homei.training.time_splits import TimeSplit, tuning_sales, usable_sales
 from homei.training.train import out_of_time_sales
-from homei.training.training_recipe import tuning_sales, usable_sales
 from homei.training.valuation_model import ValuationModel
 
 MONTHS = 4
@@ -30,14 +30,11 @@ def plain(sections, recipe):
 
 
 @pytest.fixture(scope="module")
-def value(sections, recipe, plain, last):
+def value(sections, recipe, plain):
     def of(sales, workers=2, **settings):
-        given = {"refit_months": 1, "calibration_months": 2, **settings}
-        split = sections.split.model_copy(update={"tested_months": MONTHS})
-        own = sections.backtest.model_copy(update=given)
-        return backtest.backtest_predictions(
-            sales, recipe, plain, last, split, own, 0.9, sections.applicability, workers
-        )
+        lengths = {"refit_months": 1, "calibration_months": 2, **settings}
+        p = changed(sections, split={"tested_months": MONTHS}, backtest=lengths)
+        return backtest.backtest_predictions(sales, recipe, plain, p, workers)
 
     return of
 
@@ -71,33 +68,33 @@ def test_values_do_not_depend_on_the_number_of_workers(value, table, ready):
 
 
 def test_values_and_intervals_of_a_month_use_the_months_before_it(sections, recipe, table, ready, last):
-    known = usable_sales(ready(), sections.split)
+    usable = usable_sales(ready(), sections.split)
     month = last - 1
 
     def of(at):
-        return known[known["month"] == at]
+        return usable[usable["month"] == at]
 
-    fits = {at: recipe.fit(known[known["month"] < at]) for at in (month - 2, month - 1, month)}
+    fits = {at: recipe.fit(usable[usable["month"] < at]) for at in (month - 2, month - 1, month)}
     parts = [
         out_of_time_sales(fits[at], recipe.with_masked_copies(of(at).reset_index(drop=True)))
         for at in (month - 2, month - 1)
     ]
     spread = calibrate(parts, fits[month].encoder, recipe.attributes, 0.9, recipe.seed)
-    scope = Applicability.fit(columns_of(known[known["month"] < month]), sections.applicability)
-    scope = scope.calibrated(parts, fits[month].encoder, spread, 0.9)
-    own = ValuationModel(fits[month], spread, scope, {}).value(columns_of(of(month)))
+    limits = Applicability.fit(columns_of(usable[usable["month"] < month]), sections.applicability)
+    limits = limits.calibrated(parts, fits[month].encoder, spread, 0.9)
+    expected = ValuationModel(fits[month], spread, limits, {}).value(columns_of(of(month)))
     result = table[table["month"] == month]
-    assert result["predicted"].tolist() == own.price.tolist()
-    assert result["low"].tolist() == own.low.tolist()
-    assert result["high"].tolist() == own.high.tolist()
+    assert result["predicted"].tolist() == expected.price.tolist()
+    assert result["low"].tolist() == expected.low.tolist()
+    assert result["high"].tolist() == expected.high.tolist()
     errors = [np.abs(part.residuals[: len(of(at))]) for at, part in zip((month - 2, month - 1), parts, strict=True)]
-    reach = np.exp(conformal_quantile(np.concatenate(errors), 0.9))
-    assert result["plain_high"].to_numpy() == pytest.approx(own.price * reach, abs=0.02)
+    factor = np.exp(conformal_quantile(np.concatenate(errors), 0.9))
+    assert result["plain_high"].to_numpy() == pytest.approx(expected.price * factor, abs=0.02)
 
 
 def test_baselines_are_trained_on_the_same_sales(sections, recipe, plain, table, ready, last):
-    known = usable_sales(ready(), sections.split)
-    training, test = known[known["month"] < last], known[known["month"] == last]
+    usable = usable_sales(ready(), sections.split)
+    training, test = usable[usable["month"] < last], usable[usable["month"] == last]
     result = table[table["month"] == last]
     assert result["untuned"].tolist() == plain.prices(training, test).tolist()
     assert result["linear"].tolist() == baselines.linear(recipe, training, test).tolist()
@@ -111,25 +108,27 @@ def test_the_untuned_baseline_has_no_features_of_other_sales(sections, plain):
 
 
 def test_tuning_uses_no_tested_month(sections, ready, last):
-    assert tuning_sales(ready(), last, sections.split)["month"].max() == last - sections.split.tested_months
+    assert tuning_sales(ready(), sections.split)["month"].max() == last - sections.split.tested_months
 
 
 @pytest.mark.parametrize("step", [1, 3, 5])
 def test_periods_cover_every_month_once_and_none_is_tested_before_the_first(sections, step):
-    settings = sections.backtest.model_copy(update={"refit_months": step, "calibration_months": 6})
-    result = periods(112, 12, settings)
-    assert [month for period in result for month in range(period.start, period.end)] == list(range(95, 113))
-    assert {month for p in result if p.is_tested for month in range(p.start, p.end)} == set(range(101, 113))
-    assert all(period.end - period.start <= step for period in result)
+    result = periods(TimeSplit.plan(np.repeat(np.arange(70, 113), 2), sections.split), 6, step)
+    assert [month for period in result for month in period.months] == list(range(95, 113))
+    assert {month for period in result if period.is_tested for month in period.months} == set(range(101, 113))
+    assert all(len(period.months) <= step for period in result)
 
 
-def test_the_error_for_too_few_months_names_parameters(value, ready, last):
-    few = ready()[ready()["month"] > last - 11]
-    with pytest.raises(SplitError, match=r"no sales to train on before the backtest.*split\.tested_months"):
-        value(few)
-
-
-def test_a_month_without_sales_has_no_rows(value, ready, last):
+def test_months_without_sales_are_not_counted(value, ready, last):
     sales = ready()
     result = value(sales[sales["month"] != last - 1], calibration_months=3)
-    assert pd.unique(result["month"]).tolist() == [last - 3, last - 2, last]
+    assert pd.unique(result["month"]).tolist() == [last - 4, last - 3, last - 2, last]
+
+
+@pytest.mark.parametrize("n_months", [6, 13])
+def test_a_short_history_is_tested_on_two_fifths_of_its_months(value, ready, last, n_months):
+    sales = ready()
+    result = value(sales[sales["month"] > last - n_months], calibration_months=6, workers=1)
+    n_tested = {6: 2, 13: 4}[n_months]
+    assert pd.unique(result["month"]).tolist() == list(range(last - n_tested + 1, last + 1))
+    assert result[OWN].notna().all(axis=None)

@@ -84,7 +84,7 @@ def valuation(request, sections, recipe, ready):
     own = recipe if request.param == "lightgbm" else recipe.linear()
     sales = ready().assign(park_count=3.0)
     fitted = own.fit(sales)
-    return ValuationModel(fitted, None, None, model_metadata(fitted, sales, sections.city, 0.9, "data"))
+    return ValuationModel(fitted, None, None, model_metadata(fitted, sales))
 
 
 def test_contributions_add_up_to_the_values(valuation, ready):
@@ -129,6 +129,6 @@ def test_a_model_without_contributions_raises_an_error(sections, recipe, ready):
     fitted = type(recipe)(**{**vars(recipe), "name": "hist_gradient_boosting", "parameters": {"max_iter": 3}}).fit(
         sales
     )
-    model = ValuationModel(fitted, None, None, model_metadata(fitted, sales, sections.city, 0.9, "data"))
+    model = ValuationModel(fitted, None, None, model_metadata(fitted, sales))
     with pytest.raises(UnexplainedError, match="lightgbm or linear"):
         model.contributions(columns_of(sales))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homei.training.encoding import Encoder, columns_of, log_base_price, target
+from homei.training.encoding import Encoder, columns_of
 
 NUMERIC, CATEGORICAL = ("floor", "latitude"), ("property_type", "location")
 
@@ -64,6 +64,19 @@ def test_an_encoder_can_be_read_back_from_json(sales, encoder):
     assert repeated.matrix(columns_of(sales)).tobytes() == encoder.matrix(columns_of(sales)).tobytes()
 
 
-def test_target_and_base_price_equal_the_price(sales):
+def test_target_and_base_price_equal_the_price(sales, encoder):
     columns = columns_of(sales)
-    assert np.allclose(np.exp(target(columns) + log_base_price(columns)), columns["price"], rtol=1e-8)
+    log_prices = encoder.target(columns) + encoder.log_base_price(columns)
+    assert np.allclose(np.exp(log_prices), columns["price"], rtol=1e-8)
+
+
+def test_prices_without_an_area_are_relative_to_a_typical_price_of_the_type(sales, encoder):
+    partly = sales.assign(square_meters=sales["square_meters"].mask(np.arange(len(sales)) % 2 == 0))
+    columns = columns_of(partly)
+    fitted = Encoder.fit(columns, NUMERIC, CATEGORICAL)
+    assert abs(np.nanmedian(fitted.target(columns))) < 12
+    assert np.isfinite(fitted.target(columns)).all()
+    assert np.allclose(np.exp(fitted.target(columns) + fitted.log_base_price(columns)), columns["price"], rtol=1e-8)
+    repeated = Encoder.from_json(fitted.to_json())
+    assert repeated.whole_prices == fitted.whole_prices and repeated.has_unknown_areas
+    assert "whole_prices" not in encoder.to_json(), "a model that knows all areas is stored as before"

@@ -1,23 +1,20 @@
 import numpy as np
 import pytest
+from model_fixtures import changed
 
 from homei.features.columns import month_of
 from homei.storage import lake
 from homei.training import train
-from homei.training.train import HOLDOUT, VALUATION, TrainError, rolling_folds, train_models, tuned_parameters
+from homei.training.train import TrainError, train_models, tuned_parameters
+from homei.training.valuation_model import HOLDOUT, VALUATION
 
 
 @pytest.fixture(scope="module")
-def few(sections):
-    return sections.intervals.model_copy(update={"folds": 2})
+def trained(two_folds, recipe, ready):
+    return train_models(ready(), recipe, two_folds, "data")
 
 
-@pytest.fixture(scope="module")
-def trained(sections, recipe, ready, few):
-    return train_models(ready(), recipe, sections.city, sections.split, few, sections.applicability, "data")
-
-
-def holdout_masks(trained):
+def holdout_rows(trained):
     table = trained.predictions
     return table[table["part"] == "hold_out"].reset_index(drop=True)
 
@@ -33,21 +30,19 @@ def test_every_prediction_is_by_a_model_of_earlier_sales(sections, trained, read
     assert table["price"].tolist() == prices[table["transaction_id"]].tolist()
 
 
-def test_hold_out_prices_do_not_change_hold_out_values(sections, recipe, ready, few, trained):
+def test_hold_out_prices_do_not_change_hold_out_values(sections, two_folds, recipe, ready, trained):
     sales = ready()
     holdout = sales["month"] > month_of(sections.city.as_of) - 6
     sales.loc[holdout, "price"] = np.random.default_rng(1).permutation(sales.loc[holdout, "price"])
-    other = train_models(sales, recipe, sections.city, sections.split, few, sections.applicability, "data")
-    assert not holdout_masks(other)["price"].equals(holdout_masks(trained)["price"])
+    other = train_models(sales, recipe, two_folds, "data")
+    assert not holdout_rows(other)["price"].equals(holdout_rows(trained)["price"])
     own = ["transaction_id", "predicted", "low", "high", "deviation"]
-    assert holdout_masks(other)[own].equals(holdout_masks(trained)[own])
+    assert holdout_rows(other)[own].equals(holdout_rows(trained)[own])
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_repeated_training_gives_the_same_bytes(sections, recipe, ready, few, trained, workers, tmp_path):
-    repeated = train_models(
-        ready(), recipe, sections.city, sections.split, few, sections.applicability, "data", workers
-    )
+def test_repeated_training_gives_the_same_bytes(two_folds, recipe, ready, trained, workers, tmp_path):
+    repeated = train_models(ready(), recipe, two_folds, "data", workers)
     for name in ("valuation", "holdout"):
         getattr(trained, name).save(tmp_path / "first" / name)
         getattr(repeated, name).save(tmp_path / "second" / name)
@@ -63,11 +58,30 @@ def test_the_model_in_use_is_also_trained_on_the_hold_out(sections, trained):
 
 
 def test_intervals_have_their_nominal_coverage(trained):
-    table = holdout_masks(trained)
-    inside = table["price"].between(table["low"], table["high"])
-    assert 0.86 <= inside.mean() <= 0.97
+    table = holdout_rows(trained)
+    assert 0.86 <= table["price"].between(table["low"], table["high"]).mean() <= 0.97
     assert (table["low"] < table["predicted"]).all()
     assert (table["predicted"] < table["high"]).all()
+
+
+def test_intervals_of_another_level_have_that_coverage(two_folds, recipe, ready):
+    p = changed(two_folds, intervals={"level": 0.7})
+    result = train_models(ready(), recipe, p, "data")
+    table = holdout_rows(result)
+    assert 0.64 <= table["price"].between(table["low"], table["high"]).mean() <= 0.78
+    assert result.valuation.meta["level"] == 0.7
+
+
+def test_intervals_are_wider_without_an_area_and_cover_as_much(two_folds, recipe, ready):
+    sales = ready()
+    is_unknown = sales.index % 5 == 0
+    trained = train_models(sales.assign(square_meters=sales["square_meters"].mask(is_unknown)), recipe, two_folds, "d")
+    table = holdout_rows(trained)
+    unknown = table["transaction_id"].isin(sales.loc[is_unknown, "transaction_id"])
+    width = (table["high"] - table["low"]) / table["predicted"]
+    assert width[unknown].median() > 1.5 * width[~unknown].median()
+    inside = table["price"].between(table["low"], table["high"])
+    assert inside[unknown].mean() > 0.8 and inside[~unknown].mean() > 0.85
 
 
 def test_importances_list_all_inputs_by_importance(trained, ready):
@@ -77,19 +91,11 @@ def test_importances_list_all_inputs_by_importance(trained, ready):
     assert result["share"].is_monotonic_decreasing
 
 
-def test_folds_are_shorter_with_few_months_of_sales(ready):
-    sales = ready(300)
-    short = sales[sales["month"] >= sales["month"].max() - 5]
-    spans = [(len(set(training["month"])), len(set(test["month"]))) for training, test in rolling_folds(short, 2, 6)]
-    assert spans == [(2, 2), (4, 2)]
-
-
 def test_the_stage_writes_models_and_predictions(sections, ready, recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lake.write(ready(), lake.TRAINING_SET)
     lake.write_json({"name": "lightgbm", "parameters": dict(recipe.parameters), "value": 0.1}, train.BEST)
-    p = sections
-    result = train.run(p.seed, p.city, p.features, p.split, p.model, p.train, p.intervals, p.applicability)
+    result = train.run(**vars(sections))
     assert (tmp_path / VALUATION).is_dir()
     assert (tmp_path / HOLDOUT).is_dir()
     assert result.valuation.version == lake.digest(VALUATION)[:12]

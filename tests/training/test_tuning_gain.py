@@ -10,25 +10,26 @@ from homei.training.tuning_gain import TuningGain, paired_interval, search_progr
 
 @pytest.fixture
 def trials():
-    """Four trials of two folds; the third is the best, the second was pruned after its first fold."""
+    """Four trials of two folds of a month; the third is the best, the second was pruned early."""
     rows = [
         (0, "complete", 0.031, 0.030, 0.032, 2, 4),
         (1, "pruned", None, 0.040, None, 1, 3),
         (2, "complete", 0.028, 0.028, 0.028, 2, 7),
         (3, "complete", 0.029, 0.029, 0.029, 2, 7),
     ]
-    return pd.DataFrame(rows, columns=["number", "state", "value", "fold_1", "fold_2", "folds", "learnt"])
+    table = pd.DataFrame(rows, columns=["number", "state", "value", "fold_1", "fold_2", "folds", "learnt"])
+    return table.assign(**{"2025-01": table["fold_1"], "2025-02": table["fold_2"]})
 
 
 def test_gain_and_work_are_counted(trials):
     result = TuningGain.from_trials(trials)
     assert result.gain == pytest.approx(0.003)
     assert (result.best_trial, result.folds_until_best, result.folds_trained, result.folds_saved) == (2, 7, 7, 1)
-    assert (result.n_trials, result.n_pruned, result.n_folds) == (4, 1, 2)
+    assert (result.n_trials, result.n_pruned, result.n_folds, result.n_months) == (4, 1, 2, 2)
 
 
-def test_the_interval_is_paired_over_folds_and_corrected_for_all_trials(trials):
-    """The fold gains are 0.002 and 0.004; scipy's paired t test at Bonferroni's level gives the same interval."""
+def test_the_interval_is_paired_over_months_and_corrected_for_all_trials(trials):
+    """scipy's paired t test at Bonferroni's level gives the same interval."""
     own, best = trials.loc[0, ["fold_1", "fold_2"]].astype(float), trials.loc[2, ["fold_1", "fold_2"]].astype(float)
     low, high = stats.ttest_rel(own, best).confidence_interval(1 - 0.10 / 3)
     assert TuningGain.from_trials(trials).interval == pytest.approx((low, high))
@@ -41,15 +42,15 @@ def test_the_best_of_many_equal_trials_is_rarely_significant():
     called = 0
     for _ in range(60):
         folds = 0.03 + draw.normal(0, 0.0003, (60, 4))
-        table = pd.DataFrame(folds, columns=[f"fold_{number}" for number in range(1, 5)])
+        table = pd.DataFrame(folds, columns=[f"2025-0{number}" for number in range(1, 5)])
         table = table.assign(number=range(60), state="complete", value=folds.mean(axis=1), folds=4, learnt=240)
         called += TuningGain.from_trials(table).is_significant
     assert called <= 6
 
 
-def test_an_equal_gain_in_all_folds_is_significant(trials):
-    trials["fold_3"], trials["fold_4"] = trials["fold_1"], trials["fold_2"]
-    trials.loc[2, ["fold_1", "fold_2", "fold_3", "fold_4"]] = [0.0281, 0.0300, 0.0279, 0.0301]
+def test_an_equal_gain_in_all_months_is_significant(trials):
+    trials["2025-03"], trials["2025-04"] = trials["2025-01"], trials["2025-02"]
+    trials.loc[2, ["2025-01", "2025-02", "2025-03", "2025-04"]] = [0.0281, 0.0300, 0.0279, 0.0301]
     assert TuningGain.from_trials(trials).is_significant
 
 
@@ -58,7 +59,7 @@ def test_the_configured_parameters_can_be_the_best(trials):
     assert (result.best_trial, result.gain, result.interval, result.is_significant) == (0, 0, None, False)
 
 
-def test_one_fold_gives_no_interval():
+def test_one_month_gives_no_interval():
     assert paired_interval(pd.Series([0.01]).to_numpy()) is None
 
 

@@ -9,11 +9,10 @@ from homei.training.valuation_model import ModelFileError, ValuationModel
 
 
 @pytest.fixture(scope="module", params=["lightgbm", "linear"])
-def valuation(request, sections, recipe, ready):
+def valuation(request, two_folds, recipe, ready):
     """A model of each file format: LightGBM's text, and joblib."""
     own = recipe if request.param == "lightgbm" else recipe.linear()
-    few = sections.intervals.model_copy(update={"folds": 2})
-    return train_models(ready(), own, sections.city, sections.split, few, sections.applicability, "data").valuation
+    return train_models(ready(), own, two_folds, "data").valuation
 
 
 @pytest.fixture
@@ -50,12 +49,9 @@ def test_without_a_market_level_there_is_no_value(valuation, ready):
     assert np.isnan(values(valuation, sales)[0]).all()
 
 
-def test_the_version_is_a_digest_of_the_contents(valuation, kept, tmp_path, sections, recipe, ready):
+def test_the_version_is_a_digest_of_the_contents(valuation, kept, tmp_path, two_folds, recipe, ready):
     assert ValuationModel.load(kept).version == valuation.save(tmp_path / "again").version
-    few = sections.intervals.model_copy(update={"folds": 2})
-    other = train_models(
-        ready(seed=9), recipe, sections.city, sections.split, few, sections.applicability, "data"
-    ).valuation
+    other = train_models(ready(seed=9), recipe, two_folds, "data").valuation
     assert other.save(tmp_path / "other").version != ValuationModel.load(kept).version
 
 

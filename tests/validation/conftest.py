@@ -23,7 +23,7 @@ def source_of():
         city = {
             "name": "town", "title": "A town", "currency": "EUR", "as_of": "2024-12-31", "folder": "data",
             "attributes": attributes, "place_kinds": sorted({places["kind"] for places in parts.get("places", [])}),
-            "coordinates": parts.pop("coordinates", {}),
+            "coordinates": parts.pop("coordinates", {"origin": [48.1, 11.5]}),
         }  # fmt: skip
         contract = {"required": list(required), "ranges": ranges or {}}
         return params.source({"city": city, "feeds": {"sales": sales, **parts}, "contract": contract})

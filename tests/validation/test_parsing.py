@@ -1,6 +1,5 @@
 """Text is parsed into numbers, dates and areas as the source declares them."""
 
-import datetime
 import math
 
 import numpy as np
@@ -9,100 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homei.config.feeds import Column
+from homei.config.columns import Column
 from homei.storage import lake
-from homei.validation.parsing import date, number, parse, plain_numbers, read_each
+from homei.validation.numbers import number, number_fault
+from homei.validation.parsing import NotationError, Reader, parse, plain_numbers, read_each
 
 
 def column(**options):
     return Column(column="x", **options)
-
-
-@pytest.mark.parametrize(
-    ("cell", "options", "expected"),
-    [
-        ("250000", {}, 250000.0),
-        ("-1.5e3", {}, -1500.0),
-        (".5", {}, 0.5),
-        ("1,200,000.50", {"thousands": ","}, 1200000.5),
-        ("12,34,567", {"thousands": ","}, 1234567.0),
-        ("1.234,56", {"thousands": ".", "decimal": ","}, 1234.56),
-        ("1\u202f234,5", {"thousands": " ", "decimal": ","}, 1234.5),
-        ("1’234.50", {"thousands": "'"}, 1234.5),
-        ("70,5", {"decimal": ","}, 70.5),
-        ("07 TO 09", {"band": " TO "}, 8.0),
-        ("07TO08", {"band": " TO "}, 7.5),
-        ("12", {"band": " TO "}, 12.0),
-        ("1.000-1.999", {"band": "-", "thousands": ".", "decimal": ","}, 1499.5),
-        ("1000", {"unit": "square_feet"}, 92.90304),
-    ],
-)
-def test_a_number_is_read_as_declared(cell, options, expected):
-    assert number(cell, column(**options)) == expected
-
-
-@pytest.mark.parametrize(
-    ("cell", "options"),
-    [
-        ("250.000,00", {}),
-        ("1,200,000", {}),
-        ("12,00", {"thousands": ","}),
-        ("1234.5", {"thousands": ".", "decimal": ","}),
-        ("70.5", {"decimal": ","}),
-        ("inf", {}),
-        ("nan", {}),
-        ("1e999", {}),
-        ("0x10", {}),
-        ("1_000", {}),
-        ("٣", {}),
-        ("EUR 5", {}),
-        ("09 TO 07", {"band": " TO "}),
-        ("1 TO 2 TO 3", {"band": " TO "}),
-        ("TO 3", {"band": " TO "}),
-    ],
-)
-def test_other_notations_are_not_a_number(cell, options):
-    assert number(cell, column(**options)) is None
-
-
-@pytest.mark.parametrize(
-    ("cell", "format", "expected"),
-    [
-        ("2024-05-17", None, datetime.date(2024, 5, 17)),
-        ("2024-05-17T10:30:00", None, datetime.date(2024, 5, 17)),
-        ("2024-05", "%Y-%m", datetime.date(2024, 5, 1)),
-        ("17/05/2024", "%d/%m/%Y", datetime.date(2024, 5, 17)),
-        ("2024-05-17", "%d/%m/%Y", datetime.date(2024, 5, 17)),
-        ("2024-05-17", "%Y-%d-%m", None),
-        ("2024-02-30", None, None),
-        ("0000-00-00", None, None),
-        ("2024-W20", None, None),
-        ("20240517", None, None),
-        ("unknown", "%Y-%m", None),
-    ],
-)
-def test_a_date_is_read_in_its_format_or_iso_8601(cell, format, expected):
-    assert date(cell, column(format=format)) == expected
-
-
-@pytest.mark.parametrize(
-    ("cell", "expected"),
-    [
-        ("45366", datetime.date(2024, 3, 15)),
-        ("45366.75", datetime.date(2024, 3, 15)),
-        ("61", datetime.date(1900, 3, 1)),
-        ("15.03.2024", datetime.date(2024, 3, 15)),
-        ("2024-03-15", datetime.date(2024, 3, 15)),
-        ("-1", None),
-        ("45366 ", None),
-    ],
-)
-def test_a_serial_date_is_a_number_of_days(cell, expected):
-    assert date(cell, column(format="%d.%m.%Y", serial=True)) == expected
-
-
-def test_a_number_is_not_a_date_unless_the_column_is_serial():
-    assert date("45366", column(format="%d.%m.%Y")) is None
 
 
 def test_columns_are_typed_and_unreadable_cells_are_marked(raw_of, source_of):
@@ -111,23 +24,22 @@ def test_columns_are_typed_and_unreadable_cells_are_marked(raw_of, source_of):
     assert parsed.columns["price"].dtype == float
     assert parsed.columns["price"].isna().tolist() == [False, True, False]
     assert parsed.columns["location"].tolist() == ["East"] * 3
-    unreadable = {name: mask.tolist() for name, mask in parsed.unreadable.items() if mask.any()}
-    assert unreadable == {
-        "sale_date": [False, True, False],
-        "floor": [False, True, False],
-        "rooms": [False, False, True],
+    assert {name: faults for name, faults in parsed.faults.items() if faults} == {
+        "sale_date": {1: "not a date"},
+        "floor": {1: "not a number"},
+        "rooms": {2: "not a number"},
     }
 
 
 def test_a_feed_declares_its_values_for_missing(raw_of, source_of):
     parsed = parse(raw_of({"floor": "-"}, {"floor": "NA"}), source_of(given={"missing": ["-"]}))
-    assert parsed.unreadable["floor"].tolist() == [False, True]
+    assert parsed.faults["floor"] == {1: "not a number"}
 
 
 def test_a_number_can_mean_missing(raw_of, source_of):
     parsed = parse(raw_of({"floor": "9999"}, {"floor": "4"}), source_of(given={"missing": ["9999"]}))
     assert parsed.columns["floor"].isna().tolist() == [True, False]
-    assert not parsed.unreadable["floor"].any()
+    assert not parsed.faults["floor"]
 
 
 def test_columns_that_the_source_does_not_map_are_empty(raw_of, source_of):
@@ -135,17 +47,6 @@ def test_columns_that_the_source_does_not_map_are_empty(raw_of, source_of):
     parsed = parse(raw_of({}, drop=["floor", "property_id", "rooms", "energy"]), source)
     assert parsed.columns["floor"].isna().all()
     assert parsed.columns["property_id"].tolist() == [None]
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False))
-def test_every_float_is_read_back_exactly(value):
-    assert number(repr(value), column()) == value
-
-
-@given(st.integers(0, 10**12), st.sampled_from([",", ".", " ", "'"]))
-def test_thousands_are_read_back_exactly(value, mark):
-    decimal = "," if mark == "." else "."
-    assert number(f"{value:,}".replace(",", mark), column(thousands=mark, decimal=decimal)) == value
 
 
 @given(
@@ -160,10 +61,67 @@ def test_numbers_converted_by_arrow_equal_numbers_read_one_by_one(cells):
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 99).map(str), st.sampled_from(["", " 7", "-", "n/a", "1e3", "x"]))))
 def test_a_plain_column_equals_its_cells_read_one_by_one(cells):
+    reader = Reader(lambda cell: number(cell, column()), lambda cell: number_fault(cell, column()))
     column_of_texts = pd.Series(cells, dtype=lake.TEXT)
     together, one_by_one = (
-        read_each(column_of_texts, lambda cell: number(cell, column()), ["-", "9"], np.float64, plain)
-        for plain in (True, False)
+        read_each(column_of_texts, reader, ["-", "9"], np.float64, plain) for plain in (True, False)
     )
-    for result, expected in zip(together, one_by_one, strict=True):
-        np.testing.assert_array_equal(result, expected)
+    np.testing.assert_array_equal(together[0], one_by_one[0])
+    assert together[1] == one_by_one[1]
+
+
+def test_a_column_declares_its_own_values_for_missing(raw_of, source_of):
+    columns = {"year_built": {"missing": ["0"]}, "energy": {"missing": []}}
+    parsed = parse(raw_of({"year_built": "0.0", "energy": "NA", "floor": "0"}), source_of(columns=columns))
+    assert parsed.columns["year_built"].isna().all()
+    assert parsed.columns.loc[0, ["energy", "floor"]].tolist() == ["NA", 0.0]
+
+
+def test_values_that_look_alike_are_one_category(raw_of, source_of):
+    cells = ["Mühlental Süd", "Mu\u0308hlental  Su\u0308d", "Mühlental\u00a0Süd ", "Mühlental\nSüd\u200b"]
+    parsed = parse(raw_of(*({"location": cell} for cell in cells)), source_of())
+    assert parsed.columns["location"].unique().tolist() == ["Mühlental Süd"]
+
+
+def test_the_currency_of_the_city_is_expected(raw_of, source_of):
+    parsed = parse(raw_of({"price": "€ 250000"}, {"price": "$ 250000"}), source_of())
+    assert parsed.columns["price"][0] == 250000
+    assert parsed.faults["price"] == {1: "not in EUR"}
+
+
+def test_midnights_of_another_time_zone_ask_for_the_time_zone(raw_of, source_of):
+    raw = raw_of({"sale_date": "2024-05-31T22:00:00+00:00"})
+    with pytest.raises(NotationError, match=r"feeds\.sales \(main\): columns\.sale_date: 1 of 1 .* `timezone: Europe"):
+        parse(raw, source_of())
+    parsed = parse(raw, source_of(columns={"sale_date": {"timezone": "Europe/Berlin"}}))
+    assert parsed.columns["sale_date"][0] == pd.Timestamp("2024-06-01")
+
+
+def test_points_that_could_separate_thousands_ask_for_the_notation(raw_of, source_of):
+    raw = raw_of(*({"price": f"{number}.500"} for number in range(250, 260)))
+    with pytest.raises(NotationError, match=r"columns\.price: all 10 different numbers .* `thousands: \"\.\"`"):
+        parse(raw, source_of())
+    german = source_of(columns={"price": {"thousands": ".", "decimal": ","}})
+    assert parse(raw, german).columns["price"][0] == 250_500
+    assert parse(raw, source_of(columns={"price": {"decimal": "."}})).columns["price"][0] == 250.5
+    assert parse(raw_of({"price": "250.500"}, {"price": "250.5"}), source_of()).columns["price"][0] == 250.5
+
+
+def test_a_feed_may_have_another_system_of_coordinates(raw_of, source_of):
+    raw = raw_of({"latitude": "5333000", "longitude": "690000"}, {"latitude": "0", "longitude": "0"})
+    parsed = parse(raw, source_of(given={"system": "EPSG:32632"}))
+    assert parsed.columns["latitude"][0] == pytest.approx(48.12, abs=0.01)
+    assert parsed.faults["latitude"] == parsed.faults["longitude"] == {1: "0, 0 is no location"}
+
+
+@pytest.mark.parametrize(
+    ("point", "reason"),
+    [
+        ({"latitude": "5333000", "longitude": "690000"}, r"outside \[46\.7525, 49\.4475\]"),
+        ({"latitude": "11.5", "longitude": "48.1"}, "swapped with longitude"),
+    ],
+)
+def test_coordinates_that_are_mostly_not_in_the_city_ask_for_its_system(raw_of, source_of, point, reason):
+    with pytest.raises(NotationError, match=rf"\(main\): 10 of 11 coordinates are {reason}: correct city.coordinates"):
+        parse(raw_of(*[point] * 10, {}), source_of())
+    assert len(parse(raw_of(*[point] * 5, *[{}] * 6), source_of()).faults["latitude"]) == 5

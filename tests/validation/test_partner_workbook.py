@@ -35,7 +35,7 @@ feeds:
       property_type: {constant: Wohnung}
       location: Objekt Ort
 contract:
-  required: []
+  required: [square_meters]
 """
 SHEETS = {
     "Verkäufe 2023": [
@@ -43,7 +43,7 @@ SHEETS = {
         ["Süd", "62,25", "17.06.2023", "199.500,50"],
     ],
     "Verkäufe 2024": [
-        ["Nord", "84,5 m²", "03.01.2024", "310.000"],
+        ["Nord", "84,5 sqft", "03.01.2024", "310.000"],
         ["Süd", 70, 45366, 280000.75],
     ],
 }
@@ -90,4 +90,4 @@ def test_rows_are_read_and_unreadable_numbers_are_quarantined(source):
     assert valid["square_meters"].tolist() == [84.5, 62.25, 70.0]
     (bad,) = lake.read(lake.QUARANTINE).to_dict("records")
     assert bad["source_file"] == "report.xlsx#Verkäufe 2024"
-    assert "square_meters: not a number" in bad["reasons"]
+    assert "square_meters: not in square meters" in bad["reasons"]

@@ -1,4 +1,4 @@
-"""A lake with a few properties, and warehouses to publish it into: a SQLite file and a real PostgreSQL server.
+"""A lake with a few properties, and warehouses to publish it into: SQLite and PostgreSQL.
 
 The schema is migrated once in a session: each test copies the migrated SQLite file, or creates its database from the
 migrated template.
@@ -107,19 +107,19 @@ def engine(settings):
 
 @pytest.fixture
 def town(city):
-    """Fills the current folder's lake with homes, `changes` replacing columns of their analytics and valuations."""
+    """Fills the lake with properties; `changes` replace columns of their analytics and valuations."""
 
-    def fill(homes: int = 6, model: str = "m1", **changes):
-        write_lake(homes, model, changes)
+    def fill(properties: int = 6, model: str = "m1", **changes):
+        write_lake(properties, model, changes)
         return published_rows(Coordinates(system="plane"))
 
     return fill
 
 
-def write_lake(homes: int, model: str = "m1", changes=None) -> None:
+def write_lake(properties: int, model: str = "m1", changes=None) -> None:
     changes = changes or {}
-    key = [f"p{number:05d}" for number in range(homes)]
-    number = np.arange(homes, dtype=float)
+    key = [f"p{number:05d}" for number in range(properties)]
+    number = np.arange(properties, dtype=float)
     own = {"property_id": key, "location": "north", "property_type": "flat", "square_meters": 50 + number}
     own |= {"bedrooms": 2.0, "bathrooms": 1.0, "floor": np.where(number % 2, 3.0, np.nan)}
     sold = {"market_sales": 1, "other_sales": 0, "first_sale_date": DAY, "first_sale_price": 200_000 + number}
@@ -127,7 +127,11 @@ def write_lake(homes: int, model: str = "m1", changes=None) -> None:
     sold |= {"last_price_today": 210_000.5, "yearly_change": np.nan, "listings_seen": 1, "last_days_on_market": 30}
     sold |= {"last_asking_price": 250_000.0, "is_listed": number == 1, "asked_before_sale": 240_000.0}
     analytics = pd.DataFrame(own | {"year_built": 1990} | sold | {"discount_to_asking": 0.04})
-    places = {"address": [f"{n + 1} Mill Lane" for n in range(homes)], "latitude": 1000 + number, "longitude": number}
+    places = {
+        "address": [f"{n + 1} Mill Lane" for n in range(properties)],
+        "latitude": 1000 + number,
+        "longitude": number,
+    }
     valued = {"property_id": key, "valued_price": 201_000.25 + number, "valued_low": 180_000.0}
     valued |= {"valued_high": 220_000.0, "confidence": 0.93, "flags": "", "heating": "gas", "park_distance": number / 3}
     valued |= {"model_version": model, "data_version": "d1"}
@@ -179,5 +183,5 @@ def write_others() -> None:
 @pytest.fixture
 def publication():
     """What a publication says of itself, besides its digest."""
-    told = {"source": "town", "currency": "EUR", "level": 0.9, "model_version": "m1", "data_version": "d1"}
-    return told | {"as_of": datetime.date(2021, 12, 31)}
+    description = {"source": "town", "currency": "EUR", "level": 0.9, "model_version": "m1", "data_version": "d1"}
+    return description | {"as_of": datetime.date(2021, 12, 31)}

@@ -25,10 +25,10 @@ def refused(monkeypatch, tmp_path):
         monkeypatch.setenv(SETTINGS.address, address)
         with pytest.raises(WarehouseError) as caught, reading(connect(SETTINGS)) as connection:
             connection.exec_driver_sql("select 1")
-        said = str(caught.value)
-        assert SECRET not in said
+        message = str(caught.value)
+        assert SECRET not in message
         assert caught.value.__cause__ is None or SECRET not in str(caught.value.__cause__)
-        return said
+        return message
 
     return ask
 
@@ -42,7 +42,7 @@ def refused(monkeypatch, tmp_path):
         f"postgresql://u:{SECRET}@host:port/d",
     ],
 )
-def test_what_is_no_address_is_not_repeated(refused, address):
+def test_an_invalid_url_is_not_repeated_in_the_message(refused, address):
     assert refused(address).startswith(
         "HOMEI_WAREHOUSE is not the URL of a warehouse: set it to postgresql://user:password@"
     )
@@ -53,21 +53,21 @@ def test_a_warehouse_in_memory_is_refused(refused, address):
     assert refused(address) == "HOMEI_WAREHOUSE names no file: a warehouse in memory would not outlive the command"
 
 
-def test_a_server_that_is_not_there_is_named_without_user_and_password(refused):
+def test_an_unreachable_server_is_named_without_user_and_password(refused):
     port = free_port()
-    said = refused(f"postgresql://ada:{SECRET}@127.0.0.1:{port}/homei?sslpassword={SECRET}")
-    assert said.startswith(f"postgresql://127.0.0.1:{port}/homei: ")
-    assert "refused" in said
-    assert "ada" not in said
+    message = refused(f"postgresql://ada:{SECRET}@127.0.0.1:{port}/homei?sslpassword={SECRET}")
+    assert message.startswith(f"postgresql://127.0.0.1:{port}/homei: ")
+    assert "refused" in message
+    assert "ada" not in message
 
 
-def test_a_database_or_a_role_that_is_not_there_is_named(refused, server):
+def test_a_missing_database_or_role_is_named(refused, server):
     at = f"127.0.0.1:{server.port}"
     assert 'database "elsewhere" does not exist' in refused(f"postgresql://postgres:{SECRET}@{at}/elsewhere")
     assert 'role "nobody" does not exist' in refused(f"postgres://nobody:{SECRET}@{at}/postgres")
 
 
-def test_who_may_not_write_is_told_so(server, monkeypatch, tmp_path):
+def test_a_role_without_write_permission_gets_an_error_that_says_so(server, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     admin = sqlalchemy.create_engine(server.url)
     with admin.begin() as connection:

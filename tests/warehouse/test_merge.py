@@ -45,14 +45,14 @@ def things(engine):
 
 @given(publications)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_table_holds_what_was_published_last_whatever_was_there_before(things, published):
+def test_a_table_holds_the_rows_that_were_published_last(things, published):
     for rows in published:
         with writing(things) as connection:
             merge(connection, thing, as_arrow(rows))
         with reading(things) as connection:
-            found = connection.execute(select(thing)).all()
-        assert {(row.key, row.part): row[2:6] for row in found} == {key: value[:4] for key, value in rows.items()}
-        assert {(row.key, row.part): row.more for row in found} == {key: json.loads(it[4]) for key, it in rows.items()}
+            stored = connection.execute(select(thing)).all()
+        assert {(row.key, row.part): row[2:6] for row in stored} == {key: value[:4] for key, value in rows.items()}
+        assert {(row.key, row.part): row.more for row in stored} == {key: json.loads(it[4]) for key, it in rows.items()}
     with writing(things) as connection:
         assert merge(connection, thing, as_arrow(published[-1])) == 0
 
@@ -67,7 +67,7 @@ def test_rows_that_changed_and_vanished_are_counted(things):
 
 
 @pytest.mark.parametrize("share", [0.0, 1e9])
-def test_a_table_has_its_key_and_its_indexes_afterwards_whether_they_were_made_anew_or_not(things, monkeypatch, share):
+def test_a_table_has_its_key_and_indexes_after_each_kind_of_merge(things, monkeypatch, share):
     monkeypatch.setattr(merging, "MAX_INDEXED_CHANGES", share)
     for size in (1.0, 2.0):
         with writing(things) as connection:

@@ -34,7 +34,7 @@ def rows(engine, table):
         return connection.execute(select(table).order_by(*table.primary_key)).mappings().all()
 
 
-def test_a_property_is_published_with_its_value_beside_what_is_asked(settings, engine, city, town):
+def test_a_property_is_published_with_its_valuation_and_its_asking_price(settings, engine, city, town):
     town(3)
     run(city, INTERVALS, settings)
     silent, listed, _ = rows(engine, property_analytics)
@@ -46,7 +46,7 @@ def test_a_property_is_published_with_its_value_beside_what_is_asked(settings, e
     assert (listed["address"], listed["strip"]) == ("2 Mill Lane", 2)
 
 
-def test_the_market_is_told_by_month_and_location_with_the_sources_own_series(settings, engine, city, town):
+def test_the_market_is_published_by_month_and_location_with_the_indicator_series(settings, engine, city, town):
     town()
     run(city, INTERVALS, settings)
     may, june = rows(engine, market_analytics)
@@ -54,7 +54,7 @@ def test_the_market_is_told_by_month_and_location_with_the_sources_own_series(se
     assert (june["market_sales"], june["median_price"], june["indicators"]) == (0, None, {})
 
 
-def test_a_terminal_is_shown_how_far_it_is_and_nothing_else_is(settings, city, town, monkeypatch, capfd):
+def test_only_a_terminal_gets_a_progress_bar(settings, city, town, monkeypatch, capfd):
     town(3)
     run(city, INTERVALS, settings)
     assert check(settings) == []
@@ -70,7 +70,7 @@ def test_a_terminal_is_shown_how_far_it_is_and_nothing_else_is(settings, city, t
     assert "property_analytics: 4.00 rows" in terminal.getvalue()
 
 
-def test_publishing_twice_is_publishing_once(settings, engine, city, town):
+def test_publishing_again_changes_nothing(settings, engine, city, town):
     town()
     run(city, INTERVALS, settings)
     slip, before = RECEIPT.read_bytes(), rows(engine, property_analytics)
@@ -95,34 +95,34 @@ def test_a_publication_replaces_adds_and_removes(settings, engine, city, town):
     run(city, INTERVALS, settings)
     town(4, model="m2", valued_price=[1.0, 2.0, np.nan, 4.0])
     run(city, INTERVALS, settings)
-    found = rows(engine, property_analytics)
-    assert [row["property_id"] for row in found] == ["p00000", "p00001", "p00002", "p00003"]
-    assert [row["valued_price"] for row in found] == [1.0, 2.0, None, 4.0]
-    assert [row["price"] for row in found] == [1.0, 250_000.0, None, 4.0]
+    stored = rows(engine, property_analytics)
+    assert [row["property_id"] for row in stored] == ["p00000", "p00001", "p00002", "p00003"]
+    assert [row["valued_price"] for row in stored] == [1.0, 2.0, None, 4.0]
+    assert [row["price"] for row in stored] == [1.0, 250_000.0, None, 4.0]
     assert len(rows(engine, property_history)) == 5  # of four homes' sales and one offer
-    (now,) = rows(engine, publication)
-    assert (now["model_version"], now["source"], now["as_of"]) == ("m2", "town", city.as_of)
-    assert now["digest"] == lake.read_json(RECEIPT)["digest"]
+    (published,) = rows(engine, publication)
+    assert (published["model_version"], published["source"], published["as_of"]) == ("m2", "town", city.as_of)
+    assert published["digest"] == lake.read_json(RECEIPT)["digest"]
 
 
-def test_the_past_of_a_home_has_each_offer_once_and_nobodys_name(settings, engine, city, town):
+def test_the_history_of_a_property_has_each_listing_once_and_no_names(settings, engine, city, town):
     town(3)
     run(city, INTERVALS, settings)
-    found = rows(engine, property_history)
-    assert [(row["event"], row["event_id"], row["property_id"]) for row in found] == [
+    stored = rows(engine, property_history)
+    assert [(row["event"], row["event_id"], row["property_id"]) for row in stored] == [
         ("listing", "l1", "p00001"), ("sale", "t0", "p00000"), ("sale", "t1", "p00001"), ("sale", "t2", "p00002"),
     ]  # fmt: skip
-    assert not {"seller", "buyer", "5e11e7", "b04e7"} & {*found[0], *map(str, found[1].values())}
+    assert not {"seller", "buyer", "5e11e7", "b04e7"} & {*stored[0], *map(str, stored[1].values())}
 
 
-def test_what_a_service_wrote_survives_a_publication(settings, engine, city, town):
+def test_service_tables_keep_their_rows_in_a_publication(settings, engine, city, town):
     town()
-    answer = {
+    valuation = {
         "prediction_id": "a1", "predicted_at": NOW, "property_id": "p00005", "inputs": {"square_meters": 55.0},
         "price": 2.0, "low": 1.0, "high": 3.0, "level": 0.9, "confidence": 0.9, "flags": [], "variant": "champion",
         "model_version": "m1", "data_version": "d1", "latency_ms": 1.5,
     }  # fmt: skip
-    told = {
+    reported = {
         "client": "broker",
         "key": "k1",
         "received_at": NOW,
@@ -135,7 +135,7 @@ def test_what_a_service_wrote_survives_a_publication(settings, engine, city, tow
         "previous_hash": "", "hash": "h1",
     }  # fmt: skip
     with writing(engine) as connection:
-        for table, row in ((predictions, answer), (feedback, told), (audit, entry)):
+        for table, row in ((predictions, valuation), (feedback, reported), (audit, entry)):
             connection.execute(insert(table).values(row))
     before = [rows(engine, table) for table in (predictions, feedback, audit)]
     run(city, INTERVALS, settings)
@@ -145,7 +145,7 @@ def test_what_a_service_wrote_survives_a_publication(settings, engine, city, tow
     assert all(before)
 
 
-def test_the_receipt_is_the_same_bytes_whatever_the_database(settings, city, town, request):
+def test_the_receipt_has_the_same_bytes_on_each_database(settings, city, town, request):
     town()
     run(city, INTERVALS, settings)
     known = request.config.stash.setdefault(SLIPS, {})
@@ -157,7 +157,7 @@ def test_the_receipt_is_the_same_bytes_whatever_the_database(settings, city, tow
 SLIPS = pytest.StashKey[dict]()
 
 
-def test_check_names_what_is_not_as_the_receipt_says(settings, engine, city, town):
+def test_check_names_each_difference_from_the_receipt(settings, engine, city, town):
     town()
     run(city, INTERVALS, settings)
     with writing(engine) as connection:
@@ -175,7 +175,7 @@ def _is(property_id):
     return property_analytics.c.property_id == property_id
 
 
-def test_check_says_what_to_run_where_nothing_was_published(settings, engine, city, town):
+def test_check_of_an_empty_warehouse_says_what_to_run(settings, engine, city, town):
     town()
     run(city, INTERVALS, settings)
     with writing(engine) as connection:
@@ -184,18 +184,18 @@ def test_check_says_what_to_run_where_nothing_was_published(settings, engine, ci
         check(settings)
 
 
-def test_values_of_another_model_than_the_packaged_one_are_not_published(settings, engine, city, town):
+def test_valuations_of_another_model_than_the_packaged_one_are_not_published(settings, engine, city, town):
     town()
     run(city, INTERVALS, settings)
     town(model="m2")
     lake.write_json({"model_version": "m3", "data_version": "d1"}, Path("models/bento.json"))
     with pytest.raises(StaleError, match=r"has model_version m2, .* has m3: run `dvc repro publish`"):
         run(city, INTERVALS, settings)
-    (now,) = rows(engine, publication)
-    assert now["model_version"] == "m1"
+    (published,) = rows(engine, publication)
+    assert published["model_version"] == "m1"
 
 
-def test_words_of_an_address_find_the_homes_that_have_it_now(settings, engine, city, town):
+def test_words_find_the_properties_with_the_newest_addresses(settings, engine, city, town):
     town()
     run(city, INTERVALS, settings)
     assert found_by(engine, "mill", "3") == ["p00002"]

@@ -73,9 +73,9 @@ def test_properties_without_coordinates_or_valuation_are_published_with_nulls(to
 
 def test_history_leaves_out_unresolved_sales_and_duplicate_listings(town):
     town(2)
-    found = history_rows()
-    assert sorted(found["event_id"].to_pylist()) == ["l1", "t0", "t1"]
-    assert found.schema == arrow_schema(property_history)
+    published = history_rows()
+    assert sorted(published["event_id"].to_pylist()) == ["l1", "t0", "t1"]
+    assert published.schema == arrow_schema(property_history)
 
 
 def test_valuations_are_joined_by_property_whatever_their_order(town):
@@ -95,10 +95,10 @@ numbers = strategies.none() | strategies.floats(allow_nan=False, allow_infinity=
 @given(strategies.lists(strategies.tuples(numbers, cells), max_size=5))
 def test_a_document_is_the_row_as_json_without_unknown_values(rows):
     frame = pd.DataFrame({"size": [row[0] for row in rows], 'na"me': [row[1] for row in rows]})
-    found = json_documents(frame.astype({"size": float}))
-    for (size, name), text in zip(rows, found, strict=True):
-        told = {'na"me': name, "size": size}
-        assert json.loads(text) == {key: value for key, value in told.items() if value is not None}
+    published = json_documents(frame.astype({"size": float}))
+    for (size, name), text in zip(rows, published, strict=True):
+        document = {'na"me': name, "size": size}
+        assert json.loads(text) == {key: value for key, value in document.items() if value is not None}
         assert text == json.dumps(json.loads(text), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -1,4 +1,4 @@
-"""Readers and killed publications: what is seen is one publication or the next, whole, at every moment."""
+"""Readers during publications, also killed ones: they see one publication or the next, whole."""
 
 import os
 import signal
@@ -27,33 +27,33 @@ def seen(engine):
     """What a reader finds in several queries of one transaction."""
     with reading(engine) as connection:
         model = connection.scalar(select(publication.c.model_version))
-        homes, worth = connection.execute(
+        properties, worth = connection.execute(
             select(func.count(), func.sum(property_analytics.c.valued_price)).select_from(property_analytics)
         ).one()
         time.sleep(0.002)
         past = connection.scalar(select(func.count()).select_from(property_history))
         by_index = select(func.count()).select_from(property_analytics).where(property_analytics.c.location == "north")
-        return model, homes, round(worth or 0), past, connection.scalar(by_index)
+        return model, properties, round(worth or 0), past, connection.scalar(by_index)
 
 
 def expected(model):
-    homes = HOMES[model]
-    return model, homes, homes * int(model[1:]), homes + 1, homes
+    properties = HOMES[model]
+    return model, properties, properties * int(model[1:]), properties + 1, properties
 
 
 def fill(town, model):
     town(HOMES[model], model=model, valued_price=float(model[1:]))
 
 
-def test_a_reader_sees_one_publication_or_the_other_and_never_a_mix(settings, city, town):
+def test_a_reader_sees_one_publication_or_the_other_and_no_mix(settings, city, town):
     fill(town, "m1")
     run(city, INTERVALS, settings)
-    found, stop = [], threading.Event()
+    seen_, stop = [], threading.Event()
 
     def read():
         engine = connect(settings)
         while not stop.is_set():
-            found.append(seen(engine))
+            seen_.append(seen(engine))
         engine.dispose()
 
     reader = threading.Thread(target=read)
@@ -63,8 +63,8 @@ def test_a_reader_sees_one_publication_or_the_other_and_never_a_mix(settings, ci
         run(city, INTERVALS, settings)
     stop.set()
     reader.join()
-    assert {*found} <= {expected("m1"), expected("m2")}
-    assert {model for model, *_ in found} == {"m1", "m2"}
+    assert {*seen_} <= {expected("m1"), expected("m2")}
+    assert {model for model, *_ in seen_} == {"m1", "m2"}
 
 
 # Where a publication is stopped: before its first write, between tables, before its commit, before its receipt.
@@ -104,9 +104,7 @@ KILLED = [("sqlite", moment) for moment in MOMENTS] + [("postgresql", moment) fo
 
 
 @pytest.mark.parametrize(("settings", "moment"), KILLED, indirect=["settings"])
-def test_a_publication_that_is_killed_leaves_the_old_one_and_the_next_run_finishes(
-    settings, engine, city, town, moment
-):
+def test_a_killed_publication_leaves_the_old_one_and_the_next_run_completes(settings, engine, city, town, moment):
     fill(town, "m1")
     run(city, INTERVALS, settings)
     old = RECEIPT.read_bytes()
@@ -118,11 +116,11 @@ def test_a_publication_that_is_killed_leaves_the_old_one_and_the_next_run_finish
         [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "stopped\n", process.stderr.read()
-    now = "m2" if moment == "lake.write_json" else "m1"
-    assert seen(engine) == expected(now)
+    version = "m2" if moment == "lake.write_json" else "m1"
+    assert seen(engine) == expected(version)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert seen(engine) == expected(now)
+    assert seen(engine) == expected(version)
     assert RECEIPT.read_bytes() == old
     run(city, INTERVALS, settings)
     assert seen(engine) == expected("m2")

@@ -1,4 +1,4 @@
-"""A search finds what a filter over all properties finds, in pages without gaps or repeats, on both databases."""
+"""Searches: the properties that a plain filter finds, in pages without gaps or repeats."""
 
 import functools
 import math
@@ -146,7 +146,7 @@ def ids(page):
 
 @given(strategies.data())
 @EXAMPLES
-def test_all_pages_together_are_what_a_filter_over_all_properties_finds(engine, data):
+def test_all_pages_together_equal_a_filter_over_all_properties(engine, data):
     scale, properties = data.draw(towns())
     publish(engine, scale, properties)
     limit = data.draw(strategies.integers(1, 7))
@@ -167,20 +167,20 @@ def test_all_pages_together_are_what_a_filter_over_all_properties_finds(engine, 
 
 @given(strategies.data())
 @EXAMPLES
-def test_going_back_lists_the_same_properties_as_going_on(engine, data):
+def test_previous_pages_list_the_same_properties_as_next_pages(engine, data):
     scale, properties = data.draw(towns())
     publish(engine, scale, properties)
     search, limit = data.draw(searches(scale)), data.draw(strategies.integers(1, 7))
     with reading(engine) as connection:
         *before, last = search.page(connection, 100).rows or [None]
-        found, start = [], last and PageStart(last["order_value"], last["property_id"], True)
+        result, start = [], last and PageStart(last["order_value"], last["property_id"], True)
         while start:
             page = search.page(connection, limit, start)
             assert page.has_next
-            found = ids(page) + found
+            result = ids(page) + result
             first = page.rows[0] if page.has_previous else None
             start = first and PageStart(first["order_value"], first["property_id"], True)
-    assert found == [row["property_id"] for row in before]
+    assert result == [row["property_id"] for row in before]
 
 
 def test_hostile_text_is_compared_as_text(engine):

@@ -1,4 +1,4 @@
-"""The warehouse of a service: a read sees one publication, even one that is replaced meanwhile, and cannot write."""
+"""The warehouse of a service: a read sees one publication and cannot write."""
 
 import pytest
 from sqlalchemy import delete, func, insert, select
@@ -14,9 +14,9 @@ TOTALS = {"m1": 6.0, "m2": 12.0}
 
 @pytest.fixture
 def warehouse(settings):
-    found = Warehouse(settings)
-    yield found
-    found.close()
+    result = Warehouse(settings)
+    yield result
+    result.close()
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ SMALL = [
 ]  # fmt: skip
 # A stage is killed while the first of its tables or its model is half written.
 HALF_WRITTEN = (
-    "data/processed/valid/.sales.writing",
-    "data/processed/aggregates/.market_history.writing",
-    "models/.valuation.writing",
+    "data/processed/valid/.sales.*.writing",
+    "data/processed/aggregates/.market_history.*.writing",
+    "models/.valuation.*.writing",
 )
 DEADLINE_SECONDS = 900
 
@@ -35,13 +35,13 @@ def rebuilt_city(tmp_path_factory) -> Path:
     folder = copy_project(tmp_path_factory.mktemp("clone") / "a new place")
     run(["homei", "compose"], folder)
     for path in HALF_WRITTEN:
-        kill_repro_when_there_is(folder / path, folder)
+        kill_repro_when_there_is(path, folder)
     run(["dvc", "repro"], folder)
     return folder
 
 
-def kill_repro_when_there_is(half_written: Path, folder: Path) -> None:
-    """Runs `dvc repro`, and kills all of its processes as soon as the path exists."""
+def kill_repro_when_there_is(half_written: str, folder: Path) -> None:
+    """Runs `dvc repro`, and kills all of its processes as soon as a path matches the pattern."""
     with subprocess.Popen(
         ["dvc", "repro"],
         cwd=folder,
@@ -51,7 +51,7 @@ def kill_repro_when_there_is(half_written: Path, folder: Path) -> None:
         stderr=subprocess.DEVNULL,
     ) as process:
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while process.poll() is None and time.monotonic() < deadline and not half_written.exists():
+        while process.poll() is None and time.monotonic() < deadline and not list(folder.glob(half_written)):
             time.sleep(0.001)
         assert process.poll() is None, f"`dvc repro` ended, and {half_written} never existed"
         os.killpg(process.pid, signal.SIGKILL)

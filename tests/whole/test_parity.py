@@ -13,8 +13,7 @@ from valuation_requests import to_numbers, to_requests
 from homei.registry.appraise import VALUE_COLUMNS
 from homei.storage import lake
 from homei.training.encoding import columns_of
-from homei.training.train import VALUATION
-from homei.training.valuation_model import ValuationModel
+from homei.training.valuation_model import VALUATION, ValuationModel
 
 pytestmark = pytest.mark.slow
 

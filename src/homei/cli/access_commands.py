@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,10 +61,10 @@ def add_client(name: str, scopes: tuple[str, ...], rate: int | None) -> None:
     """
     from homei.serving.audit.head_file import audit_folder
     from homei.serving.auth.clients import add_client as add
-    from homei.warehouse.schema import migrate
+    from homei.warehouse.schema import require_supported
 
     with _warehouse() as engine:
-        migrate(engine)
+        require_supported(engine)
         secret = add(engine, audit_folder(), name, scopes, rate)
     click.echo(f"client_id      {name}\nclient_secret  {secret}")
     click.echo("The secret is shown only now and stored nowhere. If it is lost, add a new client.", err=True)
@@ -111,7 +110,7 @@ def verify_audit(noted_head: str | None) -> None:
     """
     from homei.serving.audit import chain
     from homei.serving.audit.head_file import HeadFile, audit_folder
-    from homei.serving.outbox.folder import n_waiting
+    from homei.serving.outbox.entry_file import n_waiting
     from homei.warehouse.connection import reading
 
     folder = audit_folder()
@@ -137,12 +136,7 @@ def _key_folder() -> Path:
     return folder
 
 
-@contextlib.contextmanager
-def _warehouse() -> Iterator[Engine]:
-    from homei.warehouse.connection import connect
+def _warehouse() -> contextlib.AbstractContextManager[Engine]:
+    from homei.warehouse.connection import connected
 
-    engine = connect(params.pick("publish").publish)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+    return connected(params.pick("publish").publish)

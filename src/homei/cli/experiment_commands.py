@@ -25,7 +25,7 @@ def experiment_result(
 
     Raises NoExperimentError.
     """
-    from homei.evaluation.evaluate import rounded
+    from homei.evaluation.ratio_study import rounded
     from homei.registry.experiment_result import evaluate_experiment
     from homei.warehouse.experiments import experiment_evidence, experiment_names
 
@@ -41,7 +41,7 @@ def experiment_result(
     evidence = experiment_evidence(connection, name or names[-1])
     result = evaluate_experiment(evidence.sales, evidence.units, evidence.design, settings, promote, seed)
     description = {"experiment": evidence.design.name, "since": evidence.since, "until": evidence.until}
-    return rounded({**description, "answers": evidence.answers, "feedback": evidence.n_reported, **result})
+    return rounded({**description, "valuations": evidence.valuations, "feedback": evidence.n_reported, **result})
 
 
 @click.group()
@@ -69,11 +69,11 @@ def report(name: str | None, is_listing: bool, as_json: bool) -> None:
     from homei.reporting import experiment_page as pages
     from homei.warehouse.connection import connect, reading
     from homei.warehouse.experiments import experiment_names
-    from homei.warehouse.schema import require_newest
+    from homei.warehouse.schema import require_supported
 
     section = params.pick("experiment", "promote", "publish", "seed", "city")
     engine = connect(section.publish)
-    require_newest(engine)
+    require_supported(engine)
     with reading(engine) as connection:
         if is_listing:
             names = experiment_names(connection)

@@ -25,6 +25,7 @@ from homei.storage.tables import RAW
 EXAMPLES = """
 \b
 Examples:
+  homei init springfield deeds-*.csv      draft a city's configuration from its files
   homei compose city=hdb tuning=full      write params.yaml for another run
   homei fetch hdb --from ../downloads     copy a city's files
   homei train                             run one stage by hand, as `dvc repro` would

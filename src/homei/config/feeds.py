@@ -6,16 +6,19 @@ may name environment variables, `https://$TOKEN@host`: secrets are not parameter
 
 from __future__ import annotations
 
-import difflib
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import ConfigDict, Field, GetCoreSchemaHandler, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, field_validator, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 from homei.config.city import CANONICAL, CityConfig, ContractConfig
-from homei.config.model import ConfigModel, Count
+from homei.config.columns import Column
+from homei.config.file_formats import LookupFile, PlacesFile
+from homei.config.model import ConfigModel, Share
+from homei.config.projection import CoordinateSystem
+from homei.config.texts import ColumnName, normal_text
 
 # The columns of each table under their canonical names; the first one is the record's id.
 TABLES: dict[str, tuple[str, ...]] = {
@@ -31,7 +34,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 
 # The columns in which every record of a table must have a value.
 REQUIRED = {
-    "sales": ("transaction_id", "sale_date", "price", "square_meters", "property_type", "location"),
+    "sales": ("transaction_id", "sale_date", "price", "property_type", "location"),
     "listings": ("listing_id", "listed_on", "property_type", "location"),
     "customers": ("customer_id",),
     "leads": ("lead_id", "customer_id", "activity", "happened_on"),
@@ -47,61 +50,24 @@ KINDS = {
 }
 
 
-class Column(ConfigModel):
-    """The origin of one canonical column; in YAML a bare string is short for `{column: string}`.
+def _text(value: Any) -> str:
+    """A value of a feed's column; YAML reads an unquoted 1 as a number and an unquoted no as false."""
+    if not isinstance(value, str):
+        raise ValueError("is no text in YAML: put it in quotation marks")
+    return normal_text(value)
 
-    A nested field is named by its path: `address.city`.
+
+Values = Annotated[list[Annotated[str, BeforeValidator(_text)]], Field(min_length=1)]
+
+
+class DeletedMarker(ConfigModel):
+    """The values of a feed's column by which its source marks deleted records.
+
+    Without `values`, any value does.
     """
 
-    column: str | None = None
-    template: str | None = None  # "{block} {street_name}"
-    constant: str | None = None
-    lookup: str | None = None  # a column of the table's lookup file
-    unit: Literal["square_meters", "square_feet"] = "square_meters"
-    format: str | None = None  # of a date, as strptime reads it
-    serial: bool = False  # whether a date may be an Excel serial number
-    band: str | None = None  # separator of a range such as "07 TO 09", whose middle is used
-    decimal: Literal[".", ","] = "."
-    thousands: Literal["", ",", ".", " ", "'"] = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_string_names_a_column(cls, value: Any) -> Any:
-        return {"column": value} if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _is_unambiguous(self) -> Column:
-        if sum(origin is not None for origin in (self.column, self.template, self.constant, self.lookup)) != 1:
-            raise ValueError("needs exactly one of column, template, constant, lookup")
-        if self.thousands == self.decimal:
-            raise ValueError(f"thousands and decimal can't both be {self.decimal!r}")
-        if self.band is not None and not self.band.strip():
-            raise ValueError("band needs more than spaces between its ends")
-        return self
-
-
-class FileFormat(ConfigModel):
-    """The format of a file; `auto` is by its suffix, with or without .gz.
-
-    In CSV and Excel, titles may precede the column names, and totals may follow the rows.
-    """
-
-    format: Literal["auto", "csv", "excel", "jsonl", "parquet"] = "auto"
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    encoding: str = "utf-8-sig"
-    sheet: str | None = None  # of a workbook, the first by default; a pattern such as "20*" names several
-    header: Count | None = None  # the line of the column names, by default the first that isn't empty
-    header_lines: Count = 1  # lines of the column names: "Sale" above "Date" and "Price" is part of both
-    footer: Annotated[str, Field(min_length=1)] | None = None  # the start of the line after the rows: "Total"
-
-
-class LookupFile(FileFormat):
-    """A file that adds columns to each row by a key, such as coordinates by address."""
-
-    file: str
-    key: str
-    template: str
-    required: bool = False
+    column: ColumnName
+    values: Values | None = None
 
 
 class Feed(ConfigModel):
@@ -109,11 +75,17 @@ class Feed(ConfigModel):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = "main"
     kind: str
-    missing: list[str] = ["NA", "N/A", "NULL"]  # texts for an unknown value, in any case
+    missing: list[str] = ["NA", "N/A", "#N/A", "NULL"]  # texts for an unknown value, in any case
+    include: dict[ColumnName, Values] = {}  # only rows with one of these values in the feed's column are records
+    exclude: dict[ColumnName, Values] = {}  # rows with one of these values in the feed's column are no records
+    system: CoordinateSystem | None = None  # of the feed's coordinates, if it is not the city's
     columns: dict[str, Column]
     lookup: LookupFile | None = None
-    personal: list[str] = []  # columns that identify persons: only a keyed hash is stored
-    family_names: list[str] = []  # those with a hash of the family name, as `<column>_family`
+    personal: list[ColumnName] = []  # columns that identify persons: only a keyed hash is stored
+    family_names: list[ColumnName] = []  # those with a hash of the family name, as `<column>_family`
+    deed: ColumnName | None = None  # of sales: rows with the same value in this column are one sale at one price
+    deleted: DeletedMarker | None = None
+    max_rejected_share: Share | None = None  # by default validate.max_rejected_share
 
     @model_validator(mode="after")
     def _family_names_are_personal(self) -> Feed:
@@ -138,17 +110,6 @@ def _feeds(value: Any) -> Any:
     return [value] if isinstance(value, Mapping | Feed) else value
 
 
-class PlacesFile(FileFormat):
-    """A file of points of interest of one kind."""
-
-    kind: str
-    file: str
-    name: str
-    latitude: str
-    longitude: str
-    required: bool = False
-
-
 class FeedsConfig(ConfigModel):
     """The feeds of each table, in order of precedence; a table's only feed may be given without a list."""
 
@@ -167,8 +128,8 @@ class FeedsConfig(ConfigModel):
     @model_validator(mode="after")
     def _names_are_unique(self) -> FeedsConfig:
         for table, feeds in self.by_table():
-            if duplicates := _duplicates(feed.name for feed in feeds):
-                raise ValueError(f"{table}: several feeds are called {duplicates}: give each a name of its own")
+            if repeated := duplicates(feed.name for feed in feeds):
+                raise ValueError(f"{table}: several feeds are called {repeated}: give each a name of its own")
         return self
 
     def by_table(self) -> Iterator[tuple[str, list[Feed]]]:
@@ -197,44 +158,7 @@ class Source(NamedTuple):
         return {*REQUIRED[table], *(self.contract.required if table == "sales" else ())}
 
 
-def check(source: Source) -> None:
-    """Raises ValueError if feeds and groups use columns or kinds of places that the city does not declare."""
-    attributes = source.city.attributes.names
-    if taken := _duplicates([*TABLES["sales"], *attributes]):
-        raise ValueError(f"city.attributes: {taken} is the name of another column already")
-    for table, feeds in source.feeds.by_table():
-        for feed in feeds:
-            _check_names(f"feeds.{table}.columns", feed.columns, [*TABLES[table], *attributes])
-    mapped = {name for feed in source.feeds.sales for name in feed.columns}
-    if missing := [name for name in attributes if name not in mapped]:
-        raise ValueError(f"city.attributes: no feed of sales maps {', '.join(missing)}: add it to feeds.sales.columns")
-    if {places.kind for places in source.feeds.places} != {*source.city.place_kinds}:
-        kinds = ", ".join(sorted({places.kind for places in source.feeds.places}))
-        raise ValueError(f"city.place_kinds: must name the kinds in feeds.places: [{kinds}]")
-    _check_groups(source.city)
-
-
-def _check_groups(city: CityConfig) -> None:
-    if duplicates := _duplicates(group.name for group in city.groups):
-        raise ValueError(f"city.groups: several are called {duplicates}: give each a name of its own")
-    for group in city.groups:
-        for field in ("column", "key"):
-            name = getattr(group, field)
-            known = [*CANONICAL, *city.attributes.names]
-            if name is not None and name not in known:
-                raise ValueError(f"city.groups.{group.name}.{field} = {name!r}: {_unknown(name, known)}")
-
-
-def _check_names(key: str, names: Iterable[str], known: list[str]) -> None:
-    for name in names:
-        if name not in known:
-            raise ValueError(f"{key}.{name}: {_unknown(name, known)}")
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    return f"there is no such column; did you mean {difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]}?"
-
-
-def _duplicates(names: Iterable[str]) -> str:
+def duplicates(names: Iterable[str]) -> str:
+    """The names that occur more than once, in words."""
     names = list(names)
     return ", ".join(sorted({name for name in names if names.count(name) > 1}))

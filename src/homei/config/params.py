@@ -16,8 +16,8 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from homei.config.feeds import KINDS, AnyFeed, Source
-from homei.config.feeds import check as check_source
 from homei.config.sections import SECTIONS, section_class
+from homei.config.source_checks import check as check_source
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -126,7 +126,9 @@ def _explain(name: str, problem: Mapping[str, Any], section_value: Any) -> str:
         choices = _quoted(problem["ctx"]["expected"])
         return f"{place} = {value!r}: did you mean {_nearest(str(value), choices)}? (one of {', '.join(choices)})"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{place} = {value!r}: {message[0].lower()}{message[1:]}"
+    # A whole feed would hide the message.
+    shown = "" if isinstance(value, Mapping) else f" = {value!r}"
+    return f"{place}{shown}: {message[0].lower()}{message[1:]}"
 
 
 def _composed(overrides: Sequence[str], groups: Path) -> DictConfig:

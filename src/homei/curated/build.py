@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
+
 from pyspark.sql import SparkSession
 
-from homei.config.city import CityConfig, ContractConfig
-from homei.config.feeds import TABLES, FeedsConfig, Source
+from homei.config.city import CityConfig
+from homei.config.feeds import TABLES
 from homei.curated.config import CurateConfig
 from homei.curated.customers import customer_analytics
 from homei.curated.dictionary import check_tables, read_dictionary
@@ -20,29 +22,27 @@ from homei.storage import lake, spark_tables
 from homei.storage.spark_tables import SparkTable
 
 
-def run(
-    city: CityConfig, feeds: FeedsConfig, contract: ContractConfig, spark: SparkConfig, curate: CurateConfig
-) -> None:
+def run(city: CityConfig, spark: SparkConfig, curate: CurateConfig) -> None:
     """Writes the curated tables; raises DictionaryError if they differ from their dictionary."""
     engine = session(spark)
-    tables = build_tables(engine, Source(city, feeds, contract), curate)
+    tables = build_tables(engine, city.as_of, curate)
     check_tables(read_dictionary(), {name: table.frame.dtypes for name, table in tables.items()})
     spark_tables.write_all(tables.values())
 
 
-def build_tables(engine: SparkSession, source: Source, curate: CurateConfig) -> dict[str, SparkTable]:
-    """The curated tables by name, as of the city's `as_of`."""
-    as_of, index = source.city.as_of, lake.read(lake.MARKET_INDEX)
+def build_tables(engine: SparkSession, as_of: datetime.date, curate: CurateConfig) -> dict[str, SparkTable]:
+    """The curated tables by name."""
+    index = lake.read(lake.MARKET_INDEX)
     sales, properties = (spark_tables.read(engine, table) for table in (lake.RESOLVED_SALES, lake.RESOLVED_PROPERTIES))
     listings = listings_as_of(spark_tables.read(engine, lake.RESOLVED_LISTINGS), properties, as_of).cache()
     raw = {name: spark_tables.read(engine, lake.RAW[name]) for name in TABLES}
     valid = {name: spark_tables.read(engine, table) for name, table in lake.VALID.items()}
-    quarantine = spark_tables.read(engine, lake.QUARANTINE)
+    quarantine, feed_columns = (spark_tables.read(engine, table) for table in (lake.QUARANTINE, lake.FEED_COLUMNS))
     analytics = property_analytics(properties, sales, listings, index, as_of)
     customers = customer_analytics(valid["customers"], valid["leads"], listings, sales, as_of, curate.commission_rate)
     markets = market_analytics(sales, listings, valid["indicators"], index, as_of, curate.history_months)
-    features = property_features(sales, source, curate.average_months)
-    quality = data_quality(raw, valid, quarantine, source, curate.thresholds)
+    features = property_features(sales, as_of, curate.average_months)
+    quality = data_quality(raw, valid, quarantine, feed_columns, as_of, curate.thresholds)
     return {
         "property_analytics": SparkTable(analytics, lake.PROPERTY_ANALYTICS, ["property_id"]),
         "customer_analytics": SparkTable(customers, lake.CUSTOMER_ANALYTICS, ["customer_id"]),

@@ -20,7 +20,11 @@ class QualityThresholds(ConfigModel):
 
 
 class CurateConfig(ConfigModel):
-    """Commission for the customers' lifetime value, months of market_analytics, and months of a location's average."""
+    """Settings of the curated tables.
+
+    `commission_rate` gives the customers' lifetime value, `history_months` the length of market_analytics, and
+    `average_months` that of a location's average in property_features.
+    """
 
     commission_rate: Share
     history_months: Count

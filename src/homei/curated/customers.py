@@ -62,7 +62,7 @@ def customer_analytics(
 
 
 def activity(leads: DataFrame, as_of: datetime.date) -> DataFrame:
-    """By customer: number of leads in total and by activity, the last activity, median budget and asking price.
+    """Leads of each customer: number by activity, last activity, median budget and asking price.
 
     Of two leads on a day, the one with the stronger intent is the last.
     """
@@ -81,7 +81,7 @@ def activity(leads: DataFrame, as_of: datetime.date) -> DataFrame:
 
 
 def purchases(leads: DataFrame, sales: DataFrame, commission_rate: float) -> DataFrame:
-    """By customer: `priced_purchases`, `purchase_value` and `lifetime_value` (the commission on purchases).
+    """Purchases of each customer: priced_purchases, purchase_value and lifetime_value (the commission).
 
     Each sale counts once. A purchase whose sale is not in the lake has no price and no value.
     """
@@ -96,7 +96,7 @@ def purchases(leads: DataFrame, sales: DataFrame, commission_rate: float) -> Dat
 
 
 def with_scores(active: DataFrame) -> DataFrame:
-    """Adds recency_score, frequency_score and value_score: quintiles of the active customers, 5 is the best.
+    """Adds recency_score, frequency_score and value_score: quintiles of active customers, 5 is best.
 
     Ties are broken by the next columns of the list, and finally by the id.
     """

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING
 
-from homei.config.city import DEFAULT_MAXIMUM
-from homei.config.feeds import Source
 from homei.curated.sql_views import run_view
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def property_features(sales: DataFrame, source: Source, average_months: int) -> DataFrame:
-    """One row per sale within the contract's ranges, with the average price of its location.
+def property_features(sales: DataFrame, as_of: datetime.date, average_months: int) -> DataFrame:
+    """One row per valid sale, with the average price of its location.
 
     The average covers the market sales of the `average_months` months before the sale's month.
     """
-    parameters = {"as_of": source.city.as_of, "average_months": average_months}
-    for name, maximum in DEFAULT_MAXIMUM.items():
-        low, high = source.contract.ranges.get(name, (0, maximum))
-        parameters |= {f"lowest_{name}": float(low), f"highest_{name}": float(high)}
+    parameters = {"as_of": as_of, "average_months": average_months}
     return run_view("property_features", {"sales": sales}, parameters)

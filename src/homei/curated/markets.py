@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
@@ -10,6 +11,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from homei.curated.measures import cents, closing_levels, money, month_number, month_start, without_duplicates
 from homei.features.columns import month_of
+from homei.features.price_units import unit_price, whole_price_types_in_spark
 
 SUPPLY_MONTHS = 3  # months whose average sales are the pace for months_of_supply
 RESIDUAL_MONTHS = 12  # months whose sales give a location's residual: one month has too few
@@ -29,16 +31,18 @@ def market_analytics(
     as_of: datetime.date,
     history_months: int,
 ) -> DataFrame:
-    """One row per month and location, with or without sales, for `history_months` up to the month of `as_of`.
+    """One row per month and location, with or without sales, up to the month of `as_of`.
 
-    `listings` are those of measures.listings_as_of. Each indicator series that was published by the end of the month
-    is a column `indicator_<series>`.
+    It covers `history_months`. `listings` are those of measures.listings_as_of. Each indicator series that was
+    published by the end of the month is a column `indicator_<series>`.
     """
     last = month_of(as_of)
     market_sales = sales.where(F.col("is_market") & (F.col("sale_date") <= F.lit(as_of)))
     levels = closing_levels(sales, index)
+    whole_types = whole_price_types_in_spark(sales.where("is_market"))
     market_sales = market_sales.withColumn("month", month_number(F.col("sale_date"))).join(levels, "month", "left")
-    events = monthly(market_sales.withColumn("residual", residual()), without_duplicates(listings)).cache()
+    market_sales = market_sales.withColumn("residual", residual(whole_types))
+    events = monthly(market_sales, without_duplicates(listings)).cache()
     grid = months_and_locations(events, last)
     rows = (
         grid.join(events, ["month", "location"], "left")
@@ -73,7 +77,7 @@ def monthly(sales: DataFrame, listings: DataFrame) -> DataFrame:
         n_sales.alias("market_sales"),
         money(F.try_divide(F.sum(price), n_sales)).alias("average_price"),
         F.round(F.median("price"), 2).alias("median_price"),
-        money(F.try_divide(F.sum(per_square_meter), n_sales)).alias("average_price_per_square_meter"),
+        money(F.try_divide(F.sum(per_square_meter), F.count(per_square_meter))).alias("average_price_per_square_meter"),
         F.count("opened").alias("new_listings"),
         F.count("days").alias("closed_listings"),
         F.median("days").alias("median_days_on_market"),
@@ -101,9 +105,9 @@ def with_supply(rows: DataFrame) -> DataFrame:
     return rows.withColumns({"inventory": inventory, "pace": pace}).withColumn("months_of_supply", supply)
 
 
-def residual() -> Column:
-    """ln(price per m²) - level: the difference of a sale from the city's level in its month."""
-    return F.round(F.ln(F.col("price") / F.col("square_meters")) - F.col("level"), 6)
+def residual(whole_types: Sequence[str] = ()) -> Column:
+    """The log of a sale's `unit_price` minus the city's level in its month."""
+    return F.round(F.ln(unit_price(whole_types)) - F.col("level"), 6)
 
 
 def with_residual(rows: DataFrame) -> DataFrame:
@@ -117,9 +121,10 @@ def with_residual(rows: DataFrame) -> DataFrame:
 
 
 def with_index(rows: DataFrame) -> DataFrame:
-    """Adds `price_index` = 100 x exp(level + residual - the same sum in the location's first month that has both).
+    """Adds `price_index`: the location's price level in percent of its first month with a residual.
 
-    The city's level is adjusted for the mix of locations and types; within a location the mix of types is not.
+    The level is exp(level + residual). The city's part of it is adjusted for the mix of locations and types; within a
+    location, the mix of types is not.
     """
     log = F.col("level") + F.col("residual")
     whole = Window.partitionBy("location").orderBy("month").rowsBetween(Window.unboundedPreceding, 0)

@@ -1,4 +1,4 @@
-"""Measures that the curated tables share: money, months, the market level, and the listings as of a day."""
+"""Shared measures of the curated tables: money, months, market level, and listings as of a day."""
 
 from __future__ import annotations
 

@@ -81,9 +81,9 @@ def prices(sales: DataFrame) -> DataFrame:
 
 
 def listing_figures(listings: DataFrame) -> DataFrame:
-    """By property: number of listings, last asking price, days on market of the last closed one, `is_listed`.
+    """Listings of each property: number, last asking price, days on market, `is_listed`.
 
-    `listings` has the listings themselves, for `asked_before_sale`.
+    Days on market are those of the last closed listing. `listings` has the listings for `asked_before_sale`.
     """
     listing = F.struct("listed_on", "listing_id", "price", "closed_on")
     closed = F.struct("closed_on", "listing_id", F.datediff("closed_on", "listed_on").alias("days"))

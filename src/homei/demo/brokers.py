@@ -97,7 +97,7 @@ def workbooks(rng: np.random.Generator, sales: pd.DataFrame) -> Iterator[tuple[s
 
 def _registered(rng: np.random.Generator, city: SimulatedCity, count: int) -> pd.DataFrame:
     """Market sales of the register; the broker noted the day of the agreement, some days before the deed."""
-    recent = city.sales["price"].notna() & (city.sales["sold_on"].to_numpy() >= _start(city))
+    recent = city.sales["price"].notna() & (city.sales["sold_on"].to_numpy() >= city.first_day(MONTHS))
     sales = city.sales.iloc[np.sort(rng.permutation(np.flatnonzero(recent))[:count])]
     price = sales["price"].to_numpy()
     thousands = np.round(price, -3)
@@ -114,43 +114,27 @@ def _unregistered(rng: np.random.Generator, city: SimulatedCity, count: int) -> 
     idle = last.index[last < city.last_day - 180 * DAY].to_numpy()
     property_row = rng.permutation(idle)[:count]
     days = city.last_day - rng.integers(3, 60, len(property_row)) * DAY
-    price = city.true_prices(property_row, days) * np.exp(city.simulate.noise * rng.standard_normal(len(property_row)))
-    return pd.DataFrame(
-        {
-            "property_row": property_row,
-            "transaction_id": pd.Series(None, index=range(len(property_row)), dtype=object),
-            "sold_on": days.astype("datetime64[s]"),
-            "price": np.round(price, -1).astype(np.int64),
-        }
-    )
-
-
-def _start(city: SimulatedCity) -> np.datetime64:
-    return (city.last_day.astype("datetime64[M]") - (MONTHS - 1)).astype("datetime64[D]")
+    price = np.round(city.draw_prices(rng, property_row, days), -1).astype(np.int64)
+    sales = {"property_row": property_row, "transaction_id": None, "sold_on": days.astype("datetime64[s]")}
+    return pd.DataFrame({**sales, "price": price}).astype({"transaction_id": object})
 
 
 def _fill(sheet: Worksheet, rng: np.random.Generator, name: str, sold: pd.DataFrame) -> None:
     """Writes titles, the header, the sales and their total into a sheet."""
-    sheet.append([name])
-    sheet.append(["Confidential. Areas in m², prices in EUR."])
-    sheet.append([])
-    groups, names, first = [], [], 1
-    for group, columns, _ in HEADER:
-        width = len(columns or [group])
-        groups += [group] + [None] * (width - 1)
-        names += columns or [None]
-        below = HEADER_LINE if columns else HEADER_LINE + 1
-        sheet.merge_cells(start_row=HEADER_LINE, end_row=below, start_column=first, end_column=first + width - 1)
-        first += width
     columns = [column for _, _, fields in HEADER for column in fields]
-    _write_row(sheet, HEADER_LINE, groups)
-    _write_row(sheet, HEADER_LINE + 1, names)
+    groups = [cell for group, below, _ in HEADER for cell in [group, *[None] * (len(below or [group]) - 1)]]
+    names = [name for _, below, _ in HEADER for name in below or [None]]
     draws = rng.random((len(sold), 3))
-    for line, (sale, draw) in enumerate(zip(sold[columns].to_dict("records"), draws, strict=True), HEADER_LINE + 2):
-        _write_row(sheet, line, list(_handwritten(sale, draw).values()))
-    total = HEADER_LINE + 3 + len(sold)
-    _write_row(sheet, total, ["Total", *[None] * (len(columns) - 2), int(sold["price"].sum())])
-    _write_row(sheet, total + 1, [f"{len(sold)} sales; figures without liability"])
+    rows = [[*_handwritten(*row).values()] for row in zip(sold[columns].to_dict("records"), draws, strict=True)]
+    total = ["Total", *[None] * (len(columns) - 2), int(sold["price"].sum())]
+    titles = [[name], ["Confidential. Areas in m², prices in EUR."], []]
+    for row in [*titles, groups, names, *rows, [], total, [f"{len(sold)} sales; figures without liability"]]:
+        sheet.append(row)
+    first = 1
+    for _, below, fields in HEADER:
+        last_line = HEADER_LINE if below else HEADER_LINE + 1
+        sheet.merge_cells(None, HEADER_LINE, first, last_line, first + len(fields) - 1)
+        first += len(fields)
 
 
 def _handwritten(sale: dict[str, Any], draw: np.ndarray) -> dict[str, Any]:
@@ -164,14 +148,8 @@ def _handwritten(sale: dict[str, Any], draw: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _write_row(sheet: Worksheet, line: int, cells: list[Any]) -> None:
-    for column, cell in enumerate(cells, 1):
-        if cell is not None:
-            sheet.cell(line, column, cell)
-
-
 def _to_bytes(book: Workbook) -> bytes:
-    """A workbook's bytes without time stamps and compression, which would differ between runs and zlib versions."""
+    """A workbook's bytes, the same in each run and with each zlib: without time stamps and compression."""
     book.properties.creator = "Office"
     book.properties.created = STAMP
     saved, stable = io.BytesIO(), io.BytesIO()

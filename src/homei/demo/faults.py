@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from homei.demo.text_formats import format_numbers
+
 DUPLICATE = "duplicate"
 SQUARE_FEET = 10.7639  # in a square metre
 IMPOSSIBLE_PRICES = ("999999999", "123456789", "9999999999")
@@ -22,8 +24,8 @@ def _displaced(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     is_latitude = rng.random(len(rows)) < 0.5
     latitude, longitude = rows["latitude"].astype(float), rows["longitude"].astype(float)
     return rows.assign(
-        latitude=_format(latitude + np.where(is_latitude, error, 0), 6),
-        longitude=_format(longitude + np.where(is_latitude, 0, error), 6),
+        latitude=format_numbers(latitude + np.where(is_latitude, error, 0), 6),
+        longitude=format_numbers(longitude + np.where(is_latitude, 0, error), 6),
     )
 
 
@@ -50,7 +52,7 @@ FAULT_KINDS = (*FAULTS, DUPLICATE)
 def plant_faults(
     rng: np.random.Generator, register: pd.DataFrame, shares: Mapping[str, float], as_of: datetime.date
 ) -> pd.DataFrame:
-    """The register (all strings) with faults, in file order, and a column `fault` (None if the row is clean).
+    """The register (all strings) with faults, in file order, and a column `fault` (None if clean).
 
     Each kind affects its share of the rows, no row has two; a duplicate follows anywhere below its clean original.
     Raises ValueError for an unknown kind or for shares that sum up to more than 1.
@@ -79,8 +81,4 @@ def _counts(shares: Mapping[str, float], rows: int) -> dict[str, int]:
 
 
 def _multiplied(values: pd.Series, factor: float, decimals: int) -> list[str]:
-    return _format(values.astype(float) * factor, decimals)
-
-
-def _format(values: pd.Series, decimals: int) -> list[str]:
-    return [f"{value:.{decimals}f}" for value in values]
+    return format_numbers(values.astype(float) * factor, decimals)

@@ -11,7 +11,7 @@ MONTHS = 96
 
 
 def indicators(rng: np.random.Generator, as_of: datetime.date) -> dict[str, pd.DataFrame]:
-    """By name of the series: month ("2024-05") and value (text), for eight years up to and with as_of's month.
+    """By name of the series: month ("2024-05") and value (text), for eight years up to as_of's month.
 
     interest_rate in percent, cpi as an index with 100 in the first month, population in people.
     """

@@ -116,8 +116,7 @@ def listings_truth(city: SimulatedCity, portal: pd.DataFrame, rival: pd.DataFram
 
 
 def _start(city: SimulatedCity) -> np.datetime64:
-    months = min(MONTHS, city.simulate.months)
-    return (city.last_day.astype("datetime64[M]") - (months - 1)).astype("datetime64[D]")
+    return city.first_day(min(MONTHS, city.simulate.months))
 
 
 def _last_sales(city: SimulatedCity) -> np.ndarray:
@@ -150,33 +149,30 @@ def _withdrawn_listings(rng: np.random.Generator, city: SimulatedCity, property_
     """Listings whose asking price was too high to sell."""
     start, days = _start(city), rng.integers(20, 200, len(property_row))
     listed = start + rng.integers(0, (city.last_day - start).astype(np.int64) - days) * DAY
-    value = city.true_prices(property_row, listed) * np.exp(
-        city.simulate.noise * rng.standard_normal(len(property_row))
-    )
-    return _listings_table(
-        property_row=property_row,
-        transaction_id=None,
-        status="withdrawn",
-        listed_on=listed,
-        closed_on=listed + days * DAY,
-        price=_to_hundreds(value * rng.uniform(1.04, 1.20, len(property_row))),
-    )
+    return _unsold(rng, city, property_row, "withdrawn", listed, listed + days * DAY, (1.04, 1.20))
 
 
 def _open_listings(rng: np.random.Generator, city: SimulatedCity, property_row: np.ndarray) -> pd.DataFrame:
     """Listings that are still open."""
     listed = city.last_day - rng.integers(0, LISTED_DAYS[1], len(property_row)) * DAY
-    value = city.true_prices(property_row, listed) * np.exp(
-        city.simulate.noise * rng.standard_normal(len(property_row))
+    return _unsold(
+        rng, city, property_row, "open", listed, np.full(len(listed), np.datetime64("NaT", "D")), (1.0, 1.08)
     )
-    return _listings_table(
-        property_row=property_row,
-        transaction_id=None,
-        status="open",
-        listed_on=listed,
-        closed_on=np.full(len(property_row), np.datetime64("NaT", "D")),
-        price=_to_hundreds(value * rng.uniform(1.0, 1.08, len(property_row))),
-    )
+
+
+def _unsold(
+    rng: np.random.Generator,
+    city: SimulatedCity,
+    property_row: np.ndarray,
+    status: str,
+    listed_on: np.ndarray,
+    closed_on: np.ndarray,
+    premium: tuple[float, float],
+) -> pd.DataFrame:
+    """Listings without a sale; `premium` are the limits of the asking price relative to the value."""
+    price = _to_hundreds(city.draw_prices(rng, property_row, listed_on) * rng.uniform(*premium, len(property_row)))
+    days = {"listed_on": listed_on, "closed_on": closed_on}
+    return _listings_table(property_row=property_row, transaction_id=None, status=status, **days, price=price)
 
 
 def _listings_table(**columns: Any) -> pd.DataFrame:

@@ -20,7 +20,7 @@ LARGEST_NOISE = 4.0  # standard deviations at which the noise is cut off
 
 
 def month_levels(months: int) -> np.ndarray:
-    """The market's log level by month: +20 % over the whole period, a cycle of 42 months, a season of ±1.5 %."""
+    """The market's log level by month: +20 % in all, a cycle of 42 months, a season of ±1.5 %."""
     month = np.arange(months)
     trend = np.log(1.2) * month / (months - 1)
     return trend + 0.02 * np.sin(2 * np.pi * month / 42) + 0.015 * np.sin(2 * np.pi * (month - 2) / 12)
@@ -90,7 +90,7 @@ def true_prices(
     shifted_districts: list[int],
     simulate: SimulateConfig,
 ) -> np.ndarray:
-    """The price without noise of each pair of property (row of `properties`) and month (from 0, with its year)."""
+    """The price without noise of each pair of property (row) and month (from 0, with its year)."""
     value, year_built, area, district = (
         properties[name].to_numpy()[property_row] for name in ("value", "year_built", "square_meters", "district")
     )
@@ -101,7 +101,7 @@ def true_prices(
 
 
 def largest_difference(simulate: SimulateConfig) -> float:
-    """The limit of differences between properties that keeps clean prices per m² between LOWEST and HIGHEST.
+    """The difference between properties that keeps prices per m² between LOWEST and HIGHEST.
 
     Raises ValueError if noise and shift leave too little room.
     """
@@ -118,7 +118,7 @@ def largest_difference(simulate: SimulateConfig) -> float:
 
 
 def bounded(value: np.ndarray, limit: float) -> np.ndarray:
-    """`value` bent to lie within ±limit; up to half the limit it changes by under 2 %, so that effects add up."""
+    """`value` bent to lie within ±limit; up to half the limit it changes by under 2 %."""
     return value / np.sqrt(np.sqrt(1 + (value / limit) ** 4))
 
 

@@ -61,7 +61,7 @@ def plant_non_market_sales(
 
 
 def adjacent_sales(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """The positions of the same property's sale before and after each row, by sold_on; -1 if there is none."""
+    """The positions of the property's sale before and after each row, by sold_on; -1 without one."""
     code = pd.factorize(rows["property_id"])[0]
     order = np.lexsort([np.arange(len(rows)), rows["sold_on"].to_numpy(), code])
     is_same = code[order][1:] == code[order][:-1]
@@ -72,7 +72,7 @@ def adjacent_sales(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _with_bulk_transfers(rng: np.random.Generator, rows: pd.DataFrame, is_free: np.ndarray, count: int) -> pd.DataFrame:
-    """Rows with some sales of one district and month made one deal: on the last sale's day, at one price per m²."""
+    """The rows with bulk transfers: sales of one district and month, on one day at one price per m²."""
     rows, candidates = rows.copy(), rows[is_free & _leaves_valid_price(rows, BULK)]
     month = candidates["sold_on"].dt.to_period("M").to_numpy()
     groups = [group for _, group in candidates.groupby([candidates["district"], month]) if len(group) >= BULK_SIZE[0]]
@@ -106,7 +106,7 @@ def _resold(
     count: int,
     as_of: datetime.date,
 ) -> np.ndarray:
-    """Positions of sales that a quick resale follows, before the next regular sale and the end of the data."""
+    """Positions of sales that a quick resale follows before the next sale and the end of the data."""
     sold = rows["sold_on"].to_numpy()
     end = np.where(after >= 0, sold[after], np.datetime64(as_of) + np.timedelta64(1, "D"))
     in_time = sold + np.timedelta64(RESALE_DAYS[1], "D") < end

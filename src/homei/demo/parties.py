@@ -60,7 +60,7 @@ def draw_parties(rng: np.random.Generator, sales: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_names(rng: np.random.Generator, count: int) -> np.ndarray:
-    """So many people, and some companies among them; a smaller count gives the first ones of a larger count."""
+    """`count` people and companies; a smaller count gives the first ones of a larger count."""
     first_rng, family_rng, company_rng, kind_rng = rng.spawn(4)
     families, firsts = family_rng.choice(FAMILY_NAMES, count).tolist(), first_rng.choice(FIRST_NAMES, count).tolist()
     people = np.array([f"{family}, {first}" for family, first in zip(families, firsts, strict=True)], dtype=object)

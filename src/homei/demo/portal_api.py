@@ -1,135 +1,87 @@
-"""The portal's REST API for the simulated listings: OAuth client credentials, cursor pagination, ETags."""
+"""The portal's REST API for the simulated listings: OAuth client credentials, cursor pagination."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import bisect
 import datetime
-import hashlib
 import hmac
-import json
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
+
+from homei.demo.conditional_requests import with_etag
 
 CLIENT_ID = "homei"
 MAX_PAGE_SIZE = 500
-Query = Mapping[str, str]
+Basic = Annotated[HTTPBasicCredentials | None, Depends(HTTPBasic(auto_error=False))]
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)]
 
 
-class Response(NamedTuple):
-    """An HTTP response."""
+def portal_router(records: Sequence[dict[str, Any]], client_secret: str) -> APIRouter:
+    """The routes `POST /oauth/token` and `GET /api/v1/listings`; the token never expires."""
+    listings = sorted(records, key=_key)
+    keys = [_key(listing) for listing in listings]
+    access_token = secrets.token_urlsafe(24)
+    router = APIRouter()
 
-    status: int
-    body: bytes
-    content_type: str
-    headers: Mapping[str, str] = {}
-
-
-class InvalidParameterError(ValueError):
-    """A request parameter is invalid."""
-
-
-class PortalApi:
-    """Responses to `POST /oauth/token` and `GET /api/v1/listings`; the token never expires."""
-
-    def __init__(self, listings: Sequence[dict[str, Any]], secret: str) -> None:
-        keyed = [((_parse_time(listing["updated_at"], "updated_at"), listing["id"]), listing) for listing in listings]
-        keyed.sort(key=lambda pair: pair[0])
-        self._keys = [key for key, _ in keyed]
-        self._listings = [listing for _, listing in keyed]
-        self._secret = secret
-        self._token = secrets.token_urlsafe(24)
-
-    def token(self, form: bytes, authorization: str | None) -> Response:
+    @router.post("/oauth/token")
+    async def create_token(request: Request, basic: Basic) -> Response:
         """A token for client credentials in the form or by HTTP Basic (RFC 6749, sections 2.3.1 and 4.4)."""
-        fields = {name: values[0] for name, values in parse_qs(form.decode("utf-8", "replace")).items()}
-        if fields.get("grant_type") != "client_credentials":
-            return _json(400, {"error": "unsupported_grant_type"})
-        client, secret = _basic(authorization) or (fields.get("client_id", ""), fields.get("client_secret", ""))
-        is_valid = client == CLIENT_ID and hmac.compare_digest(secret.encode(), self._secret.encode())
-        if not is_valid:
-            return _json(401, {"error": "invalid_client"}, {"WWW-Authenticate": 'Basic realm="portal"'})
-        grant = {"access_token": self._token, "token_type": "Bearer", "expires_in": 3600}
-        return _json(200, grant, {"Cache-Control": "no-store"})
+        form = await request.form()
+        if form.get("grant_type") != "client_credentials":
+            return JSONResponse({"error": "unsupported_grant_type"}, 400)
+        client, secret = (
+            (basic.username, basic.password) if basic else (form.get("client_id"), form.get("client_secret"))
+        )
+        if client != CLIENT_ID or not hmac.compare_digest(str(secret).encode(), client_secret.encode()):
+            return JSONResponse({"error": "invalid_client"}, 401, {"WWW-Authenticate": 'Basic realm="portal"'})
+        return JSONResponse({"access_token": access_token, "token_type": "Bearer", "expires_in": 3600})
 
-    def listings(self, query: Query, authorization: str | None) -> Response:
+    @router.get("/api/v1/listings")
+    async def list_listings(
+        request: Request,
+        bearer: Bearer,
+        updated_since: datetime.datetime | None = None,
+        updated_until: datetime.datetime | None = None,
+        cursor: str | None = None,
+        limit: Limit = MAX_PAGE_SIZE,
+    ) -> Response:
         """A page of the listings updated in a period (both ends included), in order of updated_at and id.
 
         `next` is the cursor of the next page, or null.
         """
-        if not hmac.compare_digest((authorization or "").encode(), f"Bearer {self._token}".encode()):
-            return _json(401, {"error": "invalid_token"}, {"WWW-Authenticate": "Bearer"})
-        try:
-            first, end, limit = self._first(query), self._end(query), _limit(query)
-        except InvalidParameterError as error:
-            return _json(400, {"error": str(error)})
-        page = self._listings[first : min(first + limit, end)]
-        has_more = first + limit < end
-        return _json(200, {"listings": page, "next": _cursor(page[-1]) if has_more else None})
+        if bearer is None or bearer.credentials != access_token:
+            raise HTTPException(401, "invalid token", {"WWW-Authenticate": "Bearer"})
+        first = bisect.bisect_left(keys, (_in_utc(updated_since), "")) if updated_since else 0
+        if cursor:
+            first = max(first, bisect.bisect_right(keys, _position(cursor)))
+        end = len(keys)
+        if updated_until:
+            end = bisect.bisect_right(keys, _in_utc(updated_until), key=lambda key: key[0])
+        page = listings[first : min(first + limit, end)]
+        following = f"{page[-1]['updated_at']} {page[-1]['id']}" if first + limit < end else None
+        return with_etag(request, JSONResponse({"listings": page, "next": following}))
 
-    def _first(self, query: Query) -> int:
-        start = 0
-        if "updated_since" in query:
-            start = bisect.bisect_left(self._keys, (_parse_time(query["updated_since"], "updated_since"), ""))
-        if "cursor" in query:
-            start = max(start, bisect.bisect_right(self._keys, _position(query["cursor"])))
-        return start
-
-    def _end(self, query: Query) -> int:
-        if "updated_until" not in query:
-            return len(self._keys)
-        until = _parse_time(query["updated_until"], "updated_until")
-        return bisect.bisect_right(self._keys, until, key=lambda key: key[0])
+    return router
 
 
-def entity_tag(body: bytes) -> str:
-    """A strong ETag: a hash of the body."""
-    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+def _key(listing: dict[str, Any]) -> tuple[datetime.datetime, str]:
+    return _in_utc(datetime.datetime.fromisoformat(listing["updated_at"])), listing["id"]
 
 
-def _json(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(
-        status, json.dumps(value, ensure_ascii=False).encode(), "application/json; charset=utf-8", headers or {}
-    )
-
-
-def _cursor(listing: Mapping[str, Any]) -> str:
-    return base64.urlsafe_b64encode(f"{listing['updated_at']} {listing['id']}".encode()).decode()
-
-
-def _position(cursor: str) -> tuple[datetime.datetime, str]:
-    try:
-        text = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
-        updated_at, _, listing = text.partition(" ")
-        return _parse_time(updated_at, "cursor"), listing
-    except ValueError as error:
-        raise InvalidParameterError(f"cursor: {cursor!r} is not a cursor of this API") from error
-
-
-def _parse_time(text: str, name: str) -> datetime.datetime:
-    """A time in ISO 8601; without a time zone it is in UTC."""
-    try:
-        time = datetime.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidParameterError(f"{name}: {text!r} is not a time such as 2025-03-04T09:12:33Z") from error
+def _in_utc(time: datetime.datetime) -> datetime.datetime:
+    """A time without a time zone is in UTC."""
     return time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
 
 
-def _limit(query: Query) -> int:
-    limit = query.get("limit", str(MAX_PAGE_SIZE))
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= MAX_PAGE_SIZE:
-        raise InvalidParameterError(f"limit: {limit!r} is not between 1 and {MAX_PAGE_SIZE}")
-    return int(limit)
-
-
-def _basic(authorization: str | None) -> tuple[str, str] | None:
-    if authorization is None or not authorization.startswith("Basic "):
-        return None
+def _position(cursor: str) -> tuple[datetime.datetime, str]:
+    updated_at, _, listing_id = cursor.partition(" ")
     try:
-        client, _, secret = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return client, secret
+        return _key({"updated_at": updated_at, "id": listing_id})
+    except ValueError as error:
+        raise HTTPException(400, f"cursor: {cursor!r} is not a cursor of this API") from error

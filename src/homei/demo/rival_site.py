@@ -3,100 +3,69 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from homei.demo.conditional_requests import with_etag
 
 CARDS_PER_PAGE = 40
 PATH = "/rival/homes"
-ROBOTS = """User-agent: *
-Allow: /rival/homes
-Disallow: /rival/private
-Crawl-delay: 0
-"""
-# Python's names of months depend on the locale.
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip
+ROBOTS = f"User-agent: *\nAllow: {PATH}\nDisallow: /rival/private\nCrawl-delay: 0\n"
 # Facts on a property's page: label, CSS class, field of the record and unit.
 FACTS = (
     ("Type", "type", "property_type", ""),
-    ("Living area", "area", "square_meters", "m²"),
+    ("Living area", "area", "square_meters", " m²"),
     ("Bedrooms", "bedrooms", "bedrooms", ""),
     ("Bathrooms", "bathrooms", "bathrooms", ""),
     ("Floor", "floor", "floor", ""),
     ("Built in", "built", "year_built", ""),
 )
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{title}</title>
-</head>
-<body>
-<header><a href="/rival/homes">Hearth &amp; Gable</a></header>
-<main>
-{main}
-</main>
-<footer><a href="/rival/private/agents">For agents</a></footer>
-</body>
-</html>
-"""
 
 
-def list_page(homes: Sequence[Mapping[str, Any]], page: int) -> str | None:
-    """Page `page` (from 1) of the cards, in the order of `homes`; None beyond the last one."""
-    pages = max(1, -(-len(homes) // CARDS_PER_PAGE))
-    if not 1 <= page <= pages:
-        return None
-    cards = "\n".join(_card(home) for home in homes[(page - 1) * CARDS_PER_PAGE : page * CARDS_PER_PAGE])
-    neighbours = [(page - 1, "prev", "Previous")] if page > 1 else []
-    neighbours += [(page + 1, "next", "Next")] if page < pages else []
-    links = " ".join(f'<a rel="{rel}" href="{PATH}?page={number}">{label}</a>' for number, rel, label in neighbours)
-    main = f'<h1>{len(homes)} homes for sale</h1>\n<ul class="cards">\n{cards}\n</ul>\n<nav class="pages">{links}</nav>'
-    return PAGE.format(title=f"Homes for sale, page {page} of {pages}", main=main)
+def rival_router(records: Sequence[dict[str, Any]]) -> APIRouter:
+    """The routes of the site for these properties, the newest of which come first."""
+    by_id = {record["listing_id"]: record for record in sorted(records, key=lambda record: record["listing_id"])}
+    newest_first = sorted(by_id.values(), key=lambda record: record["listed_on"], reverse=True)
+    n_pages = max(1, -(-len(newest_first) // CARDS_PER_PAGE))
+    folder = Path(__file__).with_name("templates")
+    templates = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
+    templates.filters["day"] = _day
+    router = APIRouter()
+
+    def rendered(request: Request, template: str, **values: Any) -> Response:
+        html = templates.get_template(template).render(path=PATH, **values)
+        return with_etag(request, HTMLResponse(html))
+
+    @router.get(PATH)
+    async def list_properties(request: Request, page: int = 1) -> Response:
+        if not 1 <= page <= n_pages:
+            raise HTTPException(404)
+        properties = newest_first[(page - 1) * CARDS_PER_PAGE : page * CARDS_PER_PAGE]
+        numbers = {"page": page, "n_pages": n_pages, "n_properties": len(newest_first)}
+        return rendered(request, "rival_list.html.j2", properties=properties, **numbers)
+
+    @router.get(PATH + "/{listing_id}")
+    async def show_property(request: Request, listing_id: str) -> Response:
+        if listing_id not in by_id:
+            raise HTTPException(404)
+        return rendered(request, "rival_property.html.j2", property=by_id[listing_id], facts=FACTS)
+
+    @router.get("/rival/private/{page}")
+    async def refuse(page: str) -> Response:
+        raise HTTPException(403, f"{page} is for agents only")
+
+    @router.get("/robots.txt")
+    async def robots() -> Response:
+        return PlainTextResponse(ROBOTS)
+
+    return router
 
 
-def property_page(home: Mapping[str, Any]) -> str:
-    """The page of one property, without missing attributes."""
-    facts = "\n".join(
-        f"<dt>{label}</dt><dd>{_text(name, home[field])}{unit and f' {unit}'}</dd>"
-        for label, name, field, unit in FACTS
-        if home[field] is not None
-    )
-    main = f"""<article class="home" data-id="{home["listing_id"]}">
-<h1>{_headline(home)}</h1>
-<p class="place">{_text("address", home["address"])}, {_text("district", home["location"])}</p>
-{_price(home)}
-<dl class="facts">
-{facts}
-</dl>
-<div class="map" data-lat="{home["latitude"]}" data-lon="{home["longitude"]}"></div>
-<p>On sale since {_time("listed", home["listed_on"])}, changed {_time("updated", home["updated_at"])}</p>
-</article>"""
-    return PAGE.format(title=_headline(home), main=main)
-
-
-def _card(home: Mapping[str, Any]) -> str:
-    link = f'<a class="title" href="{PATH}/{home["listing_id"]}">{_headline(home)}</a>'
-    changed = _time("updated", home["updated_at"])
-    return f'<li class="card" data-id="{home["listing_id"]}">{link} {_price(home)} {changed}</li>'
-
-
-def _headline(home: Mapping[str, Any]) -> str:
-    return escape(f"{home['property_type'].capitalize()} in {home['location']}")
-
-
-def _price(home: Mapping[str, Any]) -> str:
-    amount = format(home["price"], ",")
-    return f'<p class="price">{_text("currency", "EUR")} {_text("amount", amount)}</p>'
-
-
-def _text(name: str, value: Any) -> str:
-    return f'<span class="{name}">{escape(str(value))}</span>'
-
-
-def _time(name: str, moment: str) -> str:
+def _day(moment: str) -> str:
     day = datetime.date.fromisoformat(moment[:10])
-    return f'<time class="{name}" datetime="{moment}">{day.day} {MONTHS[day.month - 1]} {day.year}</time>'
+    return f"{day.day} {day:%B %Y}"

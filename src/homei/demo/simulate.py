@@ -1,4 +1,4 @@
-"""Stage `simulate`: writes the demo city's register of sales, its other feeds, and the truth behind them."""
+"""Stage `simulate`: writes the demo city's register, its other feeds, and the truth behind them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from homei.config.city import CityConfig, Group
-from homei.config.feeds import FeedsConfig, PlacesFile
+from homei.config.feeds import FeedsConfig
+from homei.config.file_formats import PlacesFile
 from homei.demo.brokers import broker_sales, brokers_truth, workbooks
 from homei.demo.config import SimulateConfig
 from homei.demo.crm import customers_and_leads
@@ -17,7 +18,7 @@ from homei.demo.indicators import indicators
 from homei.demo.listings import listings_truth, portal_listings, portal_records, rival_listings, rival_records
 from homei.demo.market import month_levels
 from homei.demo.synthetic_geography import to_degrees
-from homei.demo.synthetic_register import Generators, SimulatedCity, draw_city, spawn_generators
+from homei.demo.synthetic_register import SimulatedCity, draw_city, spawn_generators
 from homei.demo.text_formats import format_csv, format_json_lines, format_numbers
 from homei.storage import lake
 
@@ -27,7 +28,7 @@ TRUTH_COLUMNS = ["true_price", "fault", "non_market"]
 
 
 def run(seed: int, simulate: SimulateConfig, city: CityConfig, feeds: FeedsConfig) -> None:
-    """Writes the simulated feeds to `city.folder`/world; raises ValueError for a city that is not simulated.
+    """Writes the feeds to `city.folder`/world; raises ValueError for a city that is not simulated.
 
     sales.csv is the register, with places and income bands beside it; portal/, rival/, brokers/, crm/ and indicators/
     are the other feeds. truth/sales.parquet has for each line of the register: source_line (the header is line 1),
@@ -37,7 +38,7 @@ def run(seed: int, simulate: SimulateConfig, city: CityConfig, feeds: FeedsConfi
     """
     if not city.is_simulated:
         raise ValueError(f"city: {city.name} is not simulated, and its files are not overwritten: use city=demo")
-    simulated, rows, facts = simulate_city(seed, simulate, city)
+    simulated, rows = draw_city(seed, simulate, city)
     with lake.replacing(Path(city.folder) / WORLD) as world:
         lake.write_text(format_csv(rows.drop(columns=TRUTH_COLUMNS)), world / "sales.csv")
         for places in feeds.places:
@@ -45,26 +46,13 @@ def run(seed: int, simulate: SimulateConfig, city: CityConfig, feeds: FeedsConfi
         for group in (group for group in city.groups if group.file):
             lake.write_text(format_csv(_income_bands(simulated, group)), world / Path(group.file).name)
         lake.write(_sales_truth(rows), world / "truth" / "sales.parquet")
-        lake.write_json(facts, world / "truth" / "city.json")
-        _write_other_feeds(spawn_generators(seed), simulated, world)
+        lake.write_json(city_facts(seed, simulated), world / "truth" / "city.json")
+        _write_other_feeds(seed, simulated, world)
 
 
-def simulate_city(
-    seed: int, simulate: SimulateConfig, city: CityConfig
-) -> tuple[SimulatedCity, pd.DataFrame, dict[str, Any]]:
-    """The city, its register as strings (with TRUTH_COLUMNS), and a description of what was drawn.
-
-    Each part has a random generator of its own: without faults and non-market sales the city stays the same, and
-    without the shift so do its prices before it.
-    """
-    if not 0 <= simulate.shift.months < simulate.months:
-        raise ValueError(f"simulate.shift.months: {simulate.shift.months} is not between 0 and simulate.months")
-    simulated, rows = draw_city(seed, simulate, city)
-    return simulated, rows, _facts(seed, simulated)
-
-
-def _write_other_feeds(generators: Generators, city: SimulatedCity, world: Path) -> None:
+def _write_other_feeds(seed: int, city: SimulatedCity, world: Path) -> None:
     """Writes the portal and its rival, the brokers, the CRM and the indicators."""
+    generators = spawn_generators(seed)
     portal = portal_listings(generators.portal, city)
     rival = rival_listings(generators.rival, city, portal)
     lake.write_text(format_json_lines(portal_records(portal)), world / "portal" / "listings.jsonl")
@@ -96,13 +84,13 @@ def _places(simulated: SimulatedCity, file: PlacesFile, city: CityConfig) -> pd.
 
 
 def _income_bands(simulated: SimulatedCity, group: Group) -> pd.DataFrame:
-    """Thirds of the districts by their effect on prices: incomes are higher where properties are expensive."""
+    """Thirds of the districts by their effect on prices: incomes are high where prices are high."""
     districts = simulated.geography.districts
     value = simulated.geography.location_value(districts["x"].to_numpy(), districts["y"].to_numpy())
     third = np.argsort(np.argsort(value + districts["effect"].to_numpy(), kind="stable")) * 3 // len(districts)
-    bands = {group.key_column or group.key: districts["name"], group.value: np.array(INCOME_BANDS)[third]}
-    bands = pd.DataFrame(bands)
-    return bands.sort_values(bands.columns[0], ignore_index=True)
+    key = group.key_column or group.key
+    bands = pd.DataFrame({key: districts["name"], group.value: np.array(INCOME_BANDS)[third]})
+    return bands.sort_values(key, ignore_index=True)
 
 
 def _sales_truth(rows: pd.DataFrame) -> pd.DataFrame:
@@ -110,7 +98,8 @@ def _sales_truth(rows: pd.DataFrame) -> pd.DataFrame:
     return truth.assign(source_line=np.arange(len(rows), dtype=np.int64) + 2)[["source_line", *truth.columns]]
 
 
-def _facts(seed: int, city: SimulatedCity) -> dict[str, Any]:
+def city_facts(seed: int, city: SimulatedCity) -> dict[str, Any]:
+    """A description of what was drawn: noise, shifted districts and market levels by month."""
     simulate, last_month = city.simulate, city.as_of.year * 12 + city.as_of.month - 1
     first_month = last_month - simulate.months + 1
     levels = month_levels(simulate.months)

@@ -1,4 +1,4 @@
-"""The simulated city's districts and places, and what a location adds to the price, on a plane in metres."""
+"""The simulated city's districts and places in metres, and what a location adds to the price."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Geography:
-    """Districts (name, x, y, effect, weight), places (kind, name, x, y) and price_peaks (x, y, height, width).
+    """Districts, places and price peaks of a city.
 
-    effect and height are in log price per m²; weight is the relative number of streets.
+    districts: name, x, y, effect, weight. places: kind, name, x, y. price_peaks: x, y, height, width. effect and height
+    are in log price per m²; weight is the relative number of streets.
     """
 
     districts: pd.DataFrame
@@ -39,7 +40,7 @@ class Geography:
     price_peaks: pd.DataFrame
 
     def location_value(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """The smooth effect of locations on log price per m²: price peaks and places nearby, without the district."""
+        """The effect of price peaks and places nearby on log price per m², without the district."""
         relative_distance = distances(x, y, self.price_peaks) / self.price_peaks["width"].to_numpy()
         peaks = (self.price_peaks["height"].to_numpy() * np.exp(-0.5 * relative_distance**2)).sum(axis=1)
         return peaks + sum(

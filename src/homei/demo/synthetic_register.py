@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from typing import NamedTuple
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -24,26 +24,11 @@ from homei.demo.unobserved_value import UnobservedValue, draw_unobserved_value
 DAY = np.timedelta64(1, "D")
 INCOMPLETE_ATTRIBUTES = ("bedrooms", "bathrooms", "floor")
 REGISTERED_WITHIN = 30  # days after the sale
-
-
-class Generators(NamedTuple):
-    """One random generator for each part, so that a change of one part leaves all others as they are."""
-
-    geography: np.random.Generator
-    properties: np.random.Generator
-    sales: np.random.Generator
-    prices: np.random.Generator
-    shift: np.random.Generator
-    faults: np.random.Generator
-    addresses: np.random.Generator
-    non_market_sales: np.random.Generator
-    parties: np.random.Generator
-    portal: np.random.Generator
-    rival: np.random.Generator
-    brokers: np.random.Generator
-    crm: np.random.Generator
-    indicators: np.random.Generator
-    unobserved: np.random.Generator
+# Each part has a random generator of its own, so that a change of one part leaves all others as they are.
+PARTS = (
+    "geography", "properties", "sales", "prices", "shift", "faults", "addresses", "non_market_sales", "parties",
+    "portal", "rival", "brokers", "crm", "indicators", "unobserved",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,6 +53,10 @@ class SimulatedCity:
     def last_day(self) -> np.datetime64:
         return np.datetime64(self.as_of, "D")
 
+    def first_day(self, months: int) -> np.datetime64:
+        """The first day of the last so many months."""
+        return (self.last_day.astype("datetime64[M]") - (months - 1)).astype("datetime64[D]")
+
     def true_prices(self, property_row: np.ndarray, day: np.ndarray) -> np.ndarray:
         """The prices without noise of properties (rows of `properties`) on days of the simulated months."""
         calendar_month = day.astype("datetime64[M]")
@@ -78,18 +67,27 @@ class SimulatedCity:
             self.properties, property_row, month, year, self.unobserved, self.shifted_districts, self.simulate
         )
 
+    def draw_prices(self, rng: np.random.Generator, property_row: np.ndarray, day: np.ndarray) -> np.ndarray:
+        """The true prices with the noise of a single sale."""
+        return self.true_prices(property_row, day) * np.exp(self.simulate.noise * rng.standard_normal(len(day)))
 
-def spawn_generators(seed: int) -> Generators:
-    """The generators of a seed; each part must draw from them only once."""
-    return Generators(*np.random.Generator(np.random.PCG64(seed)).spawn(len(Generators._fields)))
+
+def spawn_generators(seed: int) -> SimpleNamespace:
+    """A random generator for each of PARTS; each part must draw from its own only once."""
+    return SimpleNamespace(
+        **dict(zip(PARTS, np.random.Generator(np.random.PCG64(seed)).spawn(len(PARTS)), strict=True))
+    )
 
 
 def draw_city(seed: int, simulate: SimulateConfig, city: CityConfig) -> tuple[SimulatedCity, pd.DataFrame]:
     """The simulated city, and the rows of its register as strings in file order.
 
     Beside the register's own columns the rows have true_price, fault (None if clean) and non_market (None if the price
-    is a market price).
+    is a market price). Without faults and non-market sales the city stays the same, and without the shift so do its
+    prices before it.
     """
+    if not 0 <= simulate.shift.months < simulate.months:
+        raise ValueError(f"simulate.shift.months: {simulate.shift.months} is not between 0 and simulate.months")
     generators = spawn_generators(seed)
     geography = draw_geography(generators.geography, simulate.districts)
     first_month = city.as_of.year * 12 + city.as_of.month - simulate.months

@@ -1,4 +1,4 @@
-"""The part of a property's true price that no register records: street, building, condition, local trends.
+"""The part of a true price that no register records: street, building, condition, local trends.
 
 All of it lasts longer than a single sale, so that repeat sales and comparable sales nearby reveal it; attributes and
 coordinates alone do not. It belongs to the true price: the noise of a single sale comes on top.
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from homei.demo.config import SimulateConfig
+from homei.demo.synthetic_geography import distances
 
 TREND_MONTHS = (12, 36)
 RAMP_MONTHS = 4  # in which a trend grows to its peak, and in which it fades
@@ -60,10 +61,7 @@ def draw_unobserved_value(
     month = renovation.integers(0, simulate.months, count)
     gain = config.renovation_gain * renovation.uniform(*RENOVATION_GAIN, count)
     trends = _draw_trends(trend, properties, simulate)
-    distance = np.hypot(
-        properties["x"].to_numpy()[:, None] - trends["x"].to_numpy(),
-        properties["y"].to_numpy()[:, None] - trends["y"].to_numpy(),
-    )
+    distance = distances(properties["x"].to_numpy(), properties["y"].to_numpy(), trends)
     return UnobservedValue(
         lasting=lasting,
         renovated_in=np.where(is_renovated, month, simulate.months),

@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 
 from homei.evaluation import verdicts
-from homei.evaluation.drift import find_shifted_locations
-from homei.evaluation.evaluate import rounded
 from homei.evaluation.interval_coverage import coverage_and_width, coverage_study, coverage_verdicts, coverage_without
-from homei.evaluation.ratio_study import bootstrap_interval, mdape, ratio_study
+from homei.evaluation.location_shifts import find_shifted_locations
+from homei.evaluation.ratio_study import bootstrap_interval, ratio_study, rounded
 from homei.features.columns import first_day
 from homei.storage import lake
 from homei.training import backtest
 from homei.training.backtest import BASELINES
+from homei.training.time_splits import TimeSplit
 
 REPORTS = Path("reports/backtest")
 ESTIMATORS = {"model": "predicted", **{name: name for name in BASELINES}}
@@ -50,12 +50,14 @@ def evaluate_backtest(table: pd.DataFrame, sales: pd.DataFrame, p: SimpleNamespa
     draws, seed, level = p.evaluate.bootstrap, p.seed, p.intervals.level
     table = table.dropna(subset=list(ESTIMATORS.values()))
     by_month = monthly(table)
+    periods = TimeSplit.plan(sales["month"], p.split).record(backtest=p.backtest)
     metrics = {
         "source": p.city.name,
         "currency": p.city.currency,
         "as_of": p.city.as_of.isoformat(),
         "refit_months": p.backtest.refit_months,
-        "calibration_months": p.backtest.calibration_months,
+        "calibration_months": periods["backtest.calibration_months"],
+        "periods": periods,
         "months": by_month,
         "pooled": {name: pooled(table, column, draws, seed) for name, column in ESTIMATORS.items()},
         "months_won": {"won": months_won(by_month), "of": len(by_month)},
@@ -102,9 +104,9 @@ def month_rows(table: pd.DataFrame, months: list[dict[str, Any]], draws: int, se
     rows = []
     for month, (_, sales) in zip(months, table.groupby("month"), strict=True):
         low, high = bootstrap_interval("mdape", sales["predicted"], sales["price"], draws, seed)
-        errors = {name: mdape(sales[column], sales["price"]) for name, column in ESTIMATORS.items()}
-        row = {"month": month["month"], "n": month["n"], **errors, "low": low, "high": high}
-        rows.append({**row, "coverage": month["coverage"], "width": month["width"]})
+        errors = {name: month[name]["mdape"] for name in ESTIMATORS}
+        measures = {name: month[name] for name in ("coverage", "width")}
+        rows.append({"month": month["month"], "n": month["n"], **errors, "low": low, "high": high, **measures})
     return pd.DataFrame(rows).round(6)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from homei.config.city import CityConfig, Group
+from homei.config.texts import normal_text
 from homei.evaluation.config import EvaluateConfig, FairnessTolerance
 from homei.evaluation.ratio_study import bootstrapped, percentile_interval
 from homei.evaluation.slices import STUDY, slice_study
@@ -98,6 +99,8 @@ def _read_values(group: Group, path: Path) -> pd.Series:
             raise GroupError(
                 f"{name}.{parameter}: {path} has no column {column!r}: use one of {', '.join(table.columns)}"
             )
+    # Sales have the normal form of each text.
+    table[key] = table[key].map(normal_text, na_action="ignore")
     values = table[[key, group.value]].dropna().drop_duplicates()
     repeated = values.loc[values[key].duplicated(), key]
     if len(repeated):

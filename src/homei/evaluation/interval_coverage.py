@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 
 from homei.evaluation.slices import price_decile
-from homei.evaluation.verdicts import Verdict, verdict
+from homei.evaluation.verdicts import NO_INTERVAL, TOO_FEW, Verdict, overlaps, verdict
 from homei.features.columns import first_day
 
-MIN_LOCATION_SALES = 100  # with fewer, chance alone moves a location's coverage out of any band
-# Accepted coverage of 90 % intervals, overall and in each group of a kind.
-BANDS = {
-    "overall": (0.88, 0.92),
-    "month": (0.84, 0.96),
-    "worth_decile": (0.85, 0.95),
-    "valued_decile": (0.85, 0.95),
-    "location": (0.85, 0.95),
-}
+# Accepted difference between coverage and nominal level, overall and in each group of a kind.
+MARGINS = {"overall": 0.02, "month": 0.06, "worth_decile": 0.05, "valued_decile": 0.05, "location": 0.05}
+# With fewer sales, chance alone moves a group's coverage out of its band.
+MIN_SALES = {"month": 30, "worth_decile": 30, "valued_decile": 30, "location": 100}
+
+
+def coverage_band(kind: str, level: float) -> tuple[float, float]:
+    """The accepted coverage of intervals of a nominal `level`; `kind` is one of MARGINS."""
+    return round(level - MARGINS[kind], 6), round(min(level + MARGINS[kind], 1.0), 6)
 
 
 def coverage_study(table: pd.DataFrame, level: float) -> dict[str, Any]:
@@ -40,35 +40,35 @@ def interval_study(table: pd.DataFrame, level: float) -> dict[str, Any]:
     """The nominal level, coverage, mean width relative to the value, and number of sales."""
     measures = coverage_and_width(table)
     return {
-        "level": level,
-        "coverage": measures["coverage"],
-        "mean_relative_width": measures["width"],
-        "n": len(table),
-    }
+        "level": level, "coverage": measures["coverage"], "mean_relative_width": measures["width"], "n": len(table)
+    }  # fmt: skip
 
 
-def coverage_and_width(sales: pd.DataFrame) -> dict[str, float]:
-    """The share of prices inside their interval (coverage), and its mean width relative to the value."""
+def coverage_and_width(sales: pd.DataFrame) -> dict[str, float | None]:
+    """The share of prices inside their interval, and its mean relative width; None without sales."""
+    if sales.empty:
+        return {"coverage": None, "width": None}
     inside = sales["price"].between(sales["low"], sales["high"])
     width = (sales["high"] - sales["low"]) / sales["predicted"]
     return {"coverage": float(inside.mean()), "width": float(width.mean())}
 
 
 def coverage_groups(table: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """By kind of group, each group's value, n, coverage with its 95 % interval low, high, and width.
+    """By kind of group, the value, n, coverage with its 95 % interval low, high, and width of each group.
 
     The kinds are months, deciles of `value_proxy` (worth_decile), deciles of the value alone (valued_decile, known
-    before a sale), and locations with at least MIN_LOCATION_SALES sales.
+    before a sale), and locations. Groups with fewer than MIN_SALES are left out.
     """
+    if table.empty:
+        return {kind: [] for kind in MIN_SALES}
     kinds = {
         "month": table["month"].map(lambda month: f"{first_day(month):%Y-%m}"),
-        "worth_decile": pd.Series(price_decile(table["predicted"], table["price"]), table.index),
-        "valued_decile": pd.Series(price_decile(table["predicted"], table["predicted"]), table.index),
+        "worth_decile": price_decile(table["predicted"], table["price"]),
+        "valued_decile": price_decile(table["predicted"], table["predicted"]),
         "location": table["location"],
     }
-    min_sales = {"location": MIN_LOCATION_SALES}
     return {
-        kind: [_group(value, sales) for value, sales in table.groupby(group) if len(sales) >= min_sales.get(kind, 1)]
+        kind: [_group(value, sales) for value, sales in table.groupby(group) if len(sales) >= MIN_SALES[kind]]
         for kind, group in kinds.items()
     }
 
@@ -106,19 +106,24 @@ def _group(value: object, sales: pd.DataFrame) -> dict[str, Any]:
 
 
 def _overall(intervals: Mapping[str, Any]) -> Verdict:
-    share, (low, high) = intervals["coverage"], BANDS["overall"]
-    text = f"{share * 100:.1f} % of prices lie within their interval; the nominal level is "
-    text += f"{intervals['level'] * 100:.0f} %."
-    interval = share_interval(share, intervals["n"])
-    return verdict("coverage", share, (low, high), interval, low <= share <= high, text)
+    level, share, n = intervals["level"], intervals["coverage"], intervals["n"]
+    band = coverage_band("overall", level)
+    if share is None:
+        return verdict("coverage", None, band, NO_INTERVAL, None)
+    text = f"{share * 100:.1f} % of prices lie within their interval; the nominal level is {level * 100:.0f} %."
+    interval, ok = share_interval(share, n), band[0] <= share <= band[1]
+    # Where chance moves the coverage by more than the margin, a share outside the band says nothing.
+    if not ok and n < level * (1 - level) / MARGINS["overall"] ** 2 and overlaps(interval, band):
+        ok, text = None, f"{text} {TOO_FEW}"
+    return verdict("coverage", share, band, interval, ok, text)
 
 
 def _groups(kind: str, groups: list[dict[str, Any]], level: float) -> Verdict:
     """Whether every group's coverage is in its band; the value is the furthest from the level."""
-    low, high = BANDS[kind]
+    low, high = coverage_band(kind, level)
     name = f"coverage_{kind}"
     if not groups:
-        return verdict(name, None, (low, high), (None, None), None, "There are too few sales.")
+        return verdict(name, None, (low, high), NO_INTERVAL, None)
     outside = [group for group in groups if not low <= group["coverage"] <= high]
     furthest = max(groups, key=lambda group: abs(group["coverage"] - level))
     text = f"All {len(groups)} lie within; {furthest['value']} is furthest from the nominal level."
@@ -132,7 +137,9 @@ def _groups(kind: str, groups: list[dict[str, Any]], level: float) -> Verdict:
 
 def _width(intervals: Mapping[str, Any], plain: Mapping[str, Any]) -> Verdict:
     width, plain_width = intervals["mean_relative_width"], plain["mean_relative_width"]
+    if width is None:
+        return verdict("interval_width", None, (None, 1.0), NO_INTERVAL, None)
     coverage, plain_coverage = (f"{study['coverage'] * 100:.1f} %" for study in (intervals, plain))
     text = f"Intervals are {width * 100:.1f} % of the value wide on average and cover {coverage} of the prices; "
     text += f"split-conformal ones are {plain_width * 100:.1f} % wide and cover {plain_coverage}."
-    return verdict("interval_width", width / plain_width, (None, 1.0), (None, None), width <= plain_width, text)
+    return verdict("interval_width", width / plain_width, (None, 1.0), NO_INTERVAL, width <= plain_width, text)

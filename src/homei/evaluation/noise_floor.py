@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from homei.config.city import CityConfig
-from homei.evaluation.ratio_study import STATISTICS, ratio_study
+from homei.evaluation.ratio_study import NO_STUDY, ratio_study
 from homei.storage import lake
 
 KNOWN_NOISE, TWINS = "known noise", "twins"
@@ -17,7 +17,7 @@ MIN_TWINS = 100  # fewer twins do not estimate the spread
 
 
 def read_true_prices(city: CityConfig) -> pd.DataFrame | None:
-    """True prices of a simulated city (transaction_id, true_price, fault, non_market); None for a real one."""
+    """transaction_id, true_price, fault and non_market of a simulated city; None for a real one."""
     return lake.read(Path(city.folder) / city.truth) if city.truth else None
 
 
@@ -37,7 +37,7 @@ def noise_floor(sales: pd.DataFrame, holdout: pd.DataFrame, truth: pd.DataFrame 
         twins = twin_values(period)
         if len(twins) >= MIN_TWINS:
             return {**ratio_study(twins["value"], twins["price"]), "basis": TWINS}
-    return {"n": 0, **dict.fromkeys(STATISTICS), "basis": TWINS}
+    return {**NO_STUDY, "basis": TWINS}
 
 
 def twin_values(sales: pd.DataFrame) -> pd.DataFrame:

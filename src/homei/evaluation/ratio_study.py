@@ -1,14 +1,14 @@
 """Ratio study: statistics of the ratios of values to prices paid.
 
-Formulas: IAAO, Standard on Ratio Studies (2013), §5 and Appendices B to D, unless another source is named. A ratio is
-value ÷ price. Shares, COD, PRB and VEI are fractions (0.145), where assessors often print percentages (14.5). Each
-statistic takes values and prices and raises RatioStudyError on input without a ratio.
+Formulas: IAAO, Standard on Ratio Studies (2013), §5 and Appendices B to D, unless another source is named. Shares, COD,
+PRB and VEI are fractions (0.145), where assessors often print percentages (14.5). Each statistic takes values and
+prices and raises RatioStudyError on input without a ratio.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,8 @@ Formula = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 # Name → formula along the last axis, without input checks: the bootstrap applies it to many resamples at once.
 STATISTICS: dict[str, Formula] = {}
-
-# Resampled sales in memory at once: 40 MB for values, prices and ratios.
-BLOCK = 2_000_000
-
-# Number of strata of the vertical equity indicator, by minimum number of sales.
-STRATA = {20: 2, 51: 4, 501: 10}
+BLOCK = 2_000_000  # resampled sales in memory at once: 40 MB for values, prices and ratios
+STRATA = {20: 2, 51: 4, 501: 10}  # number of strata of the vertical equity indicator, by minimum number of sales
 
 
 class RatioStudyError(ValueError):
@@ -40,10 +36,8 @@ def checked(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> tuple[np.ndarray
     for name, amounts in (("valuations", valued), ("prices", price)):
         is_invalid = ~(np.isfinite(amounts) & (amounts > 0))
         if is_invalid.any():
-            example = amounts[is_invalid][0]
-            raise RatioStudyError(
-                f"{is_invalid.sum()} {name} are not positive numbers (such as {example}): drop them first"
-            )
+            example = f"such as {amounts[is_invalid][0]}"
+            raise RatioStudyError(f"{is_invalid.sum()} {name} are not positive numbers ({example}): drop them first")
     return valued, price
 
 
@@ -137,8 +131,8 @@ def prb(valued: np.ndarray, price: np.ndarray) -> np.ndarray:
 def mki(valued: np.ndarray, price: np.ndarray) -> np.ndarray:
     """Modified Kakwani index: Gini of values ÷ Gini of prices, by price; below 1 is regressive.
 
-    Quintos, "A Gini measure for vertical equity in property assessments", J. of Property Tax Assessment &
-    Administration 17 (2), 2020. Equal prices share their mean rank; NaN if all prices are equal.
+    Quintos, J. of Property Tax Assessment & Administration 17 (2), 2020. Equal prices share their mean rank; NaN if
+    all prices are equal.
     """
     from scipy.stats import rankdata  # slow to import, rarely needed
 
@@ -152,8 +146,7 @@ def mki(valued: np.ndarray, price: np.ndarray) -> np.ndarray:
 def vei(valued: np.ndarray, price: np.ndarray) -> np.ndarray:
     """Vertical equity indicator: median ratio of the highest minus the lowest stratum, ÷ median ratio.
 
-    IAAO, Standard on Ratio Studies, exposure draft of 2025, §8.2.1: strata by `value_proxy`, see `strata_ends`; below 0
-    is regressive. NaN with too few sales for two strata.
+    IAAO's exposure draft of 2025, §8.2.1: strata by `value_proxy`. Below 0 is regressive; NaN with too few sales.
     """
     ends = strata_ends(price.shape[-1])
     if not ends:
@@ -168,9 +161,9 @@ def vei(valued: np.ndarray, price: np.ndarray) -> np.ndarray:
 
 
 def strata_ends(n: int) -> list[int]:
-    """The exclusive end of each stratum of n sales in order of value; empty for too few sales (STRATA).
+    """The exclusive end of each stratum of n sales in order of value, as in the draft's table 4.
 
-    The ends are n · k ÷ strata, rounded up, which gives the strata of the exposure draft's table 4.
+    Empty for few.
     """
     strata = max((count for least, count in STRATA.items() if n >= least), default=0)
     return [-(-n * stratum // strata) for stratum in range(1, strata + 1)]
@@ -191,11 +184,11 @@ def ratio_study(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> dict[str, An
     return {"n": len(price), **{name: value if np.isfinite(value) else None for name, value in statistics.items()}}
 
 
-def within_fences(predicted: npt.ArrayLike, actual: npt.ArrayLike, iqr_multiple: float) -> np.ndarray:
-    """Mask of the ratios within `iqr_multiple` interquartile ranges of the quartiles: no outliers.
+NO_STUDY = {"n": 0, **dict.fromkeys(STATISTICS)}  # of no sales
 
-    Appendix B: multiples of 1.5 for outliers and 3 for extreme outliers. Quartiles lie at (n + 1) ÷ 4.
-    """
+
+def within_fences(predicted: npt.ArrayLike, actual: npt.ArrayLike, iqr_multiple: float) -> np.ndarray:
+    """Mask of ratios within `iqr_multiple` interquartile ranges of the quartiles (Appendix B)."""
     valued, price = checked(predicted, actual)
     ratio = valued / price
     low, high = np.quantile(ratio, [0.25, 0.75], method="weibull")
@@ -234,12 +227,10 @@ def bootstrap_interval(
 def bootstrap_study(predicted: npt.ArrayLike, actual: npt.ArrayLike, draws: int, seed: int) -> dict[str, Any]:
     """The ratio study with 95 % bootstrap intervals: `n`, and for each statistic its value, low and high."""
     study = ratio_study(predicted, actual)
-    drawn = bootstrapped(list(STATISTICS), predicted, actual, draws, seed)
-    intervals = {name: percentile_interval(values) for name, values in drawn.items()}
-    return {
-        "n": study["n"],
-        **{name: {"value": study[name], "low": low, "high": high} for name, (low, high) in intervals.items()},
-    }
+    for name, drawn in bootstrapped(list(STATISTICS), predicted, actual, draws, seed).items():
+        low, high = percentile_interval(drawn)
+        study[name] = {"value": study[name], "low": low, "high": high}
+    return study
 
 
 def percentile_interval(drawn: np.ndarray, level: float = 0.95) -> tuple[float, float] | tuple[None, None]:
@@ -249,3 +240,12 @@ def percentile_interval(drawn: np.ndarray, level: float = 0.95) -> tuple[float, 
         return None, None
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def rounded(value: Any) -> Any:
+    """`value` with all floats as Python numbers of 6 decimals, which are equal on all processors."""
+    if isinstance(value, Mapping):
+        return {key: rounded(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(member) for member in value]
+    return round(float(value), 6) if isinstance(value, float | np.floating) else value

@@ -7,17 +7,19 @@ from typing import NamedTuple
 import pandas as pd
 from pyspark.sql import DataFrame
 
+from homei.config import projection
 from homei.config.city import CANONICAL, CityConfig
 from homei.features.adjustments import comparable_features, comparable_pool, with_comparables
 from homei.features.columns import feature_columns, month_of
 from homei.features.comparables import pool_columns
 from homei.features.config import FeaturesConfig
-from homei.features.market_history import market_history, with_history, with_keys, with_market
-from homei.features.points_of_interest import project_places, with_places
+from homei.features.market_history import Transform, market_history, with_history, with_keys, with_market
+from homei.features.points_of_interest import PointsOfInterest, project_places
 from homei.features.previous_sales import previous_sales, with_previous
 from homei.features.price_index import market_cells, market_index
+from homei.features.price_units import whole_price_types_in_spark
 from homei.spark.config import SparkConfig
-from homei.spark.session import session
+from homei.spark.session import numbers, session
 from homei.storage import lake, spark_tables
 from homei.storage.spark_tables import SparkTable
 
@@ -56,7 +58,8 @@ def build(
 ) -> FeatureTables:
     """All tables from market sales and places, as known at the city's `as_of`."""
     last_month = month_of(city.as_of) + 1  # the month of the next valuations
-    keyed = market_sales.transform(with_keys(city, features)).cache()
+    whole_types = whole_price_types_in_spark(market_sales)
+    keyed = market_sales.transform(with_keys(city, features, whole_types)).cache()
     index = market_index(market_cells(keyed).toPandas(), last_month, features.index_months)
     sales = keyed.transform(with_market(index))
     history = market_history(sales, features, last_month).cache()
@@ -79,3 +82,19 @@ def training_set_columns(city: CityConfig, features: FeaturesConfig) -> list[str
     after_date = CANONICAL.index("sale_date") + 1
     sale = [*CANONICAL[:after_date], "month", *CANONICAL[after_date:]]
     return [*sale, *city.attributes.names, *feature_columns(city, features)]
+
+
+def with_places(places: pd.DataFrame, city: CityConfig, features: FeaturesConfig) -> Transform:
+    """Adds the distances and counts of `PointsOfInterest` to sales; null where a coordinate is missing.
+
+    They are computed on the driver for the distinct coordinates, which are far fewer than the sales.
+    """
+
+    def add(sales: DataFrame) -> DataFrame:
+        position = ["latitude", "longitude"]
+        points = sales.select(*position).dropna().distinct().toPandas()
+        x, y = projection.project(points["latitude"].to_numpy(), points["longitude"].to_numpy(), city.coordinates)
+        around = PointsOfInterest(places, city.place_kinds, features.places_radius).around(x, y)
+        return sales.join(numbers(sales.sparkSession, points.assign(**around)), position, "left")
+
+    return add

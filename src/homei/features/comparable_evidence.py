@@ -15,13 +15,15 @@ def comparable_evidence(
     """For each property, its `count` nearest comparable sales as JSON-ready records.
 
     `distance` is in metres (None where the property's position is unknown), `likeness` in scales. `adjusted_price` is
-    the price of the property in its month implied by that sale alone, at the city's `market_level`.
+    the price of the property in its month implied by that sale alone, at the city's `market_level`; None if the sale's
+    price is per m² and the property's area is unknown.
     """
     neighbours = comparables.nearest(columns, count)
     attributes, pool = comparables.attributes(columns), comparables.pool
     offsets = (attributes[:, None, axis] - comparables.pool_attributes[neighbours.row, axis] for axis in (0, 1))
     distance_m = np.hypot(*offsets)
-    implied = np.exp(neighbours.level + market_level[:, None]) * columns["square_meters"][:, None]
+    area = np.where(comparables.is_priced_whole(columns), 1.0, columns["square_meters"])
+    implied = np.exp(neighbours.level + market_level[:, None]) * area[:, None]
     return [
         [
             {
@@ -31,7 +33,7 @@ def comparable_evidence(
                 **{name: _or_none(pool[name][row]) for name in ("location", "square_meters", "floor", "year_built")},
                 "distance": _or_none(round(float(distance_m[number, rank]), 1)),
                 "likeness": round(float(neighbours.distance[number, rank]), 4),
-                "adjusted_price": round(float(implied[number, rank]), 2),
+                "adjusted_price": _or_none(round(float(implied[number, rank]), 2)),
             }
             for rank, row in enumerate(neighbours.row[number].tolist())
             if row >= 0

@@ -101,6 +101,9 @@ class Comparables:
         self._types = {name: code for code, name in enumerate(sorted(set(pool["property_type"].tolist()) - {None}))}
         self.pool_attributes = self.attributes(pool)
         self._codes = self._type_codes(pool)
+        # Only a type whose unit is the whole price has levels of sales without an area.
+        is_whole = np.isfinite(pool["u"]) & np.isnan(pool["square_meters"]) & (self._codes != UNKNOWN)
+        self._whole_price_codes = np.unique(self._codes[is_whole])
         self._month_index = lru_cache(maxsize=64)(self._build_index)
         self._typical = lru_cache(maxsize=4096)(self._typical_attributes)
 
@@ -112,6 +115,10 @@ class Comparables:
         """COMPARED of each property: metres east and north, floor, log of the area, year; NaN where unknown."""
         x, y = projection.project(columns["latitude"], columns["longitude"], self._coordinates)
         return np.column_stack([x, y, columns["floor"], np.log(columns["square_meters"]), columns["year_built"]])
+
+    def is_priced_whole(self, columns: Columns) -> np.ndarray:
+        """Whether the levels of a property's type are of whole prices instead of prices per m²."""
+        return np.isin(self._type_codes(columns), self._whole_price_codes)
 
     def nearest(self, columns: Columns, count: int) -> Neighbours:
         """The `count` most similar sales of each property from the months before its month.
@@ -176,7 +183,9 @@ class Comparables:
         n_types = len(self._types)
         n_sales = np.bincount(codes, minlength=n_types)
         n_known = np.column_stack([np.bincount(codes, weights=column, minlength=n_types) for column in is_known.T])
-        return n_known >= MIN_KNOWN_SHARE * np.maximum(n_sales, 1)[:, None]
+        compared = n_known >= MIN_KNOWN_SHARE * np.maximum(n_sales, 1)[:, None]
+        compared[self._whole_price_codes, COMPARED.index("log_area")] = False
+        return compared
 
     def _points(self, attributes: np.ndarray, codes: np.ndarray, months: np.ndarray) -> np.ndarray:
         """Points whose Euclidean distance is the dissimilarity of the properties."""

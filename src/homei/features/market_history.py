@@ -6,7 +6,7 @@ are of whole micro-units of log price and hence exact in any order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 
 import pandas as pd
@@ -18,24 +18,24 @@ from homei.config.city import CityConfig
 from homei.features.columns import LEVELS, MARKET_LEVEL, change_columns, statistic_columns
 from homei.features.config import FeaturesConfig
 from homei.features.price_index import MICRO
+from homei.features.price_units import unit_price
 from homei.spark.session import numbers
 
 Transform = Callable[[DataFrame], DataFrame]
 PLACE = {level: f"{level}_place" for level in LEVELS}  # the column with a sale's place at each level
 
 
-def with_keys(city: CityConfig, features: FeaturesConfig) -> Transform:
-    """Adds month, the place at each level, and log_micro: the log of price per m² in whole micro-units."""
+def with_keys(city: CityConfig, features: FeaturesConfig, whole_types: Sequence[str] = ()) -> Transform:
+    """Adds month, the place at each level, and log_micro: the log `unit_price` in micro-units."""
 
     def add(sales: DataFrame) -> DataFrame:
         # A NaN coordinate becomes null, and with it every key that needs it.
         latitude, longitude = (F.nanvl(F.col(name), F.lit(None)) for name in ("latitude", "longitude"))
         x, y = projection.project(latitude, longitude, city.coordinates)
-        per_square_meter = F.col("price") / F.col("square_meters")
         return sales.withColumns(
             {
                 "month": (F.year("sale_date") * 12 + F.month("sale_date") - 1).cast("long"),
-                "log_micro": F.rint(F.ln(per_square_meter) * MICRO).cast("long"),
+                "log_micro": F.rint(F.ln(unit_price(whole_types)) * MICRO).cast("long"),
                 PLACE["location"]: F.col("location"),
                 PLACE["fine"]: _cell_key(x, y, features.cells.fine),
                 PLACE["coarse"]: _cell_key(x, y, features.cells.coarse),

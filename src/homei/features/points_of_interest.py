@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
 from homei.config import projection
-from homei.config.city import CityConfig
 from homei.config.projection import Coordinates
 from homei.features.columns import nearby_columns
-from homei.features.config import FeaturesConfig
-from homei.spark.session import numbers
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 
 def project_places(places: pd.DataFrame, coordinates: Coordinates) -> pd.DataFrame:
@@ -49,20 +42,3 @@ class PointsOfInterest:
             features[distance][is_known] = tree.query(points[is_known])[0].round(1)
             features[count][is_known] = tree.query_ball_point(points[is_known], self._radius_m, return_length=True)
         return features
-
-
-def with_places(places: pd.DataFrame, city: CityConfig, features: FeaturesConfig) -> Callable[[DataFrame], DataFrame]:
-    """Adds the distances and counts of `PointsOfInterest` to sales; null where a coordinate is missing.
-
-    They are computed on the driver for the distinct coordinates, which are far fewer than the sales: starting Python
-    workers would take longer than they save.
-    """
-
-    def add(sales: DataFrame) -> DataFrame:
-        position = ["latitude", "longitude"]
-        points = sales.select(*position).dropna().distinct().toPandas()
-        x, y = projection.project(points["latitude"].to_numpy(), points["longitude"].to_numpy(), city.coordinates)
-        around = PointsOfInterest(places, city.place_kinds, features.places_radius).around(x, y)
-        return sales.join(numbers(sales.sparkSession, points.assign(**around)), position, "left")
-
-    return add

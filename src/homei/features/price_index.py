@@ -1,4 +1,4 @@
-"""The city's price index: log price per square metre, as known before each month.
+"""The city's price index: log price per m² (see `price_units`), as known before each month.
 
 A plain mean moves with the mix of districts sold. Instead, each window of months is fitted by stratum effects (location
 × type) plus month effects, and the windows are joined by a mean splice on their common months: a rolling-window time
@@ -27,7 +27,7 @@ def market_cells(sales: DataFrame) -> DataFrame:
     """The number of sales and the sum of their logs (micro-units) by location, property_type and month."""
     from pyspark.sql import functions as F  # noqa: N812
 
-    grouped = sales.groupBy("location", "property_type", "month")
+    grouped = sales.where(F.col("log_micro").isNotNull()).groupBy("location", "property_type", "month")
     return grouped.agg(F.count("log_micro").alias("sales"), F.sum("log_micro").alias("total"))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, MutableMapping
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
 from homei.config.feeds import Feed, FeedsConfig
 from homei.config.model import ConfigModel
+from homei.config.texts import ColumnName
 
 
 class FetchConfig(ConfigModel):
@@ -33,9 +34,10 @@ class IncrementalFeed(Feed):
     the last time, less `overlap_days`, because servers' clocks and commits lag.
     """
 
-    key: Annotated[list[str], Field(min_length=1)]
-    changed: str | None = None
+    key: Annotated[list[ColumnName], Field(min_length=1)]
+    changed: ColumnName | None = None
     overlap_days: Annotated[int, Field(ge=0)] = 1
+    absent: Literal["deleted", "kept"] = "deleted"  # what a landed record is that a complete reading does not have
 
     @field_validator("key", mode="before")
     @classmethod
@@ -45,6 +47,10 @@ class IncrementalFeed(Feed):
     def came_from(self) -> str:
         """The feed's address as declared, with the names of secrets in place of their values."""
         return self.kind
+
+    def present_keys(self, read: set[str], memory: Mapping[str, str]) -> set[str] | None:
+        """The keys of all records that the source has after a reading, None if the reading was not complete."""
+        return read if self.changed is None and read else None
 
     def records(self, span: Span, memory: MutableMapping[str, str]) -> Iterator[Any]:
         """The feed's records in batches: lists of (nested) dictionaries, or Arrow tables.

@@ -40,7 +40,7 @@ def run(
         except (SourceError, FetchError) as error:
             failures.append(f"{table}: {error}")
             continue
-        summary = f"{counts.records:,} records, {counts.new:,} new, {counts.changed:,} changed"
+        summary = ", ".join(f"{count:,} {name}" for name, count in counts._asdict().items())
         print(f"homei: {table} from {feed.name}: {summary}", file=sys.stderr)  # noqa: T201
         landings.append(folder_of(city, table, feed))
     if not fetch.datasets and not landings and not failures:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from homei.config.city import CityConfig
-from homei.config.feeds import TABLES, Column, Feed, FeedsConfig, LookupFile, PlacesFile, Source
+from homei.config.columns import Column
+from homei.config.feeds import TABLES, Feed, FeedsConfig, Source
+from homei.config.file_formats import LookupFile, PlacesFile
+from homei.config.texts import normal_text
 from homei.ingestion.connectors import files
 from homei.ingestion.connectors.files import Files, Sheet
 from homei.ingestion.connectors.text_rows import SourceError, UnreadableError
 from homei.ingestion.feeds import IncrementalFeed
 from homei.ingestion.landing import landed_records
-from homei.ingestion.mapping import Lookup, lookup_of, mapped
+from homei.ingestion.mapping import Lookup, exclusions, lookup_of, mapped
 from homei.ingestion.pseudonyms import pseudonymised
-from homei.ingestion.record_versions import KEY
+from homei.ingestion.record_ids import content_ids
+from homei.ingestion.record_versions import DELETED, KEY
 from homei.storage import lake
 
 PLACE_COLUMNS = ("kind", "name", "latitude", "longitude")
+MARKERS = ("source_deed", "source_deleted", "source_excluded")
 ORIGIN = ("source_file", "source_line", "source_fault")
 
 
@@ -41,7 +47,7 @@ def run(table: str, city: CityConfig, feeds: FeedsConfig) -> None:
 def records(source: Source, table: str) -> pa.Table:
     """All records of a table with all its columns, feed by feed in the source's order.
 
-    A record without an id gets one from its file and line. Ids of all feeds but the first have the feed's name as
+    A record without an id gets one from its content. Ids of all feeds but the first have the feed's name as
     prefix, so that they are unique; indicators have no ids.
     """
     id_column = TABLES[table][0]
@@ -54,7 +60,8 @@ def records(source: Source, table: str) -> pa.Table:
                 ids = pc.binary_join_element_wise(f"{feed.name}:", rows[id_column], "")
                 rows = rows.set_column(rows.schema.get_field_index(id_column), id_column, ids)
             parts.append(rows)
-    return _concatenated(parts, [*source.columns(table), "source_feed", *ORIGIN])
+        _warn_of_unused_values(feed, parts)
+    return _concatenated(parts, [*source.columns(table), "source_feed", *ORIGIN, *_markers(source.of(table), parts)])
 
 
 def places(source: Source) -> pa.Table:
@@ -69,33 +76,39 @@ def places(source: Source) -> pa.Table:
 
 
 def matching_files(source: Source, patterns: Sequence[str]) -> list[Path]:
-    """A source's files that match any pattern, sorted; raises SourceError for one without a match."""
-    folder, paths = Path(source.city.folder), set()
-    for pattern in patterns:
+    """A source's files in the order of the last pattern that each matches, then of names.
+
+    The order counts: a later file corrects earlier ones. Raises SourceError for a pattern without a match.
+    """
+    folder, positions = Path(source.city.folder), {}
+    for position, pattern in enumerate(patterns):
         matches = {path for path in folder.glob(pattern) if path.is_file() and not files.is_unfinished(path)}
         if not matches:
             raise SourceError(_missing_file(source, folder / pattern))
-        paths |= matches
-    return sorted(paths)
+        positions |= dict.fromkeys(matches, position)
+    return sorted(positions, key=lambda path: (positions[path], path))
 
 
 def _from_landing(source: Source, table: str, feed: IncrementalFeed) -> Iterator[pa.Table]:
     cells = landed_records(source.city, table, feed)
     lines, faults = np.arange(1, cells.num_rows + 1), pa.nulls(cells.num_rows, pa.string())
-    rows = _mapped(Sheet(feed.name, "", cells, lines, faults), feed.columns, _lookup(source, feed), feed.name)
-    yield _with_id(rows, TABLES[table][0], cells[KEY])
+    sheet = Sheet(feed.name, "", cells, lines, faults)
+    rows = _with_markers(_mapped(sheet, _columns(feed), _lookup(source, feed), feed.name), sheet, feed)
+    if DELETED in cells.column_names:
+        rows = _with_deletions(rows, table, cells[DELETED])
+    yield rows if TABLES[table][0] in feed.columns else _with_ids(rows, table, cells[KEY])
 
 
 def _from_files(source: Source, table: str, feed: Files) -> Iterator[pa.Table]:
-    """The records of all files of a feed, sorted by file name and line.
+    """The records of all files of a feed, in the order of `matching_files` and of their lines.
 
     A file that is open in another program or incomplete is left for the next run: one row with line 0 says so.
     Raises SourceError if no file can be read.
     """
     folder = Path(source.city.folder)
     names = [path.relative_to(folder).as_posix() for path in matching_files(source, feed.files)]
-    lookup, errors = _lookup(source, feed), []
-    for name, stem in zip(names, _unique_stems(names), strict=True):
+    lookup, errors, id_counts = _lookup(source, feed), [], Counter()
+    for name in names:
         try:
             sheets = _sheets(folder / name, feed)
         except UnreadableError as error:
@@ -104,9 +117,9 @@ def _from_files(source: Source, table: str, feed: Files) -> Iterator[pa.Table]:
             yield pa.table(dict(zip(ORIGIN, ([name], [0], [f"file: {error}"]), strict=True)))
             continue
         for sheet in sheets:
-            rows = _mapped(sheet, feed.columns, lookup, name + sheet.part)
-            lines = pa.array(sheet.lines).cast(pa.string())
-            yield _with_id(rows, TABLES[table][0], pc.binary_join_element_wise(f"{stem}{sheet.part}", lines, ":"))
+            rows = _with_markers(_mapped(sheet, _columns(feed), lookup, name + sheet.part), sheet, feed)
+            has_ids = TABLES[table][0] in feed.columns
+            yield rows if has_ids else _with_ids(rows, table, content_ids(rows, feed.columns, id_counts))
     if len(errors) == len(names):
         raise SourceError("\n".join(errors))
 
@@ -133,14 +146,67 @@ def _with_constant(rows: pa.Table, name: str, value: str) -> pa.Table:
     return rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
 
 
-def _with_id(rows: pa.Table, name: str, ids: pa.ChunkedArray) -> pa.Table:
-    return rows if name in rows.column_names else rows.append_column(name, ids)
+def _with_ids(rows: pa.Table, table: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return rows.append_column(TABLES[table][0], ids)
 
 
-def _unique_stems(names: Sequence[str]) -> list[str]:
-    """File names for ids: without suffix, unless that repeats."""
-    stems = [PurePosixPath(name).with_suffix("").as_posix() for name in names]
-    return [stem if stems.count(stem) == 1 else name for name, stem in zip(names, stems, strict=True)]
+def _markers(feeds: Sequence[Feed], parts: Sequence[pa.Table]) -> list[str]:
+    """The columns for deeds, deleted and excluded rows that any of the feeds has."""
+    present = {name for feed in feeds for name in _columns(feed)} | {
+        name for part in parts for name in part.column_names
+    }
+    return [name for name in MARKERS if name in present]
+
+
+def _with_deletions(rows: pa.Table, table: str, days: pa.ChunkedArray) -> pa.Table:
+    """Rows with marks of those that their source deleted on `days`.
+
+    A listing that it deleted was closed then.
+    """
+    name, values = "source_deleted", pc.binary_join_element_wise("absent from the feed since", days, " ")
+    if table == "listings":
+        name, values = "closed_on", days
+    if name not in rows.column_names:
+        return rows.append_column(name, values)
+    return rows.set_column(rows.schema.get_field_index(name), name, pc.coalesce(rows[name], values))
+
+
+def _columns(feed: Feed) -> dict[str, Column]:
+    """The mapped columns of a feed, and its markers."""
+    columns = dict(feed.columns)
+    if feed.deed is not None:
+        columns["source_deed"] = Column(column=feed.deed)
+    if feed.deleted is not None:
+        columns["source_deleted"] = Column(column=feed.deleted.column)
+    return columns
+
+
+def _with_markers(rows: pa.Table, sheet: Sheet, feed: Feed) -> pa.Table:
+    """Rows with the reasons why each is excluded or deleted; null for most."""
+    if feed.include or feed.exclude:
+        rows = rows.append_column("source_excluded", exclusions(sheet, feed))
+    if feed.deleted is None:
+        return rows
+    cells = [None if cell is None else normal_text(cell) for cell in rows["source_deleted"].to_pylist()]
+    marking = {*cells} if feed.deleted.values is None else {*feed.deleted.values}
+    marks = [f"{feed.deleted.column} = {cell}" if cell and cell in marking else None for cell in cells]
+    return rows.set_column(
+        rows.schema.get_field_index("source_deleted"), "source_deleted", pa.array(marks, pa.string())
+    )
+
+
+def _warn_of_unused_values(feed: Feed, parts: Sequence[pa.Table]) -> None:
+    """Names the values under `exclude` that no row has: a misspelt one would exclude nothing."""
+    reasons = [rows["source_excluded"] for rows in parts if "source_excluded" in rows.column_names]
+    used = {
+        reason
+        for column in reasons
+        for joined in column.unique().drop_null().to_pylist()
+        for reason in joined.split("; ")
+    }
+    for name, values in feed.exclude.items():
+        if unused := [value for value in values if f"{name} = {value}" not in used]:
+            print(f"homei: feed {feed.name}: exclude.{name}: no row has {', '.join(unused)}", file=sys.stderr)  # noqa: T201
 
 
 def _lookup(source: Source, feed: Feed) -> Lookup | None:

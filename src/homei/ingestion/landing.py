@@ -2,7 +2,8 @@
 
 A landing is a folder that is replaced atomically: records.parquet (text columns under the feed's names, with `_key`,
 sorted by it) and landed.json (how far the feed was read). Reading everything again gives the same bytes as reading
-increment after increment. Replaced versions and replaced landings are archived.
+increment after increment, but for records that were deleted at their source: they stay, with the day in `_deleted`.
+Replaced versions and replaced landings are archived.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import datetime
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,21 @@ import pyarrow.compute as pc
 from tqdm import tqdm
 
 from homei.config.city import CityConfig
+from homei.config.texts import is_rounded
+from homei.ingestion.connectors.nested import flattened
 from homei.ingestion.connectors.text_rows import SourceError, texts
 from homei.ingestion.feeds import IncrementalFeed, Span
 from homei.ingestion.mapping import missing_column, source_columns
 from homei.ingestion.pseudonyms import pseudonymised
-from homei.ingestion.record_versions import KEY, Counts, change_times, merge_versions
+from homei.ingestion.record_versions import (
+    DELETED,
+    KEY,
+    Counts,
+    change_times,
+    merge_versions,
+    n_repeated,
+    with_deletions,
+)
 from homei.storage import lake
 
 RECORDS, STATE = "records.parquet", "landed.json"
@@ -41,9 +52,15 @@ def land(city: CityConfig, table: str, feed: IncrementalFeed, again: bool = Fals
     """Reads a feed's changes up to the end of `city.as_of`, or all records (`again`), into its landing.
 
     Replaced versions are archived, one file an `as_of`. A landing that is read `again` is backed up first, as its
-    source may have lost records. Raises SourceError if a mapped column is missing or the landing is ahead of `as_of`;
-    the landing then stays as it was.
+    source may have lost records. A record that is absent from a complete reading is marked as deleted. Raises
+    SourceError if a mapped column is missing, most records are absent, or the landing is ahead of `as_of`; the landing
+    then stays as it was.
     """
+    with lake.locked(Path(city.folder) / "landing"):
+        return _land(city, table, feed, again)
+
+
+def _land(city: CityConfig, table: str, feed: IncrementalFeed, again: bool) -> Counts:
     folder, until = folder_of(city, table, feed), _end_of(city.as_of)
     landed = None if again else _records(folder)
     state = {"until": "", "watermark": None, "memory": {}} if landed is None else lake.read_json(folder / STATE)
@@ -54,7 +71,16 @@ def land(city: CityConfig, table: str, feed: IncrementalFeed, again: bool = Fals
         since = datetime.datetime.fromisoformat(state["watermark"]) - feed.overlap_days * DAY
     read = _read(feed, Span(since, until), memory)
     _check_columns(feed, read, landed)
+    if n_twice := n_repeated(read):
+        _warn(
+            f"feed {feed.name}: {n_twice:,} records came twice within one reading, so that others may be missing: does "
+            "the source keep an order between pages? Declare one, under `parameters` or in the query"
+        )
     current, replaced, counts = merge_versions(landed, _changed_until(read, feed, until), feed.changed)
+    if landed is not None and not n_twice:
+        current, counts = _with_deletions(
+            current, counts, feed.present_keys({*read[KEY].to_pylist()}, memory), feed, city
+        )
     _archive(replaced, lake.HISTORICAL / city.name / table / feed.name / f"{city.as_of}.parquet")
     if again:
         _back_up(folder, lake.BACKUPS / city.name / table / feed.name)
@@ -65,7 +91,7 @@ def land(city: CityConfig, table: str, feed: IncrementalFeed, again: bool = Fals
 
 
 def landed_records(city: CityConfig, table: str, feed: IncrementalFeed) -> pa.Table:
-    """A feed's records as of `city.as_of`: text cells, null where empty, with `_key`.
+    """A feed's records as of `city.as_of`: text cells, null where empty, with `_key` and `_deleted`.
 
     Raises SourceError with the command to run if the feed was never fetched, or up to another day.
     """
@@ -81,17 +107,9 @@ def as_table(batch: pa.Table | list[Mapping[str, Any]]) -> pa.Table:
     """A batch as text columns: nested values under their path (`address.city`), lists as JSON."""
     if isinstance(batch, pa.Table):
         return batch
-    records = [dict(_flattened(record)) for record in batch]
+    records = [flattened(record) for record in batch]
     names = dict.fromkeys(name for record in records for name in record)
     return pa.table({name: texts([record.get(name) for record in records]) for name in names})
-
-
-def _flattened(record: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in record.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flattened(value, f"{path}{name}.")
-        else:
-            yield f"{path}{name}", value
 
 
 def _read(feed: IncrementalFeed, span: Span, memory: dict[str, str]) -> pa.Table:
@@ -113,6 +131,11 @@ def _with_key(rows: pa.Table, feed: IncrementalFeed) -> pa.Table:
     keys = pc.binary_join_element_wise(*parts, "/")
     if pc.any(pc.equal(keys, "")).as_py():
         raise SourceError(f"feed {feed.name}: a record has no {'/'.join(feed.key)}: declare a key that all have")
+    if rounded := next((key for key in keys.to_pylist() if is_rounded(key)), None):
+        raise SourceError(
+            f"feed {feed.name}: key = {rounded} is a rounded number, which several records may share: have the source "
+            "send it as text, or declare another key"
+        )
     return rows.append_column(KEY, keys)
 
 
@@ -130,6 +153,27 @@ def _check_columns(feed: IncrementalFeed, read: pa.Table, landed: pa.Table | Non
         _warn(f"{error}; it may be empty in these {read.num_rows} records")
     if landed is not None and (added := sorted(set(present) - set(landed.column_names))):
         _warn(f"feed {feed.name}: has new columns, which are stored: {', '.join(added)}")
+
+
+def _with_deletions(
+    current: pa.Table, counts: Counts, present: set[str] | None, feed: IncrementalFeed, city: CityConfig
+) -> tuple[pa.Table, Counts]:
+    """The records with marks of those that are no longer at the source.
+
+    Raises SourceError if most are not.
+    """
+    if feed.absent == "kept":
+        return current.select([name for name in current.column_names if name != DELETED]), counts
+    if present is None:
+        return current, counts
+    marked, n_deleted = with_deletions(current, present, city.as_of)
+    if n_deleted >= RECORDS_TO_JUDGE and n_deleted > counts.records / 2:
+        raise SourceError(
+            f"feed {feed.name}: {n_deleted:,} of {counts.records:,} landed records are absent from this reading. If "
+            f"its source has deleted them, run `homei fetch {city.name} --again`; if it sends only a part of its "
+            "records, declare `absent: kept`"
+        )
+    return marked, counts._replace(deleted=n_deleted)
 
 
 def _changed_until(read: pa.Table, feed: IncrementalFeed, until: datetime.datetime) -> pa.Table:
@@ -152,7 +196,7 @@ def _archive(replaced: pa.Table, file: Path) -> None:
 
 def _back_up(folder: Path, backups: Path) -> None:
     """Copies a landing to a folder named by the day that it was read up to, and its digest."""
-    lake.finish_replacing(folder)
+    lake.restore(folder)
     if (folder / STATE).exists():
         name = f"{lake.read_json(folder / STATE)['until']}-{lake.digest(folder)[:12]}"
         with lake.replacing(backups / name) as copy:
@@ -168,13 +212,13 @@ def _state_of(records: pa.Table, feed: IncrementalFeed, as_of: datetime.date, me
         "until": as_of.isoformat(),
         "watermark": None if pd.isna(last) else last.isoformat(),
         "records": records.num_rows,
-        "columns": [name for name in records.column_names if name != KEY],
+        "columns": [name for name in records.column_names if name not in (KEY, DELETED)],
         "memory": dict(sorted(memory.items())),
     }
 
 
 def _records(folder: Path) -> pa.Table | None:
-    lake.finish_replacing(folder)
+    lake.restore(folder)
     return lake.read_arrow(folder / RECORDS) if (folder / STATE).exists() else None
 
 

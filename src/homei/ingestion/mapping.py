@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
-import string
-from collections.abc import Iterable, Mapping
+import itertools
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from homei.config.feeds import Column, LookupFile
+from homei.config.columns import Column
+from homei.config.feeds import Feed
+from homei.config.file_formats import LookupFile
+from homei.config.texts import normal_text
 from homei.ingestion.connectors.files import Sheet
-from homei.ingestion.connectors.text_rows import SourceError
+from homei.ingestion.connectors.text_files import DELIMITERS
+from homei.ingestion.connectors.text_rows import SourceError, normal_texts
+
+_VALUE = re.compile(
+    r"[-+]?[0-9][0-9.,]*|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}.*|\{?[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{27}\}?"
+)
+_ESCAPED = re.compile(r"\\udc[89a-f][0-9a-f]")  # a byte that could not be decoded
+_SERIAL = re.compile(r"([1-9][0-9]{4})([.,][0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,28 @@ def mapped(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | None =
     lookup_rows = None
     if any(column.lookup is not None for column in declared.values()):
         lookup_rows = _looked_up(sheet, declared, lookup)
-    return pa.table({name: _column(sheet, column, lookup_rows) for name, column in declared.items()})
+    return pa.table(
+        {name: _extracted(_column(sheet, column, lookup_rows), column.pattern) for name, column in declared.items()}
+    )
+
+
+def exclusions(sheet: Sheet, feed: Feed) -> pa.Array | pa.ChunkedArray:
+    """Why each row is no record, as the feed's `include` and `exclude` declare; null for records.
+
+    An empty cell has the value "". Raises SourceError for a column that the sheet lacks.
+    """
+    _check_columns(sheet, [(key, name) for key in ("include", "exclude") for name in getattr(feed, key)])
+    reasons = pa.nulls(sheet.cells.num_rows, pa.string())
+    declared = [(name, values, False) for name, values in feed.exclude.items()]
+    declared += [(name, values, True) for name, values in feed.include.items()]
+    for name, values, is_kept in declared:
+        cells = normal_texts(pc.fill_null(sheet.cells[name], ""))
+        has_value = pc.is_in(cells, pa.array(values, pa.string()))
+        is_excluded = pc.invert(has_value) if is_kept else has_value
+        reason = pc.binary_join_element_wise(f"{name} = ", cells, "")
+        reason = pc.if_else(is_excluded, reason, None)
+        reasons = pc.coalesce(pc.binary_join_element_wise(reasons, reason, "; "), reasons, reason)
+    return reasons
 
 
 def source_columns(name: str, column: Column) -> list[tuple[str, str]]:
@@ -52,15 +86,24 @@ def source_columns(name: str, column: Column) -> list[tuple[str, str]]:
 
 def missing_column(file: str, column: str, name: str, present: Iterable[str]) -> str:
     """The error message for a column that `file` lacks and `name` is mapped to."""
+    lacks, present = f"{file}: has no column {column!r} (for {name})", [str(other) for other in present]
+    if len(present) == 1 and (marks := [mark for mark in DELIMITERS if mark in present[0]]):
+        return f"{lacks}: its first line became one name, as if it had one cell: declare `delimiter: {marks[0]!r}`"
+    if any(_ESCAPED.search(other) for other in present):
+        return f"{lacks}: its column names have bytes that are not UTF-8: declare its `encoding`, such as cp1252"
     # Ignoring case, `Price` is more similar to `price` than `prices` is.
-    by_lower_case = {str(other).casefold(): str(other) for other in present}
+    by_lower_case = {other.casefold(): other for other in present}
     nearest = difflib.get_close_matches(column.casefold(), by_lower_case, n=1, cutoff=0.0)
-    return f"{file}: has no column {column!r} (for {name}); the most similar one is {by_lower_case[nearest[0]]!r}"
+    if len(present) < 2:
+        return f"{lacks}, only {', '.join(map(repr, present))}: check `header`, the line of the names, and `delimiter`"
+    return f"{lacks}; the most similar one is {by_lower_case[nearest[0]]!r}"
 
 
 def _column(sheet: Sheet, column: Column, lookup_rows: pa.Table | None) -> pa.Array | pa.ChunkedArray:
     if column.column is not None:
         cells, is_number = sheet.cells[column.column], sheet.number_masks.get(column.column)
+        if column.serial is True and sheet.first_year == 1904:
+            return _days_since_1904(cells)
         if column.decimal == "." or is_number is None:
             return cells
         # Workbooks mix numbers with texts in the column's notation: write all in that notation.
@@ -70,6 +113,22 @@ def _column(sheet: Sheet, column: Column, lookup_rows: pa.Table | None) -> pa.Ar
     if column.constant is not None:
         return pa.repeat(pa.scalar(column.constant, pa.string()), sheet.cells.num_rows)
     return pa.nulls(sheet.cells.num_rows, pa.string()) if lookup_rows is None else lookup_rows[column.lookup]
+
+
+def _extracted(cells: pa.Array | pa.ChunkedArray, pattern: str | None) -> pa.Array | pa.ChunkedArray:
+    """The group of a pattern in each text; texts without a match stay, so that parsing notices them."""
+    if pattern is None:
+        return cells
+    texts = ((cell, cell is not None and re.search(pattern, cell)) for cell in cells.to_pylist())
+    return pa.array([match[1] if match else cell for cell, match in texts], pa.string())
+
+
+def _days_since_1904(cells: pa.ChunkedArray) -> pa.Array:
+    """Serial numbers of a workbook that counts from 1904 as ISO dates; other cells unchanged."""
+    numbers = ((cell, cell is not None and _SERIAL.fullmatch(cell)) for cell in cells.to_pylist())
+    start = datetime.date(1904, 1, 1)
+    days = [(start + datetime.timedelta(int(day[1]))).isoformat() if day else cell for cell, day in numbers]
+    return pa.array(days, pa.string())
 
 
 def _looked_up(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | None) -> pa.Table | None:
@@ -85,32 +144,54 @@ def _looked_up(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | No
             raise SourceError(missing_column(lookup.declared.file, column, name, present))
     template = lookup.declared.template
     _check_columns(sheet, [("lookup", part) for _, part in _template_parts(template) if part is not None])
-    keys = lookup.rows[lookup.declared.key].to_pylist()
+    keys = normal_texts(lookup.rows[lookup.declared.key]).to_pylist()
     first_row = {key: row for row, key in reversed([*enumerate(keys)]) if key is not None}
-    rows = [first_row.get(key) for key in _filled_template(sheet.cells, template).to_pylist()]
+    rows = [first_row.get(key) for key in normal_texts(_filled_template(sheet.cells, template)).to_pylist()]
+    if n_unknown := rows.count(None):
+        hint = f"{n_unknown:,} of {len(rows):,} rows have no row in {lookup.declared.file}"
+        print(f"homei: {sheet.name}: {hint}, by {template!r}", file=sys.stderr)  # noqa: T201
     return lookup.rows.take(pa.array(rows, pa.int64()))
 
 
 def _filled_template(cells: pa.Table, template: str) -> pa.ChunkedArray:
-    """A template such as "{block} {street}" for each row; null where any of its parts is."""
-    pieces = []
+    """A template such as "{block} {street}" for each row, without empty parts and their blanks."""
+    pieces, are_empty, is_partial = [], True, False
     for text, name in _template_parts(template):
-        pieces += [pa.scalar(text), cells[name] if name is not None else pa.scalar("")]
-    return pc.binary_join_element_wise(*pieces, "", null_handling="emit_null")
+        pieces.append(pa.scalar(text))
+        if name is not None:
+            pieces.append(pc.fill_null(cells[name], ""))
+            is_empty = pc.is_null(cells[name])
+            are_empty, is_partial = pc.and_(are_empty, is_empty), pc.or_(is_partial, is_empty)
+    filled = pc.binary_join_element_wise(*pieces, "")
+    tidy = pc.utf8_trim_whitespace(pc.replace_substring_regex(filled, r"\s+", " "))
+    return pc.if_else(are_empty, None, pc.if_else(is_partial, tidy, filled))
 
 
 def _template_parts(template: str) -> list[tuple[str, str | None]]:
     """A template's literal texts, each with the column that follows it."""
-    try:
-        parts = [(text, name) for text, name, _, _ in string.Formatter().parse(template)]
-    except ValueError as error:
-        raise SourceError(f"template {template!r}: {error}") from error
-    if not any(name for _, name in parts):
+    parts = re.split(r"\{([^{}]+)\}", template)
+    texts, names = parts[::2], parts[1::2]
+    if any(mark in text for text in texts for mark in "{}"):
+        raise SourceError(f"template {template!r}: a brace is not closed, or encloses nothing")
+    if not names:
         raise SourceError(f"template {template!r}: has no column in braces; declare a fixed text as constant")
-    return parts
+    return list(itertools.zip_longest(texts, map(normal_text, names)))
 
 
-def _check_columns(sheet: Sheet, pairs: Iterable[tuple[str, str]]) -> None:
-    present = sheet.cells.column_names
-    if errors := [missing_column(sheet.name, column, name, present) for name, column in pairs if column not in present]:
+def _check_columns(sheet: Sheet, pairs: Sequence[tuple[str, str]]) -> None:
+    present, errors = sheet.cells.column_names, []
+    missing = [pair for pair in pairs if pair[1] not in present and pair[1] not in sheet.repeated]
+    if missing and sum(bool(_VALUE.fullmatch(other)) for other in present) > 1:
+        wanted = ", ".join(dict.fromkeys(repr(column) for _, column in missing))
+        # Cells of a row may be personal data.
+        raise SourceError(
+            f"{sheet.name}: its first line looks like a row, not like column names, among which {wanted} are missing: "
+            "declare the names of all its columns, `names: […]`, or the line of the names, such as `header: 3`"
+        )
+    for name, column in pairs:
+        if column in sheet.repeated:
+            errors.append(f"{sheet.name}: has several columns {column!r} (for {name}): rename all but one")
+        elif column not in present:
+            errors.append(missing_column(sheet.name, column, name, present))
+    if errors:
         raise SourceError("\n".join(errors))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -9,15 +10,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-KEY = "_key"
+KEY, DELETED = "_key", "_deleted"
+# From which number on a time counts nano-, micro-, milliseconds or seconds: each is a time after March 1973.
+EPOCH_UNITS = {1e17: 1e9, 1e14: 1e6, 1e11: 1e3, 1e8: 1.0}
 
 
 class Counts(NamedTuple):
-    """The number of records after a merge, and how many of them are new or have new content."""
+    """The records after a merge: their number, and how many are new, changed or newly deleted."""
 
     records: int
     new: int
     changed: int
+    deleted: int = 0
 
 
 def merge_versions(landed: pa.Table | None, read: pa.Table, changed: str | None) -> tuple[pa.Table, pa.Table, Counts]:
@@ -41,14 +45,43 @@ def merge_versions(landed: pa.Table | None, read: pa.Table, changed: str | None)
     return rows.take(_sorted_by_key(current, rows[KEY])), rows.take(replaced), counts
 
 
+def with_deletions(records: pa.Table, present: set[str], day: datetime.date) -> tuple[pa.Table, int]:
+    """The records with `_deleted`, the day on which each was first absent from `present`, and the number of new ones.
+
+    The column is null for records at the source, and missing if all are.
+    """
+    before = records[DELETED] if DELETED in records.column_names else pa.nulls(records.num_rows, pa.string())
+    is_absent = pc.invert(pc.is_in(records[KEY], pa.array(sorted(present), pa.string())))
+    deleted = pc.if_else(is_absent, pc.coalesce(before, str(day)), None)
+    others = records.select([name for name in records.column_names if name != DELETED])
+    n_new = pc.sum(pc.and_(is_absent, pc.is_null(before))).as_py() or 0
+    marked = others.append_column(DELETED, deleted)
+    return (marked.select(sorted(marked.column_names)) if pc.any(is_absent).as_py() else others), n_new
+
+
+def n_repeated(read: pa.Table) -> int:
+    """How many records of one reading are the same as an earlier one of it."""
+    repeated = np.flatnonzero(read[KEY].to_pandas().duplicated(keep=False))
+    rows = read.take(repeated)
+    versions = pd.DataFrame({"key": rows[KEY].to_pandas(), "content": _content_hashes(rows)})
+    return int(versions.duplicated().sum())
+
+
 def change_times(cells: pa.Array | pa.ChunkedArray) -> pd.Series:
-    """Times in UTC from ISO 8601 or from seconds or milliseconds since 1970; NaT for anything else."""
+    """Times in UTC from ISO 8601 or from a number since 1970 (`epoch_unit`); NaT for anything else."""
     texts = cells.to_pandas().astype(object)
     numbers = pd.to_numeric(texts, errors="coerce")
-    is_epoch = numbers > 1e8  # a smaller number is a year, or a day such as 20240131
-    times = pd.to_datetime(texts.where(~is_epoch), errors="coerce", utc=True, format="ISO8601")
-    seconds = numbers[is_epoch]
-    return times.mask(is_epoch, pd.to_datetime(seconds.where(seconds < 1e11, seconds / 1000), unit="s", utc=True))
+    units = numbers.map(epoch_unit)
+    times = pd.to_datetime(texts.where(units.isna()), errors="coerce", utc=True, format="ISO8601")
+    return times.mask(units.notna(), pd.to_datetime(numbers / units, unit="s", utc=True, errors="coerce"))
+
+
+def epoch_unit(number: float) -> float | None:
+    """The parts of a second that a number since 1970 counts, by its size.
+
+    None for a year or a day like 20240131.
+    """
+    return next((unit for limit, unit in EPOCH_UNITS.items() if number >= limit), None)
 
 
 def _last_versions(rows: pa.Table, positions: np.ndarray, changed: str | None) -> tuple[np.ndarray, np.ndarray]:

@@ -9,13 +9,15 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from homei.config.city import Group
-from homei.config.feeds import LookupFile, PlacesFile, Source
+from homei.config.feeds import Source
+from homei.config.file_formats import LookupFile, PlacesFile
 from homei.ingestion.connectors.download import download
 from homei.ingestion.connectors.files import Files
 from homei.ingestion.connectors.http_client import (
@@ -94,9 +96,10 @@ def _download_url(client: HttpClient, dataset_url: str) -> str:
     https://guide.data.gov.sg/developer-guide/dataset-apis/download-dataset: `initiate-download` starts the export;
     `poll-download` answers {"code": 0, "data": {"status": "DOWNLOAD_SUCCESS", "url": ...}} when it is complete.
     """
-    _data_in(client.get(f"{dataset_url}/initiate-download", convert=json_body), client.label, dataset_url)
+    body = partial(json_body, label=client.label)
+    _data_in(client.get(f"{dataset_url}/initiate-download", convert=body), client.label, dataset_url)
     for _ in range(POLLS):
-        data = _data_in(client.get(f"{dataset_url}/poll-download", convert=json_body), client.label, dataset_url)
+        data = _data_in(client.get(f"{dataset_url}/poll-download", convert=body), client.label, dataset_url)
         status = str(data.get("status", ""))
         if status == "DOWNLOAD_SUCCESS" and data.get("url"):
             return str(data["url"])

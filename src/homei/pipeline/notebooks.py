@@ -3,8 +3,10 @@
 # ruff: noqa: E402
 from __future__ import annotations
 
+import builtins
 import os
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -29,7 +31,7 @@ from homei.storage.stable_html import stable_html
 
 
 class NotebookError(RuntimeError):
-    """A notebook that failed; the message has the notebook, the cell and the exception."""
+    """A notebook that failed; the message has the exception's own message, and what to do."""
 
 
 class Kernel(AsyncKernelManager):
@@ -51,10 +53,12 @@ class Kernel(AsyncKernelManager):
 def execute(notebook: str | Path, report: Path, subtitle: str) -> None:
     """Executes a notebook and writes its markdown and outputs, without code and stderr, as an HTML page.
 
-    The page's title is the notebook's first heading. Raises NotebookError with the failing cell; then no page is
-    written.
+    The page's title is the notebook's first heading. If the notebook fails, no page is written, the executed notebook
+    with the failing cell is stored beside the page's path as *.failed.ipynb, and NotebookError is raised.
     """
-    title, body = _title_and_body(scrub(_run(Path(notebook))), Path(notebook).stem)
+    failed_copy = report.with_suffix(".failed.ipynb")
+    failed_copy.unlink(missing_ok=True)
+    title, body = _title_and_body(scrub(_run(Path(notebook), failed_copy)), Path(notebook).stem)
     lake.write_text(stable_html(page(title, body, subtitle)), report)
 
 
@@ -73,12 +77,13 @@ def scrub(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def _run(notebook: Path) -> NotebookNode:
+def _run(notebook: Path, failed_copy: Path) -> NotebookNode:
     with tempfile.TemporaryDirectory(prefix="homei-kernel-") as folder:
         try:
             return papermill.execute_notebook(
                 notebook,
-                None,  # the executed notebook is not stored
+                f"{folder}/{notebook.name}",
+                autosave_cell_every=0,
                 kernel_name="python3",
                 language="python",
                 kernel_manager_class=Kernel,
@@ -90,10 +95,25 @@ def _run(notebook: Path) -> NotebookNode:
                 stderr_file=sys.stderr,
             )
         except PapermillExecutionError as error:
-            last = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
-            raise NotebookError(f"{notebook}, cell {error.cell_index + 1}: {last}") from error
+            failed_copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(f"{folder}/{notebook.name}", failed_copy)
+            raise NotebookError(_message(notebook, error, failed_copy)) from error
         except DeadKernelError as error:
-            raise NotebookError(f"{notebook}: its process died; it may lack memory") from error
+            raise NotebookError(
+                f"{notebook}: its process died; it may lack memory. Close other programs or reduce the data, and run "
+                "`dvc repro` again"
+            ) from error
+
+
+def _message(notebook: Path, error: PapermillExecutionError, failed_copy: Path) -> str:
+    """The exception's own message, which names the remedy if homei raised it, and where to look."""
+    # A message of homei is a sentence; of other exceptions, such as KeyError, the type says what happened.
+    is_builtin = hasattr(builtins, error.ename) and error.ename not in ("ValueError", "RuntimeError")
+    message = f"{error.ename}: {error.evalue}" if is_builtin else error.evalue
+    return (
+        f"{message.strip()}\n{notebook} stopped with this error. Correct the cause and run `dvc repro` again. The "
+        f"executed notebook, with the failing code and its traceback, is {failed_copy}"
+    )
 
 
 def _environment(folder: str) -> dict[str, str]:

@@ -18,9 +18,8 @@ from homei.features.feature_lookup import FeatureLookup, export_lookup
 from homei.storage import lake
 from homei.training.config import FLAGS
 from homei.training.encoding import columns_of
-from homei.training.valuation_model import ValuationModel
+from homei.training.valuation_model import VALUATION, ValuationModel
 
-VALUATION = Path("models/valuation")
 BATCH = 5_000  # properties a thread
 VALUE_COLUMNS = ("valued_price", "valued_low", "valued_high", "confidence")
 
@@ -56,15 +55,16 @@ def value_properties(
 ) -> pd.DataFrame:
     """The properties with VALUE_COLUMNS, `flags` (names separated by blanks) and `place_features`.
 
-    The values are NaN where the service would refuse a valuation: without area, location or a known type, or where the
-    flags show insufficient market evidence. Prices and confidence are rounded as in the service's responses.
+    The values are NaN where the service would refuse a valuation: without location, known type or an area that the
+    model needs, or where the flags show insufficient market evidence. Prices and confidence are rounded as in the
+    service's responses.
     """
     columns = columns_of(properties) | {"month": np.full(len(properties), month, dtype=np.int64)}
     columns |= lookup.features(columns)
     values = model.value(columns)
-    has_attributes = properties[["square_meters", "location"]].notna().all(axis=1)
     is_known_type = properties["property_type"].isin(model.meta["categories"]["property_type"])
-    is_valued = (has_attributes & is_known_type).to_numpy() & ~model.applicability.is_refused(values.flags)
+    is_complete = (properties["location"].notna() & is_known_type).to_numpy() & np.isfinite(values.price)
+    is_valued = is_complete & ~model.applicability.is_refused(values.flags)
     # Python's round, as in the service: numpy rounds a fifth decimal of 5 differently.
     confidence = [round(value, 4) for value in np.clip(1 - values.deviation, 0, 1).tolist()]
     parts = zip(VALUE_COLUMNS, (values.price, values.low, values.high, confidence), strict=True)

@@ -23,6 +23,7 @@ from homei.registry import champions
 from homei.registry.config import PromoteConfig
 from homei.registry.isolated_inference import IsolatedInferenceError, run_in_bento
 from homei.storage import lake
+from homei.training.time_splits import month_name
 
 # Run in a Bento's src/, where the champion's own code loads the champion's model.
 VALUE_SALES = """
@@ -32,7 +33,7 @@ from homei.training.encoding import columns_of
 from homei.training.valuation_model import ValuationModel
 sales = pandas.read_parquet(sys.argv[1])
 price = ValuationModel.load(Path("valuation")).value(columns_of(sales)).price
-pandas.DataFrame({"transaction_id": sales["transaction_id"], "predicted": price}).to_parquet(sys.argv[2])
+pandas.DataFrame({"transaction_id": sales["transaction_id"], "champion": price}).to_parquet(sys.argv[2])
 """
 
 
@@ -53,18 +54,17 @@ def prediction_pairs(champion: Path, predictions: pd.DataFrame, min_sales: int) 
     """transaction_id, month, price, challenger, champion and basis of the sales unseen by both.
 
     The basis is "new months" (after the champion's last) or "hold-out" (of both). Raises PromotionError for fewer than
-    `min_sales` sales.
+    `min_sales` sales, and if an id names different sales in the two hold-outs.
     """
-    holdout = predictions[predictions["part"] == HOLD_OUT].rename(columns={"predicted": "challenger"})
-    holdout = holdout[["transaction_id", "month", "price", "challenger"]]
+    holdout = holdout_values(predictions, "challenger")
     model = lake.read_json(champion / champions.BENTO / "src" / "valuation" / "meta.json")
     is_new = holdout["month"] > model["months"][1]
     if is_new.any():
         values, basis = champion_values(champion, holdout.loc[is_new, "transaction_id"]), "new months"
     else:
-        recorded = lake.read(champion / "predictions")
-        values, basis = recorded.loc[recorded["part"] == HOLD_OUT, ["transaction_id", "predicted"]], "hold-out"
-    pairs = holdout.merge(values.rename(columns={"predicted": "champion"}), on="transaction_id", validate="one_to_one")
+        values, basis = holdout_values(lake.read(champion / "predictions"), "champion"), "hold-out"
+        check_same_sales(holdout, values)
+    pairs = holdout.merge(values[["transaction_id", "champion"]], on="transaction_id", validate="one_to_one")
     pairs = pairs.dropna(subset=["challenger", "champion"]).sort_values("transaction_id", ignore_index=True)
     if len(pairs) < min_sales:
         raise PromotionError(
@@ -74,8 +74,28 @@ def prediction_pairs(champion: Path, predictions: pd.DataFrame, min_sales: int) 
     return pairs.assign(basis=basis)
 
 
+def holdout_values(predictions: pd.DataFrame, name: str) -> pd.DataFrame:
+    """transaction_id, month and price of the hold-out, and the values as column `name`."""
+    holdout = predictions[predictions["part"] == HOLD_OUT].rename(columns={"predicted": name})
+    return holdout[["transaction_id", "month", "price", name]]
+
+
+def check_same_sales(holdout: pd.DataFrame, recorded: pd.DataFrame) -> None:
+    """Raises PromotionError if a transaction_id has another month or price in the champion's hold-out."""
+    pairs = holdout.merge(recorded, on="transaction_id", suffixes=("", "_recorded"))
+    differ = pairs[(pairs["month"] != pairs["month_recorded"]) | (pairs["price"] != pairs["price_recorded"])]
+    if len(differ):
+        sale = differ.iloc[0]
+        raise PromotionError(
+            f"{len(differ)} of {len(pairs)} sales have another price or month than in the champion's hold-out, such as "
+            f"transaction_id {sale['transaction_id']}: {month_name(sale['month'])}, {sale['price']:,.2f} now, and "
+            f"{month_name(sale['month_recorded'])}, {sale['price_recorded']:,.2f} recorded. The models can only be "
+            "compared on the same sales: map a stable transaction_id, or set city.as_of to a later month"
+        )
+
+
 def champion_values(champion: Path, transaction_ids: pd.Series) -> pd.DataFrame:
-    """transaction_id and predicted of sales in the training set, by the champion's model and code."""
+    """transaction_id and champion (value) of sales in the training set, by the champion's model and code."""
     sales = lake.read(lake.TRAINING_SET)
     with tempfile.TemporaryDirectory() as scratch:
         sales_path, values_path = Path(scratch, "sales.parquet"), Path(scratch, "values.parquet")

@@ -42,7 +42,7 @@ def evaluate_experiment(
     `sales` (unit, variant, price, valued, low, high, level) are in order of their reports; those beyond
     `experiment.sales` are not counted. `units` holds the number of units that each variant valued. The `verdict` on
     the challenger is "too_early" before all planned sales are reported, "mismatched" if the units, or those sold, are
-    not split as designed, else "better", "worse" or "alike". `interval`, `needed` (sales) and `detectable` (difference)
+    not split as designed, else "better", "worse" or "alike". `interval`, `needed_sales` and `detectable` (difference)
     are None while either variant has fewer than MIN_SALES sales.
     """
     counted = sales.head(experiment.sales)
@@ -71,9 +71,9 @@ def evaluate_experiment(
         "confidence": promote.confidence,
         "sales": len(counted),
         "planned": experiment.sales,
-        "beyond": len(sales) - len(counted),
-        "worth_seeing": experiment.difference,
-        "needed": n_needed,
+        "ignored_sales": len(sales) - len(counted),
+        "relevant_difference": experiment.difference,
+        "needed_sales": n_needed,
         "detectable": detectable,
         "sample_ratio": ratios,
         "verdict": _verdict(len(counted) >= experiment.sales, ratios, interval),

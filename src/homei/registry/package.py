@@ -16,22 +16,19 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import homei
 from homei.config import tool_folders
-from homei.config.city import CityConfig, ContractConfig
+from homei.config.city import CityConfig
+from homei.config.projection import area_of
 from homei.features.columns import month_of
-from homei.features.config import FeaturesConfig
 from homei.features.feature_lookup import export_lookup
 from homei.registry import bento_manifest
-from homei.registry.config import PackageConfig
-from homei.serving.config import ServeConfig
 from homei.storage import lake
-from homei.training.valuation_model import ValuationModel
-from homei.warehouse.config import PublishConfig
+from homei.training.valuation_model import VALUATION, ValuationModel
 
-MODEL = Path("models/valuation")
 RECORD = Path("models/bento.json")
 HOME = Path("models/bentos")  # BENTOML_HOME, by default in the user's home folder
 BENTOFILE = Path("bentofile.yaml")
@@ -39,7 +36,6 @@ BENTOFILE = Path("bentofile.yaml")
 SERVICE = "homei.serving.service"
 REQUIREMENTS = "homei/serving/requirements.lock"
 ATTRIBUTES = ("bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
-DEGREES = {"latitude": (-90.0, 90.0), "longitude": (-180.0, 180.0)}
 N_BENTOS = 3  # Bentos in the store
 
 
@@ -47,58 +43,45 @@ class PackageError(RuntimeError):
     """A Bento that cannot be built, or differs from its record."""
 
 
-def run(
-    city: CityConfig,
-    contract: ContractConfig,
-    features: FeaturesConfig,
-    package: PackageConfig,
-    serve: ServeConfig,
-    publish: PublishConfig,
-) -> None:
+def run(**sections: Any) -> None:
     """Builds the Bento in models/bentos and writes models/bento.json with its tag and files."""
-    model = ValuationModel.load(MODEL)
-    service = service_contract(model, city, contract, package, serve, publish)
+    p = SimpleNamespace(**sections)
+    service = service_contract(ValuationModel.load(VALUATION), p)
     # Outside the project: BentoML refuses to build below a hidden folder, where DVC runs queued experiments.
     with tempfile.TemporaryDirectory() as scratch:
         parts = Path(scratch).resolve() / "parts"
         copy_parts(parts, service)
-        export_lookup(city, features, package.months, parts / "lookup")
-        tag = f"{package.name}:{lake.digest(parts)[:12]}"
+        export_lookup(p.city, p.features, p.package.months, parts / "lookup")
+        tag = f"{p.package.name}:{lake.digest(parts)[:12]}"
         if not _is_in_store(tag):
             _build(parts, tag, service["as_of"])
     _remove_old_bentos(bento_folder(tag).parent)
     _write_record(tag, service)
 
 
-def service_contract(
-    model: ValuationModel,
-    city: CityConfig,
-    contract: ContractConfig,
-    package: PackageConfig,
-    serve: ServeConfig,
-    publish: PublishConfig,
-) -> dict[str, Any]:
+def service_contract(model: ValuationModel, p: SimpleNamespace) -> dict[str, Any]:
     """The contents of service.json (inputs, limits, versions), which `homei.serving.contract` reads."""
-    last_month = month_of(city.as_of) + 1
-    numbers = ("square_meters", *ATTRIBUTES, *city.attributes.numeric)
-    degrees = DEGREES if city.coordinates.system == "wgs84" else {}
+    last_month = month_of(p.city.as_of) + 1
+    numbers = ("square_meters", *ATTRIBUTES, *p.city.attributes.numeric)
+    degrees = area_of(p.city.coordinates)
     return {
-        "name": package.name,
-        "title": city.title,
-        "currency": city.currency,
-        "as_of": city.as_of.isoformat(),
+        "name": p.package.name,
+        "title": p.city.title,
+        "currency": p.city.currency,
+        "as_of": p.city.as_of.isoformat(),
         "model_version": model.version,
         "data_version": model.meta["data_version"],
         "level": model.meta["level"],
-        "months": [last_month - package.months, last_month],
+        "months": [last_month - p.package.months, last_month],
+        "needs_area": bool(lake.read(lake.TRAINING_SET, ["square_meters"])["square_meters"].notna().all()),
         "property_types": model.meta["categories"]["property_type"],
-        "ranges": {name: limits for name, limits in (degrees | contract.ranges).items() if name in numbers},
-        "numeric": list(city.attributes.numeric),
-        "categorical": list(city.attributes.categorical),
-        "example": _example(city),
-        "limits": serve.model_dump(),
-        "coordinates": city.coordinates.model_dump(),
-        "warehouse": publish.model_dump(),
+        "ranges": {name: limits for name, limits in (degrees | p.contract.ranges).items() if name in numbers},
+        "numeric": list(p.city.attributes.numeric),
+        "categorical": list(p.city.attributes.categorical),
+        "example": _example(p.city),
+        "limits": p.serve.model_dump(),
+        "coordinates": p.city.coordinates.model_dump(),
+        "warehouse": p.publish.model_dump(),
     }
 
 
@@ -109,7 +92,7 @@ def copy_parts(parts: Path, service: dict[str, Any]) -> None:
         target = parts / file.relative_to(sources)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
-    shutil.copytree(MODEL, parts / "valuation", copy_function=shutil.copyfile)
+    shutil.copytree(VALUATION, parts / "valuation", copy_function=shutil.copyfile)
     shutil.copyfile(BENTOFILE, parts / BENTOFILE.name)
     lake.write_json(service, parts / "service.json")
 

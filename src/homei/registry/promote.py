@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from homei.evaluation.config import Bands
-from homei.evaluation.evaluate import REPORTS, rounded
+from homei.evaluation.evaluate import REPORTS
+from homei.evaluation.ratio_study import rounded
 from homei.pipeline.verify import md5, recorded_outputs
 from homei.registry import champions, package
 from homei.registry.champion_comparison import (
@@ -23,7 +24,7 @@ from homei.registry.champion_comparison import (
 )
 from homei.registry.config import PromoteConfig
 from homei.storage import lake
-from homei.training.train import VALUATION
+from homei.training.valuation_model import VALUATION
 
 METRICS = REPORTS / "metrics.json"
 STAGES = ("evaluate", "package")

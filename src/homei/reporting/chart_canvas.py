@@ -45,6 +45,7 @@ _STYLE = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False, "axes.axisbelow": True,
     "axes.grid": True, "axes.grid.axis": "y", "grid.color": GRID, "grid.linewidth": 0.7, "ytick.major.size": 0,
     "xtick.major.size": 3, "figure.facecolor": "none", "axes.facecolor": "none", "legend.frameon": False,
+    "legend.handlelength": 1.4, "legend.columnspacing": 1.4, "legend.borderaxespad": 0,
     "lines.solid_capstyle": "round", "figure.constrained_layout.use": True, "path.simplify_threshold": 0.2,
 }  # fmt: skip
 

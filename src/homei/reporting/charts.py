@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from homei.reporting import number_formats
 from homei.reporting.chart_canvas import ACCENT, GRID, QUIET, SECOND, SERIES, TEXT, Picture, Size, format_axis, picture
@@ -48,11 +47,11 @@ def lines(
             axes.fill_between(places, low, high, color=ACCENT, alpha=0.16, linewidth=0)
         if reference is not None:
             axes.axhline(reference, color=QUIET, linewidth=1, dashes=(4, 3))
-        for column, colour in zip(ys, SERIES * len(ys), strict=False):
-            dot = "o" if len(frame) <= 24 else ""
-            axes.plot(places, frame[column].to_numpy(float), color=colour, linewidth=1.9, marker=dot, markersize=3.5)
-        if len(ys) > 1:
-            _name_lines(axes, labels or ys)
+        style = {"linewidth": 1.9, "marker": "o" if len(frame) <= 24 else "", "markersize": 3.5}
+        for column, label, colour in zip(ys, labels or ys, SERIES * len(ys), strict=False):
+            axes.plot(places, frame[column].to_numpy(float), color=colour, label=label, **style)
+        if len(ys) > 1:  # above the axes, because labels at the line ends would overlap
+            axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=len(ys))
         if zero:
             axes.set_ylim(bottom=0)
         format_axis(axes.yaxis, y_format)
@@ -86,24 +85,24 @@ def bars(
         if reference is not None:
             axes.axvline(reference, color=QUIET, linewidth=1, dashes=(4, 3))
         if intervals is None:
-            _draw_bars(axes, rows, heights, formats, [highlight in (None, label) for label in labels])
+            colours = [ACCENT if highlight in (None, label) else QUIET for label in labels]
+            drawn = axes.barh(rows, np.nan_to_num(heights), height=0.6, color=colours, alpha=0.85, linewidth=0)
+            axes.bar_label(drawn, [number_formats.text(float(value), formats) for value in heights], padding=4)
+            axes.margins(x=0.28 if (heights < 0).any() else 0.16)  # space for the labels, which stand left and right
+            axes.axvline(0, color=GRID, linewidth=1)
+            axes.set_xticks([])
         else:
             axes.grid(True, axis="x")
             axes.hlines(rows, *np.asarray(intervals, dtype=float).T, color=ACCENT, alpha=0.45, linewidth=3)
             axes.plot(heights, rows, "o", color=ACCENT, markersize=5.5)
             format_axis(axes.xaxis, formats)
-        axes.yaxis.set_major_locator(FixedLocator(rows))
-        axes.set_yticklabels([str(label) for label in labels])
+        axes.set_yticks(rows, [str(label) for label in labels])
         axes.set_ylim(len(rows) - 0.4, -0.6)
 
     return picture(draw, title, size or ("tall" if len(heights) > 12 else "half"))
 
 
-def histogram(
-    values: Sequence[float],
-    title: str = "",
-    x_format: str = "number",
-) -> Picture:
+def histogram(values: Sequence[float], title: str = "", x_format: str = "number") -> Picture:
     """A histogram as shares of all values, with a dashed line at the median.
 
     The axis extends from the 0.5th to the 99.5th percentile.
@@ -113,9 +112,8 @@ def histogram(
     low, high = np.quantile(values, [0.005, 0.995]) if values.size else (0.0, 1.0)
 
     def draw(_: object, axes: Axes) -> None:
-        counts, edges = np.histogram(values, bins=N_BINS, range=(low, high if high > low else low + 1))
-        shares = counts / max(values.size, 1)
-        axes.bar(edges[:-1], shares, np.diff(edges), align="edge", color=ACCENT, alpha=0.75, linewidth=0)
+        ends, shares = (low, high if high > low else low + 1), np.full(values.size, 1 / max(values.size, 1))
+        axes.hist(values, N_BINS, ends, weights=shares, color=ACCENT, alpha=0.75, linewidth=0)
         if values.size:
             median = float(np.median(values))
             axes.axvline(median, color=TEXT, linewidth=1.1, dashes=(4, 3))
@@ -146,8 +144,7 @@ def strips(
                 axes.broken_barh(_runs(state == value), (row - 0.34, 0.68), color=colour, alpha=alpha, linewidth=0)
             axes.annotate(note, (len(months), row), (5, 0), textcoords="offset points", va="center", fontsize=8.5)
         axes.set(xlim=(0, len(months)), ylim=(len(labels) - 0.5, -0.5))
-        axes.yaxis.set_major_locator(FixedLocator(range(len(labels))))
-        axes.set_yticklabels(labels)
+        axes.set_yticks(range(len(labels)), labels)
         years = {place: month[:4] for place, month in enumerate(months) if month.endswith("-01") or len(months) < 12}
         axes.set_xticks(list(years), list(years.values()))
 
@@ -160,34 +157,11 @@ def _runs(states: np.ndarray) -> list[tuple[int, int]]:
     return [(int(start), int(end - start)) for start, end in edges.reshape(-1, 2)]
 
 
-def _draw_bars(axes: Axes, rows: np.ndarray, values: np.ndarray, how: str, bright: Sequence[bool]) -> None:
-    colours = [ACCENT if is_bright else QUIET for is_bright in bright]
-    axes.barh(rows, np.nan_to_num(values), height=0.6, color=colours, alpha=0.85, linewidth=0)
-    axes.xaxis.set_major_locator(FixedLocator([]))
-    axes.axvline(0, color=GRID, linewidth=1)
-    axes.margins(x=0.28 if (values < 0).any() else 0.16)  # space for the values, which are on the left of negative bars
-    for row, value in zip(rows, values, strict=True):
-        left = np.isfinite(value) and value < 0
-        axes.annotate(
-            number_formats.text(float(value), how), (float(np.nan_to_num(value)), row), (-4 if left else 4, 0),
-            textcoords="offset points", va="center", ha="right" if left else "left",
-        )  # fmt: skip
-
-
 def _places(axes: Axes, column: pd.Series) -> np.ndarray:
     """The x positions of a column's values; sets about six tick labels if the values are not numbers."""
     if column.dtype.kind in "iuf":
         return column.to_numpy(float)
     texts = [f"{value:%Y-%m}" if column.dtype.kind == "M" else str(value) for value in column]
     step = max(1, -(-len(texts) // 6))
-    axes.xaxis.set_major_locator(FixedLocator(range(0, len(texts), step)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: texts[int(place)]))
+    axes.set_xticks(range(0, len(texts), step), texts[::step])
     return np.arange(len(texts), dtype=float)
-
-
-def _name_lines(axes: Axes, labels: Sequence[str]) -> None:
-    """Draws the legend above the axes, because labels at the line ends would overlap."""
-    axes.legend(
-        axes.get_lines()[-len(labels) :], labels, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=len(labels),
-        handlelength=1.2, columnspacing=1.4, borderaxespad=0,
-    )  # fmt: skip

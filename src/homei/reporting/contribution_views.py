@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from matplotlib.ticker import FixedLocator
+import pandas as pd
 
 from homei.reporting import charts
 from homei.reporting.chart_canvas import ACCENT, QUIET, SECOND, Picture, format_axis, picture
@@ -18,7 +18,6 @@ from homei.training.encoding import columns_of
 from homei.training.estimators import UnexplainedError
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from homei.training.valuation_model import ValuationModel
@@ -96,27 +95,27 @@ def dependence(values: Sequence[float], effects: Sequence[float], title: str) ->
 
 def waterfall(start: float, parts: Sequence[tuple[str, float]], title: str, currency: str) -> Picture:
     """Waterfall chart from the average property to the value, in the currency."""
-    amounts = np.array([amount for _, amount in parts], dtype=float)
-    ends = start + np.concatenate([[0.0], np.cumsum(amounts)])
-    rows = np.arange(len(parts) + 2)
+    names, amounts = zip(*parts, strict=True)
+    ends = start + np.cumsum([0.0, *amounts])
+    bars = [(0.0, start, QUIET, text(start, currency))]
+    for low, amount in zip(ends, amounts, strict=False):
+        sign = "+" if round(amount) > 0 else ""
+        bars.append((low, amount, ACCENT if amount >= 0 else SECOND, sign + text(float(amount))))
+    bars.append((0.0, ends[-1], QUIET, text(float(ends[-1]), currency)))
 
     def draw(_: object, axes: Axes) -> None:
         axes.grid(False)
-        axes.barh(rows[[0, -1]], ends[[0, -1]], height=0.6, color=QUIET, alpha=0.85, linewidth=0)
-        colours = [ACCENT if amount >= 0 else SECOND for amount in amounts]
-        axes.barh(rows[1:-1], amounts, left=ends[:-1], height=0.6, color=colours, alpha=0.85, linewidth=0)
+        for row, (left, width, colour, amount) in enumerate(bars):
+            axes.barh(row, width, 0.6, left, color=colour, alpha=0.85, linewidth=0)
+            right = max(left, left + width)
+            axes.annotate(amount, (right, row), (4, 0), textcoords="offset points", va="center")
         for row, end in enumerate(ends):
             axes.plot([end, end], [row, row + 1], color=QUIET, linewidth=0.8)
-        labels = [text(start, currency), *map(_signed, amounts), text(ends[-1], currency)]
-        right = [ends[0], *np.maximum(ends[1:], ends[:-1]), ends[-1]]
-        for row, (position, amount) in enumerate(zip(right, labels, strict=True)):
-            axes.annotate(amount, (position, row), (4, 0), textcoords="offset points", va="center")
-        axes.yaxis.set_major_locator(FixedLocator(rows))
-        axes.set_yticklabels(["average property", *(_title(name) for name, _ in parts), "value"])
-        axes.set(ylim=(len(rows) - 0.4, -0.6), xlim=(0, 1.3 * max(*ends, 1.0)))
+        axes.set_yticks(range(len(bars)), ["average property", *map(_title, names), "value"])
+        axes.set(ylim=(len(bars) - 0.4, -0.6), xlim=(0, 1.3 * max(*ends, 1.0)))
         format_axis(axes.xaxis, "number", ticks=4)
 
-    return picture(draw, title, (5.2, 0.28 * len(rows) + 0.9))
+    return picture(draw, title, (5.2, 0.28 * len(bars) + 0.9))
 
 
 def property_waterfalls(model: ValuationModel, sales: pd.DataFrame, currency: str) -> Html:
@@ -132,27 +131,18 @@ def property_waterfalls(model: ValuationModel, sales: pd.DataFrame, currency: st
     charted = []
     for title, sale, start, parts in zip(EXAMPLES, chosen.to_dict("records"), starts, amounts, strict=True):
         chart = waterfall(start, sorted_by_size(contributions.names, parts), title, currency)
-        charted.append(figure(chart, _caption(sale, currency)))
+        attributes = f"{text(sale['square_meters'])} m², {sale['property_type']}, {sale['location']}"
+        charted.append(figure(chart, f"{attributes}; sale price {text(sale['price'], currency)}."))
     return figures(*charted)
 
 
 def _by_category(sample: SampleContributions, name: str) -> Picture:
     """Bar chart of the mean contribution of each frequent category, largest first."""
-    values = np.array([value if isinstance(value, str) else "unknown" for value in sample.values[name]])
-    categories, counts = np.unique(values, return_counts=True)
-    frequent = categories[np.argsort(-counts, kind="stable")][:MAX_BARS]
-    means = [(str(value), round(float(sample.effects[name][values == value].mean()), 6)) for value in frequent]
-    labels, sizes = zip(*sorted(means, key=lambda pair: (-pair[1], pair[0])), strict=True)
-    return charts.bars(labels, sizes, _title(name), formats="change")
-
-
-def _caption(sale: dict[str, Any], currency: str) -> str:
-    attributes = f"{text(sale['square_meters'])} m², {sale['property_type']}, {sale['location']}"
-    return f"{attributes}; sale price {text(sale['price'], currency)}."
-
-
-def _signed(amount: float) -> str:
-    return ("+" if round(amount) > 0 else "") + text(float(amount))
+    values = [value if isinstance(value, str) else "unknown" for value in sample.values[name]]
+    effects = pd.Series(sample.effects[name]).groupby(values).agg(["size", "mean"]).round(6)
+    frequent = effects.sort_values("size", ascending=False, kind="stable")[:MAX_BARS]
+    means = frequent["mean"].sort_index().sort_values(ascending=False, kind="stable")
+    return charts.bars(means.index, means, _title(name), formats="change")
 
 
 def _title(name: str) -> str:

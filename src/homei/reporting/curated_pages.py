@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pandas as pd
 from homei.config.city import CityConfig
 from homei.curated.dictionary import Dictionary, read_dictionary
 from homei.reporting.charts import strips
-from homei.reporting.html_page import cards, figure, page, table
+from homei.reporting.html_page import Card, Html, cards, figure, page, render, table
 from homei.reporting.number_formats import label, text
 from homei.storage import lake
 from homei.storage.stable_html import stable_html
@@ -39,13 +38,12 @@ def run(city: CityConfig) -> None:
 
 def dictionary_page(dictionary: Dictionary, city: CityConfig) -> str:
     """The data dictionary as an HTML page with one table for each curated table."""
-    sections = []
+    tables = {}
     for name, entry in dictionary.items():
         rows = [{"column": column, "unit": "", **definition} for column, definition in entry["columns"].items()]
-        columns = pd.DataFrame(rows)[["column", "type", "unit", "meaning"]]
-        sections.append(f"<h2>{escape(name)}</h2><p>{escape(entry['row'])}</p>{table(columns)}")
+        tables[name] = (entry["row"], table(pd.DataFrame(rows)[["column", "type", "unit", "meaning"]]))
     subtitle = f"{city.title} · as of {city.as_of} · money in {city.currency}"
-    return page("Data dictionary", "\n".join(sections), subtitle)
+    return page("Data dictionary", render("dictionary.html.j2", tables=tables), subtitle)
 
 
 def quality_page(rows: pd.DataFrame, city: CityConfig) -> str:
@@ -53,62 +51,58 @@ def quality_page(rows: pd.DataFrame, city: CityConfig) -> str:
     rows = rows.assign(
         month=pd.to_datetime(rows["month"]).dt.strftime("%Y-%m"),
         holds=rows["verdict"] == "holds",
-        feed_name=rows["table_name"] + " · " + rows["feed"].map(label),
+        feed=rows["table_name"] + " · " + rows["feed"].map(label),
     )
     months = sorted(rows["month"].dropna().unique())
-    body = [
-        _headline(rows),
-        "<h2>Feeds</h2>",
-        _feed_table(rows),
-        "<h2>Quality by month</h2>",
-        "<p>Orange marks a month in which a measure misses its threshold. A gap is a month without records.</p>",
-        *(_month_chart(name, feed_rows, months) for name, feed_rows in rows.groupby("feed_name", sort=True)),
-        "<h2>Missed thresholds</h2>",
-        _failure_table(rows),
-    ]
-    return page("Data quality by month", "\n".join(body), f"{city.title} · as of {city.as_of}")
+    body = render(
+        "data_quality.html.j2",
+        cards=_headline(rows),
+        feeds=_feed_table(rows),
+        charts=[_month_chart(name, feed_rows, months) for name, feed_rows in rows.groupby("feed", sort=True)],
+        failures=_failure_table(rows),
+    )
+    return page("Data quality by month", body, f"{city.title} · as of {city.as_of}")
 
 
-def _headline(rows: pd.DataFrame) -> str:
+def _headline(rows: pd.DataFrame) -> Html:
     records = rows[rows["column_name"] == RECORD]
-    ages = records.dropna(subset="freshness_days").set_index("feed_name")["freshness_days"]
+    ages = records.dropna(subset="freshness_days").set_index("feed")["freshness_days"]
     is_complete = bool((records["accounted"].dropna() == 1).all())
     holding = f"{text(int(rows['holds'].sum()))} of {text(len(rows))}, one for each feed, month and column"
     oldest = (f"{text(int(ages.max()))} days", str(ages.idxmax())) if len(ages) else ("none", "")
-    lost = "none" if is_complete else "some"
-    items = [
-        ("Verdicts that hold", text(rows["holds"].mean(), "percent"), holding, None),
-        ("Records", text(int(records["rows"].sum())), "of all tables", None),
-        ("Age of the oldest feed", *oldest, None),
-        ("Lost records", lost, "every received record is either accepted or quarantined", is_complete),
-    ]
-    return cards([{"label": title, "value": value, "note": note, "ok": ok} for title, value, note, ok in items])
+    explanation = "every received record is either accepted or quarantined"
+    return cards(
+        Card("Verdicts that hold", text(rows["holds"].mean(), "percent"), holding),
+        Card("Records", text(int(records["rows"].sum())), "of all tables"),
+        Card("Age of the oldest feed", *oldest),
+        Card("Lost records", "none" if is_complete else "some", explanation, is_complete),
+    )
 
 
-def _feed_table(rows: pd.DataFrame) -> str:
-    feeds = []
-    for name, months in rows[rows["column_name"] == RECORD].groupby("feed_name", sort=True):
-        ages = months["freshness_days"].dropna()
-        feeds.append(
-            {
-                "feed": name,
-                "records": int(months["rows"].sum()),
-                "valid": _weighted_mean(months["validity"], months["rows"]),
-                "worst_month": months["validity"].min(),
-                "unique": months["uniqueness"].min(),
-                "age": int(ages.iloc[0]) if len(ages) else np.nan,
-                "months_that_hold": f"{int(months['holds'].sum())} of {len(months)}",
-            }
-        )
+def _feed_table(rows: pd.DataFrame) -> Html:
+    records = rows[rows["column_name"] == RECORD].groupby("feed", sort=True)
+    feeds = pd.DataFrame(
+        {
+            "records": records["rows"].sum(),
+            "valid": records.apply(
+                lambda months: _weighted_mean(months["validity"], months["rows"]), include_groups=False
+            ),
+            "worst_month": records["validity"].min(),
+            "unique": records["uniqueness"].min(),
+            "age": records["freshness_days"].first(),
+            "months_that_hold": records["holds"].agg(lambda holds: f"{holds.sum()} of {len(holds)}"),
+        }
+    )
     headings = {"worst_month": "Valid, worst month", "unique": "Unique ids, worst month", "age": "Age, days"}
-    return table(pd.DataFrame(feeds), dict.fromkeys(["valid", "worst_month", "unique"], "percent"), headings)
+    formats = {**dict.fromkeys(["valid", "worst_month", "unique"], "percent"), "age": "number"}
+    return table(feeds.reset_index(), formats, headings)
 
 
-def _month_chart(name: str, rows: pd.DataFrame, months: list[str]) -> str:
+def _month_chart(name: str, rows: pd.DataFrame, months: list[str]) -> Html:
     """A chart of the feed's verdicts by month: whole records on the first strip, columns below."""
     rows = rows.dropna(subset="month")
     if rows.empty:
-        return ""
+        return Html("")
     verdicts = rows.pivot(index="column_name", columns="month", values="holds").astype(float).reindex(columns=months)
     notes = []
     for column, cells in rows.groupby("column_name"):
@@ -117,8 +111,8 @@ def _month_chart(name: str, rows: pd.DataFrame, months: list[str]) -> str:
     return figure(strips(_column_labels(verdicts.index), months, verdicts.to_numpy(), notes, name), wide=True)
 
 
-def _failure_table(rows: pd.DataFrame) -> str:
-    """One row for each feed, column and measure that misses its threshold, with its worst month."""
+def _failure_table(rows: pd.DataFrame) -> Html:
+    """A row for each feed, column and measure that misses its threshold, with its worst month."""
     failures = []
     for measure, (column, threshold_column, how) in MEASURES.items():
         values, thresholds = rows[column].astype(float), rows[threshold_column].astype(float)
@@ -127,15 +121,12 @@ def _failure_table(rows: pd.DataFrame) -> str:
         failures.append(rows.assign(measure=measure, shortfall=shortfall, **texts)[shortfall > 0])
     failed = pd.concat(failures, ignore_index=True).sort_values("shortfall")
     if failed.empty:
-        return "<p>None.</p>"
-    failed = failed.assign(
-        feed=failed["feed_name"], column=_column_labels(failed["column_name"]), month=failed["month"].fillna("unknown")
-    )
+        return Html("")
+    failed = failed.assign(column=_column_labels(failed["column_name"]), month=failed["month"].fillna("unknown"))
     grouped = failed.groupby(["feed", "column", "measure"], sort=True)
     worst = grouped[["month", "value", "threshold"]].last()
     worst.insert(0, "months", grouped.size())
-    headings = {"month": "Worst month", "value": "Value in that month"}
-    return table(worst.reset_index(), headings=headings)
+    return table(worst.reset_index(), headings={"month": "Worst month", "value": "Value in that month"})
 
 
 def _column_labels(columns: Iterable[str]) -> list[str]:

@@ -8,13 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from homei.reporting import charts, ratio_study_views
-from homei.reporting.html_page import Html, figures, table
-from homei.reporting.number_formats import MISSING, label, text
-from homei.reporting.ratio_study_views import INTERVAL
-from homei.reporting.summary_sentences import span
+from homei.reporting import accuracy_views, charts
+from homei.reporting.accuracy_views import INTERVAL
+from homei.reporting.html_page import Html, figures, render, table
+from homei.reporting.number_formats import MISSING, label, p_value, span, text
 
-MEASURES = {**ratio_study_views.MEASURES, "mki": ("MKI", "ratio"), "vei": ("VEI", "percent2")}
+MEASURES = {**accuracy_views.MEASURES, "mki": ("MKI", "ratio"), "vei": ("VEI", "percent2")}
 SIMILARITIES = {"same_property": "Same property, sold twice", "lookalikes": "Similar properties"}
 KINDS = {"location": "By location", "property_type": "By type", "price_decile": "By price decile", "age": "By age"}
 # Statistics of a slice and their formats.
@@ -25,22 +24,19 @@ SLICE_FORMATS = {
 
 
 def study_pair(study: Mapping[str, Any]) -> Html:
-    """Every statistic with its interval, for all sales and without outliers."""
-    rows = []
-    for name, (title, how) in list(MEASURES.items())[1:]:
-        row = {"Measure": title}
-        for part in ("raw", "trimmed"):
-            statistic = study[part][name]
-            row[part] = text(statistic["value"], how)
-            row[f"{part}_interval"] = span(statistic["low"], statistic["high"], how)
-        rows.append(row)
+    """Every statistic with its interval: of all sales, without outliers, and with sales excluded by price."""
     headings = {
         "raw": f"All {text(study['raw']['n'])} sales",
         "trimmed": f"Without {text(study['outliers'])} beyond {study['reach']:g} interquartile ranges",
-        "raw_interval": INTERVAL,
-        "trimmed_interval": INTERVAL,
+        "with_flagged": f"With {text(study['flagged'])} sales excluded by their price",
     }
-    return table(pd.DataFrame(rows), headings=headings)
+    rows = {"Measure": [title for name, (title, _) in MEASURES.items() if name != "n"]}
+    for part in headings:
+        statistics = [(study[part][name], how) for name, (_, how) in MEASURES.items() if name != "n"]
+        rows[part] = [text(statistic["value"], how) for statistic, how in statistics]
+        rows[f"{part}_interval"] = [span(statistic["low"], statistic["high"], how) for statistic, how in statistics]
+    intervals = {f"{part}_interval": INTERVAL for part in headings}
+    return table(pd.DataFrame(rows), headings={**headings, **intervals})
 
 
 def horizontal_table(horizontal: Mapping[str, Mapping[str, Any]]) -> Html:
@@ -74,11 +70,10 @@ def slice_tables(slices: pd.DataFrame) -> Html:
 def fairness_charts(groups: pd.DataFrame) -> Html:
     """Charts of median ratio and median error by value of each declared group, with intervals."""
     charted = []
-    for name, rows in groups[~groups["suppressed"]].groupby("group", sort=False):
+    for name, rows in groups[~groups["suppressed"].astype(bool)].groupby("group", sort=False):
         for measure, reference in (("median_ratio", 1.0), ("mdape", None)):
-            title = f"{MEASURES[measure][0]} by {label(name)}"
+            title, how = f"{MEASURES[measure][0]} by {label(name)}", SLICE_FORMATS[measure]
             intervals = rows[[f"{measure}_low", f"{measure}_high"]].to_numpy()
-            how = SLICE_FORMATS[measure]
             charted.append(charts.bars(rows["value"], rows[measure], title, intervals, reference, how))
     return figures(*charted)
 
@@ -91,40 +86,28 @@ def fairness_tables(groups: pd.DataFrame) -> Html:
 
 def difference_table(groups: Sequence[Mapping[str, Any]]) -> Html:
     """The largest differences in level and error between the values of each declared group, with verdicts."""
-    rows = []
-    for group in groups:
-        for name, measure in (("level", "median ratio"), ("error", "median error")):
-            difference = group[name]
-            rows.append(
-                {
-                    "Group": label(group["name"]),
-                    "Compared": measure,
-                    "Largest difference": text(difference["gap"], "percent2"),
-                    INTERVAL: span(difference["low"], difference["high"], "percent2"),
-                    "Tolerance": text(difference["tolerance"], "percent0"),
-                    "p (Holm)": _p_value(difference["p_holm"]),
-                    "verdict": difference["ok"],
-                    "Meaning": _meaning(difference, measure),
-                }
-            )
-    if not rows:
+    compared = [(group, *pair) for group in groups for pair in (("level", "median ratio"), ("error", "median error"))]
+    if not compared:
         return Html("")
-    return table(pd.DataFrame(rows).astype({"verdict": object}), {"verdict": "verdict"})
+    rows = [
+        {
+            "Group": label(group["name"]),
+            "Compared": measure,
+            "Largest difference": text(group[name]["gap"], "percent2"),
+            INTERVAL: span(group[name]["low"], group[name]["high"], "percent2"),
+            "Tolerance": text(group[name]["tolerance"], "percent0"),
+            "p (Holm)": p_value(group[name]["p_holm"]),
+            "Verdict": group[name]["ok"],
+            "Meaning": _meaning(group[name], measure),
+        }
+        for group, name, measure in compared
+    ]
+    return table(pd.DataFrame(rows, dtype=object), {"Verdict": "verdict"})
 
 
 def examined_groups(groups: Sequence[Mapping[str, Any]], min_sales: int) -> Html:
     """The declared groups that were examined, suppressed values, and the limits of the study."""
-    if groups:
-        items = "".join(f"<li>{escape(_examined(group, min_sales))}</li>" for group in groups)
-        examined = f"<p><strong>Examined:</strong></p><ul>{items}</ul>"
-    else:
-        examined = "<p><strong>Examined:</strong> nothing, because the city declares no groups.</p>"
-    return Html(
-        f"{examined}<p><strong>Not examined:</strong> everything else. The data contain no other attribute of persons, "
-        "such as income, origin, ethnicity, religion, sex, age, health or household. This page cannot say whether "
-        "valuations treat such groups equally. An attribute of an area does not describe a single household in it. "
-        "Combinations of attributes were not examined.</p>"
-    )
+    return Html(render("examined_groups.html.j2", groups=groups, min_sales=min_sales, label=label, text=text))
 
 
 def _slice_table(slices: pd.DataFrame) -> Html:
@@ -151,13 +134,3 @@ def _meaning(difference: Mapping[str, Any], measure: str) -> str:
     extremes = f"The {measure} is highest for {difference['highest']} and lowest for {difference['lowest']}"
     significance = "statistically significant" if difference["differs"] else "not statistically significant"
     return f"{extremes}: {'within' if difference['ok'] else 'beyond'} the tolerance, {significance}."
-
-
-def _p_value(p: float | None) -> str:
-    return MISSING if p is None else "below 0.001" if p < 0.001 else text(p, "ratio")
-
-
-def _examined(group: Mapping[str, Any], min_sales: int) -> str:
-    names = ", ".join(f"{each['value']} ({text(each['n'])})" for each in group["suppressed"])
-    suppressed = f"suppressed, fewer than {min_sales} sales: {names}" if names else "none suppressed"
-    return f"{label(group['name'])}, from {group['origin']}: {group['shown']} values shown; {suppressed}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from homei.registry.experiment_result import ALIKE, BETTER, MISMATCHED, POWER, TOO_EARLY, VARIANTS, WORSE
-from homei.registry.variant_assignment import CHALLENGER, CHAMPION, ExperimentDesign
+from homei.registry.variant_assignment import ExperimentDesign
 from homei.reporting.charts import bars
-from homei.reporting.html_page import cards, figures, page, table
-from homei.reporting.number_formats import MINUS, text
+from homei.reporting.html_page import Card, Html, cards, figures, page, render, table
+from homei.reporting.number_formats import MISSING, p_value, points, text
 from homei.storage import lake
 
 FOLDER = Path("reports/abtest")
@@ -28,83 +27,67 @@ MESSAGES = {
     MISMATCHED: "Do not decide: sample-ratio mismatch. The units are not split as configured.",
 }
 CHIPS = {BETTER: True, WORSE: False, ALIKE: "watch", TOO_EARLY: "watch", MISMATCHED: False}
-METHOD = f"""
-Each reported sale is compared with the valuation that it names, or with the last valuation of the property before
-the sale. The difference is the challenger's median error minus the champion's. Its interval is a two-sample bootstrap
-that resamples units (properties or clients) with all their sales. The number of sales needed follows from the spread of
-the bootstrapped medians at a power of {text(POWER, "percent0")}. A chi-square test checks the split of the units.
-"""
-PLANNED_SIZE = """
-The number of sales that decides is fixed before the experiment as experiment.sales in params/. Later sales do not
-count. Repeated looks that stop at the first significant interval find differences that do not exist.
-"""
+UNKNOWN = "after more sales are reported"
 
 
 def format_result(result: Mapping[str, Any]) -> str:
     """The result as text for the terminal."""
     design = ExperimentDesign.from_name(result["experiment"])
-    lines = [
+    return (
         f"Experiment {design.salt}, {result['since']} to {result['until']}: {text(design.share, 'percent')} of units "
-        f"(each a {design.unit}) to the challenger",
-        "",
-        _variant_table(result).to_string(index=False),
-        "",
-        *_sentences(result),
-        "",
-        MESSAGES[result["verdict"]],
-        f"The page: {PAGE}; the numbers: {NUMBERS}",
-    ]
-    return "\n".join(lines)
+        f"(each a {design.unit}) to the challenger\n\n"
+        f"{_variant_table(result).to_string(index=False)}\n\n"
+        + "\n".join(_sentences(result))
+        + f"\n\n{MESSAGES[result['verdict']]}\nThe page: {PAGE}; the numbers: {NUMBERS}"
+    )
 
 
 def write(result: Mapping[str, Any], title: str) -> None:
     """Writes PAGE and NUMBERS; `title` is the city's."""
     lake.write_json(result, NUMBERS)
-    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in _sentences(result))
-    body = (
-        f"{_headline(result)}{_charts(result)}"
-        f"<h2>All numbers</h2>{table(_variant_table(result))}<ul>{sentences}</ul>"
-        f"<h2>Method</h2><p>{escape(METHOD.strip())}</p><p>{escape(PLANNED_SIZE.strip())}</p>"
+    body = render(
+        "experiment.html.j2",
+        verdict=cards(_verdict_card(result)),
+        headline=cards(*_headline(result)),
+        charts=_charts(result),
+        variants=table(_variant_table(result)),
+        sentences=_sentences(result),
+        power=text(POWER, "percent0"),
     )
     origin = Markup("Written by <code>homei abtest report</code>.")
     subtitle = f"{title} · {result['since']} to {result['until']}"
     lake.write_text(page("Champion and challenger", body, subtitle, origin=origin), PAGE)
 
 
-def _headline(result: Mapping[str, Any]) -> str:
+def _verdict_card(result: Mapping[str, Any]) -> Card:
+    verdict = result["verdict"]
+    word = "Decided" if verdict in (BETTER, WORSE) else "Open"
+    return Card("Verdict", MESSAGES[verdict], ok=CHIPS[verdict], word=word)
+
+
+def _headline(result: Mapping[str, Any]) -> list[Card]:
     design, ratio = ExperimentDesign.from_name(result["experiment"]), result["sample_ratio"]["units"]
-    split = "too few units" if ratio["ok"] is None else f"p = {_p_value(ratio['p'])}"
-    ignored = f", {text(result['beyond'])} later sales ignored" if result["beyond"] else ""
-    verdict = {
-        "label": "Verdict",
-        "value": MESSAGES[result["verdict"]],
-        "ok": CHIPS[result["verdict"]],
-        "word": "Decided" if result["verdict"] in (BETTER, WORSE) else "Open",
-    }
-    items = [
-        ("Difference in median error", _points(result["difference"]), _interval(result), None),
-        ("Sales", text(result["sales"]), f"of {text(result['planned'])} planned{ignored}", None),
-        ("Sales needed", text(result["needed"]), _missing_sales(result), None),
-        ("Split of units as planned", split, f"{text(design.share, 'percent')} to the challenger, by {design.unit}",
-         ratio["ok"]),
-    ]  # fmt: skip
-    return cards([verdict]) + cards(
-        [{"label": title, "value": value, "note": note, "ok": ok} for title, value, note, ok in items]
-    )
+    split = "too few units" if ratio["ok"] is None else f"p = {p_value(ratio['p'])}"
+    share = f"{text(design.share, 'percent')} to the challenger, by {design.unit}"
+    ignored = f", {text(result['ignored_sales'])} later sales ignored" if result["ignored_sales"] else ""
+    return [
+        Card("Difference in median error", _points(result["difference"]), _interval(result)),
+        Card("Sales", text(result["sales"]), f"of {text(result['planned'])} planned{ignored}"),
+        Card("Sales needed", text(result["needed_sales"]), _missing_sales(result)),
+        Card("Split of units as planned", split, share, ratio["ok"]),
+    ]
 
 
-def _charts(result: Mapping[str, Any]) -> str:
+def _charts(result: Mapping[str, Any]) -> Html:
     if result["interval"] is None:
-        return ""
+        return Html("")
     variants, size = [result["variants"][name] for name in VARIANTS], (5.2, 1.9)
     errors, intervals = ([variant[name] for variant in variants] for name in ("mdape", "mdape_interval"))
+    difference, interval, labels = [result["difference"]], [result["interval"]], ["challenger minus champion"]
     return figures(
         bars(VARIANTS, errors, "Median error", intervals, formats="percent2", size=size),
-        bars(
-            ["challenger minus champion"], [result["difference"]], "Difference in median error", [result["interval"]],
-            reference=0.0, formats="change2", size=size,
-        ),
-    )  # fmt: skip
+        bars(labels, difference, "Difference in median error", interval, 0.0, "change2", size=size),
+    )
 
 
 def _variant_table(result: Mapping[str, Any]) -> pd.DataFrame:
@@ -114,7 +97,7 @@ def _variant_table(result: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Variant": VARIANTS,
-            "Model": [{CHAMPION: design.champion, CHALLENGER: design.challenger}[name] for name in VARIANTS],
+            "Model": [design.champion, design.challenger],
             "Units": [text(count) for count in result["sample_ratio"]["units"]["counts"]],
             "Sales": [text(variant["n"]) for variant in variants],
             "Median error": [text(variant["mdape"], "percent2") for variant in variants],
@@ -126,51 +109,39 @@ def _variant_table(result: Mapping[str, Any]) -> pd.DataFrame:
 
 def _sentences(result: Mapping[str, Any]) -> list[str]:
     """One sentence for each number."""
-    sentences = []
+    ignored = f"; {text(result['ignored_sales'])} later sales are not counted" if result["ignored_sales"] else ""
+    sentences = [f"{text(result['sales'])} of {text(result['planned'])} planned sales were reported{ignored}."]
     if result["difference"] is not None:
-        difference = _points(result["difference"])
-        sentences.append(f"Challenger's median error minus the champion's: {difference} ({_interval(result)}).")
-    ignored = f"; {text(result['beyond'])} later sales are not counted" if result["beyond"] else ""
-    sentences.append(f"{text(result['sales'])} of {text(result['planned'])} planned sales were reported{ignored}.")
-    if result["needed"] is not None:
-        relevant, detectable = (_points(result[name], is_signed=False) for name in ("worth_seeing", "detectable"))
+        difference = f"{_points(result['difference'])} ({_interval(result)})"
+        sentences.insert(0, f"Challenger's median error minus the champion's: {difference}.")
+        relevant, detectable = (points(result[name], 2) for name in ("relevant_difference", "detectable"))
         sentences.append(
-            f"Detecting a difference of {relevant} needs {text(result['needed'])} sales ({_missing_sales(result)}). "
-            f"The planned sales detect a difference of {detectable} with a power of {text(POWER, 'percent0')}."
+            f"Detecting a difference of {relevant} points needs {text(result['needed_sales'])} sales "
+            f"({_missing_sales(result)}). The planned sales detect a difference of {detectable} points with a power of "
+            f"{text(POWER, 'percent0')}."
         )
     titles = {"units": "Units that received valuations", "sold": "Units that sold"}
     for name, ratio in result["sample_ratio"].items():
-        champion, challenger = (text(count) for count in ratio["counts"])
-        if ratio["ok"] is None:
-            split = "too few for a test of the split"
-        else:
-            split = (
-                f"split {'as planned' if ratio['ok'] else 'NOT as planned'} (chi-square, p = {_p_value(ratio['p'])})"
-            )
+        test = f"split {'as planned' if ratio['ok'] else 'NOT as planned'} (chi-square, p = {p_value(ratio['p'])})"
+        champion, challenger = map(text, ratio["counts"])
+        split = "too few for a test of the split" if ratio["ok"] is None else test
         sentences.append(f"{titles[name]}: {champion} and {challenger}, {split}.")
     return sentences
 
 
 def _missing_sales(result: Mapping[str, Any]) -> str:
-    if result["needed"] is None:
-        return "after more sales are reported"
-    missing = result["needed"] - result["sales"] - result["beyond"]
-    return f"{text(missing)} more" if missing > 0 else "reached"
+    if result["needed_sales"] is None:
+        return UNKNOWN
+    n_missing = result["needed_sales"] - result["sales"] - result["ignored_sales"]
+    return f"{text(n_missing)} more" if n_missing > 0 else "reached"
 
 
 def _interval(result: Mapping[str, Any]) -> str:
     if result["interval"] is None:
-        return "after more sales are reported"
-    low, high = (_points(end) for end in result["interval"])
+        return UNKNOWN
+    low, high = map(_points, result["interval"])
     return f"{text(result['confidence'], 'percent0')} interval {low} to {high}"
 
 
-def _points(value: float | None, is_signed: bool = True) -> str:
-    if value is None:
-        return text(None)
-    number = f"{value * 100:+.2f}" if is_signed else f"{value * 100:.2f}"
-    return f"{number.replace('-', MINUS)} points"
-
-
-def _p_value(value: float) -> str:
-    return "less than 0.0001" if value < 1e-4 else f"{value:.4f}"
+def _points(difference: float | None) -> str:
+    return MISSING if difference is None else f"{'+' if difference > 0 else ''}{points(difference, 2)} points"

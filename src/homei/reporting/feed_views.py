@@ -58,15 +58,16 @@ def month_charts(records: Mapping[str, tuple[pd.Series, pd.Series]]) -> list[cha
 
     All charts span the same months. A title without records has no chart.
     """
-    months = {title: pd.to_datetime(days).dt.strftime("%Y-%m") for title, (days, _) in records.items()}
-    all_months = sorted(pd.concat(months.values()).dropna().unique())
+    counts = {
+        title: pd.crosstab(pd.to_datetime(days).dt.strftime("%Y-%m").to_numpy(), feeds.to_numpy())
+        for title, (days, feeds) in records.items()
+        if len(feeds)
+    }
+    months = sorted({month for by_feed in counts.values() for month in by_feed.index})
     charted = []
-    for title, (_, feed) in records.items():
-        if feed.empty:
-            continue
-        counts = pd.crosstab(months[title].to_numpy(), feed.to_numpy()).reindex(all_months, fill_value=0)
-        feeds, counts = list(counts), counts.rename_axis("month").reset_index()
-        charted.append(charts.lines(counts, "month", feeds, title=f"{title} a month, by feed", zero=True))
+    for title, by_feed in counts.items():
+        by_month = by_feed.reindex(months, fill_value=0).rename_axis("month").reset_index()
+        charted.append(charts.lines(by_month, "month", [*by_feed], title=f"{title} a month, by feed", zero=True))
     return charted
 
 
@@ -104,10 +105,9 @@ def _resolution(table_name: str, feed: str, resolved: Mapping[str, Any]) -> str:
         return f"{text(merged[feed])} also reported by another feed"
     if table_name != "listings" or feed not in listings:
         return ""
-    counts = listings[feed]
-    result = f"{text(counts['of_sold_properties'])} of properties in the register"
-    if counts["duplicates"]:
-        result += f", {text(counts['duplicates'])} also listed in another feed"
+    result = f"{text(listings[feed]['of_sold_properties'])} of properties in the register"
+    if n_duplicates := listings[feed]["duplicates"]:
+        result += f", {text(n_duplicates)} also listed in another feed"
     if resolved["truth"]:
         score = next(item for item in resolved["truth"]["listings"] if item["feed"] == feed)
         result += f"; {text(score['precision'], 'percent')} precision, {text(score['recall'], 'percent')} recall"

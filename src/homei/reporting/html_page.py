@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,8 +15,14 @@ from homei.reporting import number_formats
 if TYPE_CHECKING:
     import pandas as pd
 
-TEMPLATES = Path(__file__).with_name("templates")
-Verdict = bool | Literal["watch"] | None
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+Verdict = bool | Literal["watch"] | None  # holds, fails, to be watched, or no verdict
 # A verdict has a sign and a word, so that it is readable without colour.
 _CHIPS = {True: ("good", "✓", "Holds"), "watch": ("watch", "!", "Watch"), False: ("bad", "✕", "Fails")}
 
@@ -33,26 +38,28 @@ class Html(str):
     __html__ = _repr_html_
 
 
-REBUILT = Markup("Rebuilt byte for byte by <code>dvc repro</code>.")
-
-
-def page(title: str, body: str, subtitle: str = "", depth: int = 1, origin: str = REBUILT) -> str:
+def page(title: str, body: str, subtitle: str = "", is_front_page: bool = False, origin: str = "") -> str:
     """A self-contained HTML5 page for screen, phone and print, with a light and a dark theme.
 
-    `body` is HTML; `title` and `subtitle` (such as "Demo city · as of 2025-12-31") are text. `depth` is the number of
-    folders between `reports/` and the page, for the link to the front page; 0 is the front page, without a link.
-    `origin` is the footer's statement of what wrote the page.
+    `body` is HTML; `title` and `subtitle` (such as "Demo city · as of 2025-12-31") are text. `origin` is the footer's
+    statement of what wrote the page, by default `dvc repro`.
     """
-    values = {"title": title, "subtitle": subtitle, "body": Markup(body), "depth": depth, "origin": origin}
-    return render("page.html.j2", **values, css=_css())
+    values = {"title": title, "subtitle": subtitle, "is_front_page": is_front_page, "origin": origin}
+    return render("page.html.j2", body=Markup(body), **values)
 
 
-def cards(items: Sequence[Mapping[str, Any]]) -> Html:
-    """A row of headline figures.
+class Card(NamedTuple):
+    """A headline figure. `word` replaces the verdict's own word, such as "Holds"."""
 
-    Each item has `label` and `value`, and optionally `note`, `ok` and `word`.
-    `ok` is the verdict: True (holds), False (fails), "watch" or None (no verdict). `word` replaces the verdict's word.
-    """
+    label: str
+    value: str
+    note: str = ""
+    ok: Verdict = None
+    word: str = ""
+
+
+def cards(*items: Card) -> Html:
+    """A row of headline figures."""
     return Html(render("cards.html.j2", cards=items, chip=chip))
 
 
@@ -99,18 +106,7 @@ def figures(*pictures: str) -> Html:
 
 def render(template: str, **values: Any) -> str:
     """A rendered template of this package; raises jinja2.UndefinedError for a missing value."""
-    return _environment().get_template(template).render(**values)
-
-
-@functools.cache
-def _environment() -> Environment:
-    loader = FileSystemLoader(TEMPLATES)
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-
-
-@functools.cache
-def _css() -> Markup:
-    return Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
+    return _TEMPLATES.get_template(template).render(**values)
 
 
 def _cells(column: pd.Series, how: str | Callable[[Any], str] | None, align: str) -> list[str]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from matplotlib.colors import Normalize
-from matplotlib.ticker import NullLocator
 
 from homei.reporting.chart_canvas import DIVERGING, INK, SEQUENTIAL, Picture, format_axis, picture
 
@@ -64,18 +64,13 @@ def city_map(
     they end at the 98th percentile. `size` (such as a number of sales) scales the dots. Coordinates are degrees or
     metres on a plane; points without coordinates are omitted.
     """
-    columns = [np.asarray(column, dtype=float) for column in (longitude, latitude, value)]
-    weight = np.ones(len(columns[0])) if size is None else np.asarray(size, dtype=float)
-    finite = np.isfinite(columns).all(axis=0)
-    x, y, z, weight = (column[finite] for column in (*columns, weight))
+    points = np.array([longitude, latitude, value, np.ones(len(value)) if size is None else size], dtype=float)
+    x, y, z, weight = points[:, np.isfinite(points[:3]).all(axis=0)]
     if len(x) > MAX_POINTS:
         x, y, z, weight = _cells(x, y, z, _stretch(y))
 
     def draw(canvas: Figure, axes: Axes) -> None:
-        axes.grid(False)
-        axes.spines["bottom"].set_visible(False)
-        axes.xaxis.set_major_locator(NullLocator())
-        axes.yaxis.set_major_locator(NullLocator())
+        axes.set_axis_off()
         axes.set_aspect(_stretch(y), anchor="N")
         area = 14 + 46 * np.sqrt(weight / max(weight.max(initial=0), 1e-9))
         colours = DIVERGING if diverging else SEQUENTIAL
@@ -104,14 +99,10 @@ def _stretch(latitude: np.ndarray) -> float:
 def _cells(x: np.ndarray, y: np.ndarray, z: np.ndarray, stretch: float) -> tuple[np.ndarray, ...]:
     """Centres, median values and counts of the occupied square cells, from south-west to north-east."""
     side = max(np.ptp(x), np.ptp(y) * stretch) / N_CELLS or 1.0
-    column = np.floor((x - x.min()) / side).astype(np.int64)
-    row = np.floor((y - y.min()) * stretch / side).astype(np.int64)
-    keys, cell = np.unique(row * 1_000_000 + column, return_inverse=True)
-    order = np.argsort(cell, kind="stable")
-    groups = np.split(z[order], np.cumsum(np.bincount(cell))[:-1])
-    middle_x = x.min() + (keys % 1_000_000 + 0.5) * side
-    middle_y = y.min() + (keys // 1_000_000 + 0.5) * side / stretch
-    return middle_x, middle_y, np.array([np.median(group) for group in groups]), np.bincount(cell).astype(float)
+    points = pd.DataFrame({"row": (y - y.min()) * stretch // side, "column": (x - x.min()) // side, "value": z})
+    cells = points.groupby(["row", "column"])["value"].agg(["median", "size"]).reset_index()
+    middle_x, middle_y = x.min() + (cells["column"] + 0.5) * side, y.min() + (cells["row"] + 0.5) * side / stretch
+    return tuple(column.to_numpy(float) for column in (middle_x, middle_y, cells["median"], cells["size"]))
 
 
 def _norm(values: np.ndarray, diverging: bool) -> Normalize:

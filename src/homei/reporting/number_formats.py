@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 MISSING = "–"
@@ -34,6 +34,27 @@ def text(value: Any, how: str = "number") -> str:
 def label(name: object) -> str:
     """A column's or group's name as a label: price_decile becomes "price decile"."""
     return str(name).replace("_", " ")
+
+
+def span(low: float | None, high: float | None, how: str) -> str:
+    """A range as text, such as "0.98 to 1.03" or "at most 5 %"; a dash without any end."""
+    if low is None or high is None:
+        return MISSING if low is high else f"at most {text(high, how)}" if low is None else f"at least {text(low, how)}"
+    return f"{text(low, how)}\u00a0to\u00a0{text(high, how)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them: A, B and C."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def points(difference: float, digits: int) -> str:
+    """A difference of shares in percentage points: 0.018."""
+    return text(100 * difference, f"decimal{digits}")
+
+
+def p_value(p: float | None) -> str:
+    return MISSING if p is None else "below 0.001" if p < 0.001 else text(p, "ratio")
 
 
 def short(how: str, step: float | None = None) -> Callable[[float], str]:

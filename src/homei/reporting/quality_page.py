@@ -10,7 +10,7 @@ import pandas as pd
 
 from homei.config.city import CityConfig
 from homei.reporting.charts import bars
-from homei.reporting.html_page import cards, figure, figures, page, table
+from homei.reporting.html_page import Card, Html, cards, figure, figures, page, render, table
 from homei.reporting.number_formats import text
 from homei.storage import lake
 
@@ -28,74 +28,77 @@ def run(city: CityConfig) -> None:
 
 def quality_page(quality: Mapping[str, Any], quarantine: pd.DataFrame, city: CityConfig) -> str:
     """The content of quality.json and examples of the quarantined sales as an HTML page."""
-    sections = [
-        _headline(quality),
-        _reasons(quality),
-        _feeds(quality),
-        _files(quality),
-        _points_of_interest(quality),
-        _examples(quality, quarantine),
-    ]
-    return page("Data quality", "\n".join(sections), f"{city.title} · as of {city.as_of}")
-
-
-def _headline(quality: Mapping[str, Any]) -> str:
-    first = quality["reasons"][0] if quality["reasons"] else {"reason": "no sale was rejected", "rows": 0}
-    n_files = len(quality["files"])
-    rejected = f"{text(quality['rejected'])} rows, at most {text(quality['limit'], 'percent0')} allowed"
-    items = [
-        ("Sales received", text(quality["rows"]), f"in {n_files} file{'s' * (n_files != 1)}", None),
-        ("Valid sales", text(quality["valid"]), "used for features", None),
-        ("Rejected", text(quality["share"], "percent2"), rejected, quality["ok"]),
-        ("Most frequent reason", text(first["rows"]), first["reason"], None),
-    ]
-    return cards([{"label": title, "value": value, "note": note, "ok": ok} for title, value, note, ok in items])
-
-
-def _reasons(quality: Mapping[str, Any]) -> str:
-    if not quality["reasons"]:
-        return "<h2>Rejected sales by reason</h2><p>None: every sale meets the contract.</p>"
-    reasons = pd.DataFrame(quality["reasons"])
-    chart = bars(reasons["reason"], reasons["rows"], "Rejected sales by reason", formats="number")
-    caption = "A sale that violates several rules of the contract counts under each reason."
-    content = figures(figure(chart, caption), table(reasons, {"share": "percent2"}))
-    return f"<h2>Rejected sales by reason</h2>{content}"
-
-
-def _feeds(quality: Mapping[str, Any]) -> str:
-    if len(quality["tables"]) < 2:
-        return ""
-    feeds = pd.DataFrame(quality["tables"])
-    feeds["share"] = feeds["rejected"] / feeds["rows"]
-    return f"<h2>Feeds</h2>{table(feeds, {'share': 'percent2'})}"
-
-
-def _files(quality: Mapping[str, Any]) -> str:
     files = pd.DataFrame(quality["files"], columns=["file", "rows", "rejected"])
     columns = pd.DataFrame(quality["columns"], columns=["column", "present"])
-    return (
-        "<h2>Files and columns</h2><p>The received files, and the share of sales in which each column has a value. "
-        "The source does not have a column whose share is zero.</p>"
-        f"{figures(table(files), table(columns, {'present': 'percent'}))}"
+    body = render(
+        "quality.html.j2",
+        cards=_headline(quality),
+        warnings=quality["warnings"],
+        reasons=_reasons(quality["reasons"]),
+        set_aside=_table_or_nothing(quality["set_aside_reasons"], {"share": "percent2"}),
+        cells=_table_or_nothing(quality["cells"]),
+        missing_texts=_table_or_nothing(quality["missing_texts"]),
+        limits=_limits(quality["limits"]),
+        feeds=_table_or_nothing(quality["tables"], {"share": "percent2", "limit": "percent0", "ok": "verdict"}),
+        n_feeds=len(quality["tables"]),
+        files=figures(table(files), table(columns, {"present": "percent"})),
+        places=_table_or_nothing(quality["places"], {"share": "percent2", "ok": "verdict"}),
+        examples=_examples(quality["reasons"], quarantine),
+    )
+    return page("Data quality", body, f"{city.title} · as of {city.as_of}")
+
+
+def _headline(quality: Mapping[str, Any]) -> Html:
+    first = quality["reasons"][0] if quality["reasons"] else {"reason": "no sale was rejected", "rows": 0}
+    n_files = len(quality["files"])
+    limit = f"{text(quality['rejected'])} rows, at most {text(quality['limit'], 'percent0')} allowed"
+    return cards(
+        Card("Sales received", text(quality["rows"]), f"in {n_files} file{'s' * (n_files != 1)}"),
+        Card("Valid sales", text(quality["valid"]), "used for features"),
+        Card("Rejected", text(quality["share"], "percent2"), limit, quality["ok"]),
+        Card("Most frequent reason", text(first["rows"]), first["reason"]),
+        *_freshness(quality["freshness"]),
     )
 
 
-def _points_of_interest(quality: Mapping[str, Any]) -> str:
-    if not quality["places"]:
-        return ""
-    return "<h2>Points of interest</h2>" + table(pd.DataFrame(quality["places"]))
+def _freshness(freshness: Mapping[str, Any] | None) -> list[Card]:
+    if freshness is None:
+        return []
+    months = freshness["months"]
+    return [Card("Last sale", freshness["last_sale"], f"{months} month{'s' * (months != 1)} before the as-of date")]
 
 
-def _examples(quality: Mapping[str, Any], quarantine: pd.DataFrame) -> str:
-    if not quality["reasons"]:
-        return ""
-    examples = pd.concat([_with_reason(quarantine, item["reason"]).head(N_EXAMPLES) for item in quality["reasons"]])
-    rows = examples[~examples.index.duplicated()].reindex(columns=COLUMNS).astype({"source_line": str})
-    return (
-        "<h2>Examples</h2><p>The first rejected rows of each reason, with source file and line. "
-        "The quarantine, <code>data/processed/quarantine</code>, contains all rejected rows.</p>"
-        f"{table(rows)}"
-    )
+def _table_or_nothing(rows: list[dict[str, Any]], formats: Mapping[str, str] | None = None) -> Html:
+    return table(pd.DataFrame(rows), formats, {"ok": "verdict"}) if rows else Html("")
+
+
+def _limits(limits: list[dict[str, Any]]) -> Html:
+    rows = [
+        {
+            "column": limit["column"],
+            "lowest": f"{limit['low']:,.10g}" if limit["is_declared"] else "above 0",
+            "highest": f"{limit['high']:,.10g}",
+            "declared by": "contract.ranges" if limit["is_declared"] else "default",
+        }
+        for limit in limits
+    ]
+    return table(pd.DataFrame(rows))
+
+
+def _reasons(reasons: list[dict[str, Any]]) -> Html:
+    if not reasons:
+        return Html("")
+    rows = pd.DataFrame(reasons)
+    chart = bars(rows["reason"], rows["rows"], "Rejected sales by reason", formats="number")
+    caption = "A sale that violates several rules of the contract counts under each reason."
+    return figures(figure(chart, caption), table(rows, {"share": "percent2"}))
+
+
+def _examples(reasons: list[dict[str, Any]], quarantine: pd.DataFrame) -> Html:
+    if not reasons:
+        return Html("")
+    rows = pd.concat([_with_reason(quarantine, item["reason"]).head(N_EXAMPLES) for item in reasons])
+    return table(rows[~rows.index.duplicated()].reindex(columns=COLUMNS).astype({"source_line": str}))
 
 
 def _with_reason(quarantine: pd.DataFrame, kind: str) -> pd.DataFrame:

@@ -1,30 +1,31 @@
-"""The front page: verdicts, charts and links to all reports."""
+"""Stage `site`: the front page with verdicts, charts and links to all reports."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from homei.config.city import CityConfig
-from homei.reporting import charts, feed_views, summary_sentences
-from homei.reporting.html_page import Html, cards, figure, figures, page, render, table
+from homei.reporting import accuracy_views, charts, feed_views, summary_sentences
+from homei.reporting.html_page import Html, cards, figure, figures, page, render
 from homei.reporting.number_formats import text
+from homei.reporting.results import REPORTS, read_results
 from homei.storage import lake
 from homei.storage.stable_html import stable_html
 
 if TYPE_CHECKING:
     from homei.evaluation.config import EvaluateConfig
 
-REPORTS = Path("reports")
-EVALUATION = REPORTS / "evaluation"
-BACKTEST = REPORTS / "backtest/backtest.json"
-BENTO = Path("models/bento.json")
 INDEX = REPORTS / "site/index.html"
-LISTED = 5  # of the best and of the worst slices
-FAR = 0.05  # a square whose median error is beyond this is counted as off
+RESULTS = (
+    "backtest", "metrics", "drift", "quality", "resolved", "bento", "index", "pairs", "deciles", "months", "areas",
+    "slices",
+)  # fmt: skip
+N_SLICES = 5  # of the best and of the worst slices
+LARGE_ERROR = 0.05  # median error beyond which an area is counted in the map's caption
 LINKS = [
     ("backtest/backtest.html", "Backtest", "Each of the last months, valued by a model of earlier months"),
     ("evaluation/evaluate.html", "Accuracy", "Ratio study, equity, fairness and intervals of the hold-out"),
@@ -41,184 +42,95 @@ LINKS = [
 ]
 
 
-class Findings(NamedTuple):
-    """The results that the front page shows."""
-
-    backtest: dict[str, Any]
-    metrics: dict[str, Any]
-    drift: dict[str, Any]
-    quality: dict[str, Any]
-    resolved: dict[str, Any]
-    tag: str
-    index: pd.DataFrame
-    pairs: pd.DataFrame
-    deciles: pd.DataFrame
-    months: pd.DataFrame
-    cells: pd.DataFrame
-    slices: pd.DataFrame
-
-
 def run(city: CityConfig, evaluate: EvaluateConfig) -> None:
-    """Stage: reports/site/index.html from what the other stages measured; MissingTableError names what isn't there."""
-    found = load()
-    body = compose(found, city.currency, evaluate.min_slice)
-    subtitle = f"{city.title} · as of {city.as_of} · model {found.tag}"
-    lake.write_text(stable_html(page("Valuation report", body, subtitle, depth=0)), INDEX)
+    """Writes reports/site/index.html; raises MissingTableError, naming the result that is missing."""
+    results = read_results(RESULTS)
+    subtitle = f"{city.title} · as of {city.as_of} · model {results.bento['tag']}"
+    body = _body(results, city.currency, evaluate.min_slice)
+    lake.write_text(stable_html(page("Valuation report", body, subtitle, is_front_page=True)), INDEX)
 
 
-def load() -> Findings:
-    """The findings that lie in reports/, models/ and the lake."""
-    return Findings(
-        backtest=lake.read_json(BACKTEST),
-        metrics=lake.read_json(EVALUATION / "metrics.json"),
-        drift=lake.read_json(REPORTS / "drift/drift.json"),
-        quality=lake.read_json(REPORTS / "quality/quality.json"),
-        resolved=lake.read_json(REPORTS / "resolve/resolve.json"),
-        tag=lake.read_json(BENTO)["tag"],
-        index=lake.read(lake.MARKET_INDEX),
-        pairs=lake.read_csv(EVALUATION / "predicted_actual.csv"),
-        deciles=lake.read_csv(EVALUATION / "ratio_by_decile.csv"),
-        months=lake.read_csv(EVALUATION / "error_by_month.csv"),
-        cells=lake.read_csv(EVALUATION / "error_map.csv"),
-        slices=lake.read_csv(EVALUATION / "slices.csv"),
-    )
-
-
-def compose(found: Findings, currency: str, min_slice: int) -> str:
-    """The front page's body."""
-    headline = summary_sentences.headline(found.backtest, found.metrics, found.drift, found.quality)
+def _body(results: SimpleNamespace, currency: str, min_slice: int) -> str:
+    metrics, drift = results.metrics, results.drift
+    headline = summary_sentences.headline(results.backtest, metrics, drift, results.quality)
+    feed_table = feed_views.feed_table(results.quality, results.resolved)
     return render(
         "site.html.j2",
-        conclusion=summary_sentences.conclusion(found.metrics),
+        conclusion=summary_sentences.conclusion(metrics),
         summary=summary_sentences.summary(headline),
-        cards=cards(headline),
-        verdicts=_verdicts(found.metrics["verdicts"]),
-        closeness=figures(_errors(found), _pairs(found.pairs, currency)),
-        fairness=figures(_deciles(found.deciles), _months(found.months)),
-        places=figures(_map(found.cells), _index(found.index, currency)),
-        worst=_slices(found.slices.nlargest(LISTED, "mdape")),
-        best=_slices(found.slices.nsmallest(LISTED, "mdape")),
+        cards=cards(*headline),
+        verdicts=accuracy_views.verdict_table(metrics["verdicts"]),
+        accuracy=figures(_errors(results), _pairs(results.pairs, currency)),
+        fairness=figures(_deciles(results.deciles), _months(results.months)),
+        areas=figures(_map(results.areas), _price_index(results.index, currency)),
+        worst=accuracy_views.slice_table(results.slices.nlargest(N_SLICES, "mdape")),
+        best=accuracy_views.slice_table(results.slices.nsmallest(N_SLICES, "mdape")),
         min_slice=min_slice,
-        drift=found.drift["verdict"],
-        shift=summary_sentences.shift_sentences(found.metrics, found.drift),
-        feeds=figures(feed_views.reasons_picture(found.resolved), feed_views.feed_table(found.quality, found.resolved)),
+        drift=drift["verdict"],
+        shift=summary_sentences.shift_sentences(metrics, drift),
+        feeds=figures(feed_views.reasons_picture(results.resolved), feed_table),
         links=LINKS,
     )
 
 
-def _verdicts(verdicts: list[dict[str, Any]]) -> Html:
-    titles = {"interval": "95 % interval", "meaning": "Meaning"}
-    return table(summary_sentences.verdict_table(verdicts), {"verdict": "verdict"}, titles)
-
-
-def _errors(found: Findings) -> Html:
-    errors = summary_sentences.errors(found.metrics)
-    shuffled, real = found.metrics["random_split"]["mdape"], found.metrics["out_of_time"]["mdape"]
-    flatters = "flatters" if shuffled < real else "does not flatter"
+def _errors(results: SimpleNamespace) -> Html:
+    errors = summary_sentences.errors(results.metrics)
+    shuffled, real = (results.metrics[name]["mdape"] for name in ("random_split", "out_of_time"))
+    model = accuracy_views.STUDIES["out_of_time"]
     return figure(
-        charts.bars(
-            list(errors), list(errors.values()), "Typical error", highlight=summary_sentences.MODEL, size="square"
-        ),
-        "The median of the errors, as a share of the price, on months the model had not seen. "
-        f"Testing on shuffled sales {flatters} here: {text(shuffled, 'percent')} instead of {text(real, 'percent')}.",
+        charts.bars(list(errors), list(errors.values()), "Typical error", highlight=model, size="square"),
+        "The median of the errors, as a share of the price, on months after the training period. A test on shuffled "
+        f"sales of all months would report {text(shuffled, 'percent')} instead of {text(real, 'percent')}.",
     )
 
 
 def _pairs(pairs: pd.DataFrame, currency: str) -> Html:
-    near = (np.abs(pairs.predicted / pairs.actual - 1) <= 0.2).mean()
+    near, title = (np.abs(pairs.predicted / pairs.actual - 1) <= 0.2).mean(), f"Valuation against price, {currency}"
     return figure(
-        charts.density(
-            pairs.actual,
-            pairs.predicted,
-            f"Valuation against price, {currency}",
-            formats=currency,
-            labels=("Price paid", "Valuation"),
-        ),
+        charts.density(pairs.actual, pairs.predicted, title, currency, ("Price paid", "Valuation")),
         "Darker is more sales; on the dashed line the two are equal. "
         f"{text(near, 'percent')} of the sales lie within 20\u202f% of it.",
     )
 
 
 def _deciles(deciles: pd.DataFrame) -> Html:
-    cheap, dear = deciles.median_ratio.iloc[0], deciles.median_ratio.iloc[-1]
+    titles = deciles.decile.map(lambda decile: {1: "cheapest tenth", 10: "dearest tenth"}.get(decile, str(decile)))
+    cheap, dear = (text(deciles.median_ratio.iloc[place], "percent") for place in (0, -1))
+    title, intervals = "Valuation over price, from cheap to dear", deciles[["low", "high"]].to_numpy()
     return figure(
-        charts.bars(
-            deciles.decile.map(_tenth),
-            deciles.median_ratio,
-            "Valuation over price, from cheap to dear",
-            intervals=deciles[["low", "high"]].to_numpy(),
-            reference=1.0,
-            formats="percent0",
-        ),
-        f"The cheapest tenth is valued at {text(cheap, 'percent')} of the price paid, the dearest at "
-        f"{text(dear, 'percent')}. Bars are 95\u202f% intervals; if no group were favoured, "
-        "all would reach 100\u202f%.",
+        charts.bars(titles, deciles.median_ratio, title, intervals, 1.0, "percent0"),
+        f"The cheapest tenth is valued at {cheap} of the price paid, the dearest at {dear}. "
+        "Bars are 95\u202f% intervals; if no group were favoured, all would reach 100\u202f%.",
     )
 
 
 def _months(months: pd.DataFrame) -> Html:
     best, worst = months.loc[months.mdape.idxmin()], months.loc[months.mdape.idxmax()]
+    title, band = "Typical error, month by month", ("low", "high")
     return figure(
-        charts.lines(
-            months,
-            "month",
-            ["mdape"],
-            title="Typical error, month by month",
-            y_format="percent",
-            band=("low", "high"),
-            zero=True,
-        ),
+        charts.lines(months, "month", ["mdape"], title=title, y_format="percent", band=band, zero=True),
         f"From {text(best.mdape, 'percent')} in {best.month} to {text(worst.mdape, 'percent')} in {worst.month}; "
         "the band is the 95\u202f% interval.",
     )
 
 
-def _map(cells: pd.DataFrame) -> Html:
-    above, below = int((cells.median_error > FAR).sum()), int((cells.median_error < -FAR).sum())
-    far = text(FAR, "percent0")
+def _map(areas: pd.DataFrame) -> Html:
+    above, below = int((areas.median_error > LARGE_ERROR).sum()), int((areas.median_error < -LARGE_ERROR).sum())
+    title, limit = "Median error by area", text(LARGE_ERROR, "percent0")
     return figure(
-        charts.city_map(
-            cells.longitude,
-            cells.latitude,
-            cells.median_error,
-            "Where valuations err",
-            size=cells.n,
-            formats="change",
-        ),
+        charts.city_map(areas.longitude, areas.latitude, areas.median_error, title, size=areas.n, formats="change"),
         "Blue is valued below the price paid, orange above; a larger dot is more sales. "
-        f"Of {text(len(cells))} squares, {below} are more than {far} below and {above} more than {far} above.",
+        f"Of {text(len(areas))} squares, {below} are more than {limit} below and {above} more than {limit} above.",
     )
 
 
-def _index(index: pd.DataFrame, currency: str) -> Html:
+def _price_index(index: pd.DataFrame, currency: str) -> Html:
     known = index.dropna(subset=["market_level"]).sort_values("month")
-    known = known.assign(
-        month=[f"{month // 12}-{month % 12 + 1:02d}" for month in known.month], level=np.exp(known.market_level)
-    )
-    first, last = known.iloc[0], known.iloc[-1]
+    months = [f"{month // 12}-{month % 12 + 1:02d}" for month in known.month]
+    levels = known.assign(month=months, level=np.exp(known.market_level))
+    first, last = levels.iloc[0], levels.iloc[-1]
     return figure(
-        charts.lines(known, "month", ["level"], title=f"The city's price index, {currency} per m²"),
+        charts.lines(levels, "month", ["level"], title=f"The city's price index, {currency} per m²"),
         "Price per m², corrected for the mix of properties sold: "
         f"{text(last.level / first.level - 1, 'change')} from {first.month} to {last.month}.",
     )
-
-
-def _slices(slices: pd.DataFrame) -> Html:
-    shown = pd.DataFrame(
-        {
-            "group": slices["slice"].str.replace("_", " ") + ": " + slices["value"].astype(str),
-            "sales": slices.n,
-            "error": slices.mdape,
-            "interval": [
-                summary_sentences.span(*ends, "percent")
-                for ends in zip(slices.mdape_low, slices.mdape_high, strict=True)
-            ],
-            "median_ratio": slices.median_ratio,
-        }
-    )
-    titles = {"error": "Error", "interval": "95 % interval", "median_ratio": "Level"}
-    return table(shown, {"error": "percent", "median_ratio": "ratio"}, titles)
-
-
-def _tenth(decile: int) -> str:
-    return {1: "cheapest tenth", 10: "dearest tenth"}.get(int(decile), str(decile))

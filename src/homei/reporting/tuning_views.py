@@ -10,7 +10,7 @@ import pandas as pd
 
 from homei.reporting.chart_canvas import ACCENT, QUIET, SECOND, format_axis, picture
 from homei.reporting.html_page import Html, figure
-from homei.reporting.number_formats import text
+from homei.reporting.number_formats import points, text
 from homei.training.tuning_gain import LEVEL, TuningGain, search_progress
 
 if TYPE_CHECKING:
@@ -24,11 +24,6 @@ CAPTION = (
 )
 
 
-def points(error: float, digits: int = 3) -> str:
-    """A difference of errors in percentage points: 0.018."""
-    return text(100 * error, f"decimal{digits}")
-
-
 def gain_paragraphs(gain: TuningGain) -> Html:
     """The gain of the tuning and its significance, in two paragraphs."""
     return Html(f"<p>{escape(describe_gain(gain))}</p><p>{escape(describe_significance(gain))}</p>")
@@ -40,30 +35,27 @@ def describe_gain(gain: TuningGain) -> str:
     return (
         f"The default parameters have an error of {text(gain.configured, 'percent3')} on the folds. The best trial, "
         f"number {gain.best_trial} of {gain.n_trials}, has {text(gain.best, 'percent3')}: a gain of "
-        f"{points(gain.gain)} points, found after {gain.folds_until_best} of {gain.folds_trained} fitted folds. "
+        f"{points(gain.gain, 3)} points, found after {gain.folds_until_best} of {gain.folds_trained} fitted folds. "
         f"{gain.n_pruned} trials were pruned, which saved {gain.folds_saved} of {n_folds} folds "
         f"({text(gain.folds_saved / n_folds, 'percent0')}). The gain is "
-        f"{points(100 * gain.gain / gain.folds_trained)} points per 100 fitted folds."
+        f"{points(100 * gain.gain / gain.folds_trained, 3)} points per 100 fitted folds."
     )
 
 
 def describe_significance(gain: TuningGain) -> str:
-    """Sentences on whether the gain exceeds the noise of the folds."""
+    """Sentences on whether the gain exceeds the noise of the months, and so which parameters are used."""
     if gain.gain <= 0:
         return "No trial beat the default parameters."
     if gain.interval is None:
-        return "One fold cannot distinguish a gain from noise."
-    low, high = (points(end) for end in gain.interval)
+        return "One month cannot distinguish a gain from noise. The default parameters are to be kept."
+    mean, low, high = (points(part, 3) for part in (gain.month_gain, *gain.interval))
     interval = (
-        f"{low} to {high} points ({text(LEVEL, 'percent0')} interval, Student's t over {gain.n_folds} folds, "
-        f"corrected for {gain.n_trials - 1} trials)"
+        f"{mean} points a month on average, {low} to {high} ({text(LEVEL, 'percent0')} interval, Student's t over "
+        f"{gain.n_months} months, corrected for {gain.n_trials - 1} trials)"
     )
     if gain.is_significant:
-        return f"The gain exceeds the noise of the folds: {interval}."
-    return (
-        f"The gain is within the noise of the folds: {interval}. The best trial and the default parameters are "
-        "practically equal."
-    )
+        return f"The gain exceeds the noise of the months: {interval}. The best trial's parameters are to be used."
+    return f"The gain is within the noise of the months: {interval}. The default parameters are to be kept."
 
 
 def progress_chart(
@@ -88,7 +80,7 @@ def progress_chart(
             axes.scatter(marked[x], errors, 22, color=colour, marker=mark, linewidth=1.2, label=state, zorder=3)
         axes.set_xlim(left=0)
         axes.set_ylim(top - 1.15 * height, top + 0.15 * height)
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, handlelength=1.6, borderaxespad=0)
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4)
         format_axis(axes.yaxis, "percent2")
 
     return figure(picture(draw, title, "wide"), CAPTION, wide=True)

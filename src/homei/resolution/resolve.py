@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from homei.config.city import CityConfig
+from homei.config.city import CityConfig, currency_units
 from homei.resolution.addresses import parse_addresses
 from homei.resolution.config import ResolveConfig
 from homei.resolution.duplicate_sales import merge_duplicates
@@ -22,6 +22,8 @@ PROPERTY_COLUMNS = (
     "property_id", "address", "location", "property_type", "square_meters", "bedrooms", "bathrooms", "year_built",
     "floor", "latitude", "longitude", "source_feed",
 )  # fmt: skip
+# The order in which records were made; that of the rows in a file says nothing.
+SALE_ORDER, LISTING_ORDER = ["sale_date", "transaction_id"], ["listed_on", "listing_id"]
 MAX_GAP = np.timedelta64(60, "D")  # between two listings of one offer
 
 
@@ -30,7 +32,7 @@ def run(city: CityConfig, resolve: ResolveConfig) -> None:
 
     Sales get property_id, is_market and market_reasons; merged_sales are the duplicates, with merged_into. Listings get
     property_id and duplicate_of, the listing of a preferred feed for the same offer. Properties have the last known
-    value of each attribute.
+    value of each attribute, by the date of the sale or listing.
     """
     sales, listings = lake.read(lake.VALID["sales"]), lake.read(lake.VALID["listings"])
     # The tables have their feeds in order of precedence.
@@ -38,7 +40,9 @@ def run(city: CityConfig, resolve: ResolveConfig) -> None:
     registered = set(sales["property_id"].dropna())
     sales, listings, properties = identify_properties(sales, listings, city, resolve)
     sales, merged = merge_duplicates(sales, sales_feeds, resolve.merge)
-    sales = sales.join(flag_sales(sales, city.coordinates, resolve.market))
+    nominal_price = resolve.market.nominal_price * currency_units(city.currency)
+    market = resolve.market.model_copy(update={"nominal_price": nominal_price})
+    sales = sales.join(flag_sales(sales, city.coordinates, market))
     listings = listings.assign(duplicate_of=duplicate_listings(listings, listing_feeds))
     tables = {
         lake.RESOLVED_SALES: sales,
@@ -49,7 +53,7 @@ def run(city: CityConfig, resolve: ResolveConfig) -> None:
     for path, rows in tables.items():
         lake.write(lake.typed(rows).reset_index(drop=True), path)
     truth = {"truth": accuracy(sales, listings, registered, city)}
-    lake.write_json(summary(sales, merged, listings, properties) | truth, REPORT)
+    lake.write_json(summary(sales, merged, listings, properties) | {"nominal_price": nominal_price} | truth, REPORT)
 
 
 def identify_properties(
@@ -60,29 +64,29 @@ def identify_properties(
     Properties with an id in the sales are matched first. Listings without a match then become new properties, feed by
     feed, so that the other records can match them.
     """
-    properties = properties_of(sales[sales["property_id"].notna()])
+    properties = properties_of(sales, SALE_ORDER)
     sales = _with_property(sales, properties, city, resolve)
     listings = _with_property(listings, properties, city, resolve)
     for feed in listings["source_feed"].unique():
         unmatched = listings[listings["property_id"].isna() & (listings["source_feed"] == feed)]
         if unmatched.empty:
             continue
+        unmatched = unmatched.sort_values(LISTING_ORDER)
         first = _first_of_each_property(listings, unmatched).map(listings["listing_id"])
         # Listing ids of all feeds but the first already have the feed's name as prefix.
         new_ids = f"{feed}:" + first.str.removeprefix(f"{feed}:")
         listings.loc[unmatched.index, "property_id"] = new_ids
-        new_properties = properties_of(unmatched.assign(property_id=new_ids))
+        new_properties = properties_of(unmatched.assign(property_id=new_ids), LISTING_ORDER)
         properties = pd.concat([properties, new_properties], ignore_index=True)
         sales = _with_property(sales, new_properties, city, resolve)
         listings = _with_property(listings, new_properties, city, resolve)
     return sales, listings, properties
 
 
-def properties_of(records: pd.DataFrame) -> pd.DataFrame:
-    """One row a property with the last known value of each attribute, in the order of records."""
+def properties_of(records: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """One row a property with the last known value of each attribute; `order` names date and id."""
     columns = [name for name in PROPERTY_COLUMNS if name != "property_id"]
-    latest = records.groupby("property_id", sort=True)[columns].last()
-    return latest.reset_index()[[*PROPERTY_COLUMNS]]
+    return records.sort_values(order).groupby("property_id")[columns].last().reset_index()
 
 
 def duplicate_listings(listings: pd.DataFrame, feeds: list[str]) -> pd.Series:
@@ -144,10 +148,9 @@ def _with_property(
 
 
 def _first_of_each_property(listings: pd.DataFrame, unmatched: pd.DataFrame) -> pd.Series:
-    """The index of the first unmatched listing with the same address as each one, by the listings' index.
+    """The index of the first unmatched listing with the address of each one, by their index.
 
-    Property types of which most listings have a unit number are flats; without its unit number, a flat is like no
-    other listing.
+    Property types of which most listings have a unit number are flats; a flat without unit number is like no other.
     """
     has_unit = parse_addresses(listings["address"])["unit"].notna()
     is_flat = has_unit.groupby(listings["property_type"]).mean() >= 0.5

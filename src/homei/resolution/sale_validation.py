@@ -20,12 +20,11 @@ CODES = ("nominal_price", "family_transfer", "bulk_transfer", "quick_resale", "r
 # Differences that count as a distance of 1 in the search for comparables.
 METRES, MONTHS, LOG_SIZE, YEARS = 1000.0, 6.0, 0.25, 15.0
 COMPARABLES, MIN_COMPARABLES = 24, 8
-NEIGHBOURS = 4 * COMPARABLES  # searched, as about half of them are later sales
 MAX_DISTANCE = 4.0  # in units of 1 as above
-SALES_AT_ONCE = 50_000  # limits the memory of a search
 MIN_SPREAD = 0.06  # of log price: a few comparables may agree by chance
 MAD_TO_STD = 1.4826  # a normal distribution's standard deviation over its median absolute deviation
 DAYS_A_MONTH = 30.4
+WEEKS = MAX_DISTANCE * MONTHS * DAYS_A_MONTH // 7 + 2  # earlier sales are farther than MAX_DISTANCE
 
 
 def flag_sales(sales: pd.DataFrame, coordinates: Coordinates, settings: MarketSaleConfig) -> pd.DataFrame:
@@ -51,43 +50,55 @@ def flag_sales(sales: pd.DataFrame, coordinates: Coordinates, settings: MarketSa
 def comparable_ratio(sales: pd.DataFrame, coordinates: Coordinates) -> tuple[np.ndarray, np.ndarray]:
     """Each sale's log price per m² minus its comparables' median, and the spread of the comparables.
 
-    Comparables are the COMPARABLES nearest sales in location, time, size and age, of the same type (and location,
-    without coordinates), up to the sale's day. The spread is MAD_TO_STD times their median absolute deviation.
-    Both are NaN for fewer than MIN_COMPARABLES within MAX_DISTANCE.
+    Comparables are the COMPARABLES nearest sales before the sale's week, in location, time, size and age, of the same
+    type (and location, without coordinates). Sales without an area are compared with each other by their whole price.
+    The spread is MAD_TO_STD times the median absolute deviation. Both are NaN for fewer than MIN_COMPARABLES within
+    MAX_DISTANCE.
     """
-    log_price = np.log(sales["price"].to_numpy(float) / sales["square_meters"].to_numpy(float))
-    ratio, spread = np.full(len(sales), np.nan), np.full(len(sales), np.nan)
+    ratio, spread = np.full((2, len(sales)), np.nan)
+    if sales.empty:
+        return ratio, spread
+    area = sales["square_meters"].to_numpy(float)
+    has_area = np.isfinite(area)
+    area = np.where(has_area, area, 1.0)
+    log_price, size = np.log(sales["price"].to_numpy(float) / area), np.log(area)
     x, y = projection.project(sales["latitude"].to_numpy(float), sales["longitude"].to_numpy(float), coordinates)
     days = pd.to_datetime(sales["sale_date"]).to_numpy("datetime64[D]").astype(float)
-    size = np.log(sales["square_meters"].to_numpy(float))
-    built = sales["year_built"].astype(float)
-    built = built.fillna(built.quantile()).fillna(0.0).to_numpy()
+    built = sales["year_built"].to_numpy(float)
     space = np.column_stack([x / METRES, y / METRES, days / DAYS_A_MONTH / MONTHS, size / LOG_SIZE, built / YEARS])
-    has_no_position = np.isnan(space).any(axis=1)
+    has_no_position = np.isnan(space[:, :2]).any(axis=1)
     space[has_no_position, :2] = 0.0
     pool = sales["property_type"].astype(str) + np.where(has_no_position, "|" + sales["location"].astype(str), "")
-    for rows in pool.groupby(pool.to_numpy(), sort=True).indices.values():
-        if len(rows) <= MIN_COMPARABLES:
-            continue
-        tree = cKDTree(space[rows])
-        for start in range(0, len(rows), SALES_AT_ONCE):
-            part = rows[start : start + SALES_AT_ONCE]
-            median, spread[part] = _comparables(tree, log_price[rows], start)
-            ratio[part] = log_price[part] - median
+    pool += np.where(has_area, "", "|without area")
+    # In order of id, so that ties between equally near sales do not depend on the order of the table.
+    ordered = pd.DataFrame({"pool": pool, "week": days // 7, "id": sales["transaction_id"]})
+    ordered = ordered.reset_index(drop=True).sort_values(["pool", "week", "id"])
+    for _, members in ordered.groupby("pool"):
+        rows, weeks = members.index.to_numpy(), members["week"].to_numpy()
+        for week in np.unique(weeks):
+            first, start, end = np.searchsorted(weeks, [week - WEEKS, week, week + 1])
+            if start - first >= MIN_COMPARABLES:
+                earlier, valued = rows[first:start], rows[start:end]
+                median, spread[valued] = _comparables(space[earlier], space[valued], log_price[earlier])
+                ratio[valued] = log_price[valued] - median
     return ratio, np.maximum(spread, MIN_SPREAD)
 
 
-def _comparables(tree: cKDTree, log_price: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray]:
-    """The median and spread of the comparables of SALES_AT_ONCE sales from position `start` on."""
-    space = tree.data[start : start + SALES_AT_ONCE]
-    distance, neighbours = tree.query(space, k=min(NEIGHBOURS + 1, tree.n), distance_upper_bound=MAX_DISTANCE)
-    is_itself = neighbours == start + np.arange(len(space))[:, None]
-    neighbours = np.minimum(neighbours, tree.n - 1)  # beyond MAX_DISTANCE, SciPy returns n
-    is_comparable = np.isfinite(distance) & ~is_itself & (tree.data[neighbours, 2] <= space[:, 2:3])
-    is_comparable &= is_comparable.cumsum(axis=1) <= COMPARABLES
+def _comparables(earlier: np.ndarray, valued: np.ndarray, log_price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The median and spread of the `log_price` of the nearest `earlier` sales.
+
+    An unknown year of building counts as the median one.
+    """
+    years = earlier[:, -1]
+    typical = np.nanmedian(years) if np.isfinite(years).any() else 0.0
+    earlier, valued = (np.where(np.isnan(part), typical, part) for part in (earlier, valued))
+    ranks = range(1, COMPARABLES + 1)
+    distance, neighbours = cKDTree(earlier).query(valued, k=ranks, distance_upper_bound=MAX_DISTANCE)
+    is_comparable = np.isfinite(distance)
     is_enough = is_comparable.sum(axis=1) >= MIN_COMPARABLES
-    prices = np.where(is_comparable, log_price[neighbours], np.nan)[is_enough]
-    median, spread = np.full(len(space), np.nan), np.full(len(space), np.nan)
+    # Beyond MAX_DISTANCE, SciPy returns a row that does not exist.
+    prices = np.where(is_comparable, np.append(log_price, np.nan)[neighbours], np.nan)[is_enough]
+    median, spread = np.full((2, len(valued)), np.nan)
     median[is_enough] = np.nanmedian(prices, axis=1)
     spread[is_enough] = MAD_TO_STD * np.nanmedian(np.abs(prices - median[is_enough, None]), axis=1)
     return median, spread
@@ -122,10 +133,11 @@ def _is_quick_resale(sales: pd.DataFrame, ratio: np.ndarray, settings: MarketSal
             "price": np.log(sales["price"].to_numpy(float)),
             "deviation": np.abs(np.nan_to_num(ratio)),
             "row": np.arange(len(sales)),
+            "id": sales["transaction_id"].to_numpy(),
         }
     )
     rows = rows[rows["property"].notna() & (sales["price"] > settings.nominal_price).to_numpy()]
-    rows = rows.sort_values(["property", "day", "row"])
+    rows = rows.sort_values(["property", "day", "id"])
     previous = rows.groupby("property").shift()
     days = rows["day"] - previous["day"]
     is_soon = (days > 0) & (days <= settings.resale_days)

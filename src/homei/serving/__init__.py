@@ -1,1 +1,1 @@
-"""The HTTP prediction service."""
+"""The HTTP service: a FastAPI app that BentoML runs, its clients and its records."""

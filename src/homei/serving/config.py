@@ -15,25 +15,28 @@ class AccessConfig(ConfigModel):
     token_seconds: Count
     leeway_seconds: Annotated[int, Field(ge=0)]
     requests_per_second: Count
-    failures: Count
+    rows_per_request: Count  # rows of a batch that count as one request
+    max_failures: Count
     lock_seconds: Count
 
 
 class CacheConfig(ConfigModel):
-    """The cache of responses: in the Redis that the environment variable `address` names, else in memory."""
+    """The cache of responses: in the Redis that the variable `address_variable` names, else in memory."""
 
-    address: str
-    seconds: Count
-    entries: Count  # in memory
-    entry_bytes: Count  # larger responses are not cached
+    address_variable: str
+    expire_seconds: Count
+    max_entries: Count  # in memory
+    max_entry_bytes: Count  # larger responses are not cached
 
 
 class ServeConfig(ConfigModel):
-    max_batch: Count
+    max_batch_rows: Count
     max_body_bytes: Count
     max_batch_bytes: Count
     max_concurrency: Count
-    timeout: Count
-    log: bool
+    max_batches: Count  # answered at a time
+    max_bytes_in_flight: Count  # of all bodies that are being read or answered
+    timeout_seconds: Count
+    store_predictions: bool
     access: AccessConfig
     cache: CacheConfig

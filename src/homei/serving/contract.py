@@ -20,7 +20,16 @@ from homei.warehouse.search_sql import CoordinateScale
 
 FILE = "service.json"
 # Models that differ in one of these cannot answer the same requests.
-COMPARED_FIELDS = ("currency", "level", "property_types", "ranges", "numeric", "categorical", "coordinates")
+COMPARED_FIELDS = (
+    "currency",
+    "level",
+    "needs_area",
+    "property_types",
+    "ranges",
+    "numeric",
+    "categorical",
+    "coordinates",
+)
 
 
 class Contract(ConfigModel):
@@ -34,6 +43,7 @@ class Contract(ConfigModel):
     data_version: str
     level: float
     months: tuple[int, int]  # first and last month, counted as year × 12 + month − 1, that can be valued
+    needs_area: bool = True  # False if the model knows sales without an area
     property_types: Annotated[list[str], Field(min_length=1)]
     ranges: dict[str, Range]
     numeric: list[str]
@@ -46,7 +56,7 @@ class Contract(ConfigModel):
     @property
     def place(self) -> CoordinateScale:
         """The coordinate system, and metres per unit of its axes."""
-        return CoordinateScale(self.coordinates.system, *metres_per_unit(self.coordinates))
+        return CoordinateScale(self.coordinates.stored_system, *metres_per_unit(self.coordinates))
 
     @cached_property
     def default_date(self) -> datetime.date:

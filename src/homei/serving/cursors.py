@@ -9,18 +9,34 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 
 from homei.serving.problem_details import Problem, ProblemError
+from homei.serving.query_params import require_printable
 from homei.warehouse.search_sql import MAX_COUNTED, PageStart
 
 MAX_CHARACTERS = 1000
 FINGERPRINT_CHARACTERS = 16
 
 
+# What a cursor holds: value, property_id, backwards, n_matches, search, data.
+FIELDS: TypeAdapter[tuple[Any, ...]] = TypeAdapter(
+    tuple[
+        Annotated[float, Field(ge=-1e300, le=1e300, allow_inf_nan=False)],
+        Annotated[str, AfterValidator(require_printable)],
+        Annotated[int, Field(ge=0, le=1)],
+        Annotated[int, Field(ge=0, le=MAX_COUNTED + 1)],
+        str,
+        str,
+    ],
+    config=ConfigDict(strict=True),
+)
+
+
 class Cursor(NamedTuple):
-    """Where a page starts, the matches counted on the first page, and fingerprints of the search and the data."""
+    """The start of a page, the number of matches, and fingerprints of the search and the data."""
 
     start: PageStart
     n_matches: int
@@ -47,8 +63,10 @@ def data_fingerprint(digest: str) -> str:
 def decode_cursor(text: str, search: str) -> Cursor:
     """The cursor in a client's text; raises ProblemError for an invalid one, or one of another search."""
     try:
-        cursor = _decode(text)
-    except (ValueError, TypeError, OverflowError, RecursionError):
+        padded = text + "=" * (-len(text) % 4)
+        value, property_id, backwards, *rest = FIELDS.validate_json(base64.b64decode(padded, b"-_", validate=True))
+        cursor = Cursor(PageStart(value, property_id, bool(backwards)), *rest)
+    except ValueError:
         raise _cursor_error("is not a cursor of this service") from None
     if cursor.search != search:
         raise _cursor_error("belongs to another search: keep filters and sort as they were")
@@ -59,26 +77,6 @@ def require_same_data(cursor: Cursor, digest: str) -> None:
     """Raises ProblemError if data was published since the cursor was issued."""
     if cursor.data != data_fingerprint(digest):
         raise _cursor_error("belongs to data that has been replaced: start again without a cursor")
-
-
-def _decode(text: str) -> Cursor:
-    padded = text + "=" * (-len(text) % 4)
-    value, property_id, backwards, n_matches, search, data = json.loads(base64.b64decode(padded, b"-_", validate=True))
-    is_valid = (
-        type(value) in (int, float)
-        and math.isfinite(value)
-        and abs(value) < 1e300
-        and isinstance(property_id, str)
-        and property_id.isprintable()
-        and backwards in (0, 1)
-        and type(n_matches) is int
-        and 0 <= n_matches <= MAX_COUNTED + 1
-        and isinstance(search, str)
-        and isinstance(data, str)
-    )
-    if not is_valid:
-        raise ValueError("a value of the cursor is out of range")
-    return Cursor(PageStart(float(value), property_id, bool(backwards)), n_matches, search, data)
 
 
 def _cursor_error(message: str) -> ProblemError:

@@ -12,6 +12,7 @@ import click
 from homei.config import params
 from homei.registry import champions, package
 from homei.registry.variant_assignment import CHALLENGER
+from homei.serving import feedback_queue
 from homei.serving.auth.startup_checks import check_access
 from homei.serving.cache.redis_address import address as cache_address
 from homei.serving.experiment import experiment_environment
@@ -19,7 +20,8 @@ from homei.serving.experiment_checks import check_experiment
 from homei.serving.logs import log_format
 from homei.serving.middleware.metrics import log_requests_from_environment
 from homei.serving.model_reload import follow_environment
-from homei.serving.predictions.log import CHAMPION, DEFAULT_FOLDER, FOLDER_VARIABLE, LATEST, VARIANT_VARIABLE
+from homei.serving.predictions import log
+from homei.serving.predictions.log import CHAMPION, LATEST, VARIANT_VARIABLE
 from homei.storage import lake
 from homei.warehouse.connection import database_url
 
@@ -36,7 +38,7 @@ def launch(
     certificate_key: Path | None = None,
     experiment: bool = False,
 ) -> None:
-    """Replaces this process by BentoML with the Bento packaged last, the champion's, or both in an experiment.
+    """Replaces this process by BentoML with the last packaged Bento, the champion's, or both.
 
     A missing Bento is packaged or restored. Raises LaunchError if the port is taken or the Bento differs from its
     record, CacheError for an invalid cache address, UnsafeError if other machines could request without a token, and
@@ -89,7 +91,7 @@ def champion_bento() -> tuple[Path, str]:
 
 
 def experiment_bento() -> tuple[Path, str, dict[str, str]]:
-    """The challenger's Bento, the names of both models, and the environment in which it serves the champion too."""
+    """The challenger's Bento, the names of both models, and the environment for serving both."""
     config = params.pick("experiment").experiment
     (champion, champion_name), (challenger, challenger_name) = champion_bento(), recorded_bento()
     design = check_experiment(champion, challenger, config)
@@ -102,9 +104,10 @@ def environment() -> dict[str, str]:
 
     BentoML changes the working directory, so paths are absolute.
     """
-    folder = Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER)
-    home = {"BENTOML_HOME": str(package.HOME.resolve()), FOLDER_VARIABLE: str(folder.resolve()), **_warehouse()}
-    return {**os.environ, **home, "BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+    defaults = {log.FOLDER_VARIABLE: log.DEFAULT_FOLDER, feedback_queue.FOLDER_VARIABLE: feedback_queue.DEFAULT_FOLDER}
+    folders = {name: str(Path(os.environ.get(name) or default).resolve()) for name, default in defaults.items()}
+    home = {"BENTOML_HOME": str(package.HOME.resolve()), **_warehouse()}
+    return {**os.environ, **folders, **home, "BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def variant(champion: bool) -> dict[str, str]:

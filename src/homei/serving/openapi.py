@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -26,6 +26,20 @@ BODY_ERRORS = {
     413: "The body is too large.",
     415: "The body is not declared as JSON in UTF-8.",
 }
+# Answers of AuthMiddleware at the token endpoint, and where a token is needed.
+TOKEN_ROUTE_ERRORS = {
+    408: BODY_ERRORS[408],
+    413: BODY_ERRORS[413],
+    429: "Too many failed attempts from this address; retry after `Retry-After` seconds.",
+    503: "No request can be authorised now, or too many requests wait; retry after `Retry-After` seconds.",
+}
+TOKEN_ERRORS = {
+    400: "More than one `Authorization` header.",
+    401: "The token is missing or invalid; `WWW-Authenticate` tells which.",
+    403: "The token lacks the scope of this route.",
+    429: "Above the client's request rate, or too many failed attempts; retry after `Retry-After` seconds.",
+    503: TOKEN_ROUTE_ERRORS[503],
+}
 
 
 def _header(name: str, description: str) -> dict[str, Any]:
@@ -47,34 +61,41 @@ def responses_of(
     return {status: {"model": model, "description": "The response.", "headers": dict(headers or {})}, **problems}
 
 
-def problem_responses(errors: Mapping[int, str]) -> dict[str, dict[str, Any]]:
-    """Problem details as OpenAPI writes them, for errors that no route declares."""
-    content = {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}
-    return {str(status): {"description": text, "content": dict(content)} for status, text in errors.items()}
-
-
-def customise_openapi(app: FastAPI, describe_access: Callable[[dict[str, Any]], None]) -> None:
+def customise_openapi(app: FastAPI, has_auth: bool) -> None:
     """Adds to the app's OpenAPI what middleware answers and adds to responses."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema = generate()
-            describe_access(schema)
+            if not has_auth:
+                schema["components"].pop("securitySchemes")
             for operations in schema["paths"].values():
                 for operation in operations.values():
                     operation["summary"] = operation.pop("description", operation["summary"]).removesuffix(".")
-                    operation["responses"] = problem_responses(OVERLOADED) | operation["responses"]
-                    _describe_responses(operation["responses"])
+                    _describe_middleware(operation, has_auth)
             app.openapi_schema = schema
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend OpenAPI
 
 
-def _describe_responses(responses: dict[str, Any]) -> None:
+def _describe_middleware(operation: dict[str, Any], has_auth: bool) -> None:
+    security, responses = operation.get("security"), operation["responses"]
+    errors = dict(OVERLOADED)
+    if not has_auth:
+        del operation["security"]
+    elif security:
+        errors |= TOKEN_ERRORS
+    else:
+        errors |= TOKEN_ROUTE_ERRORS
+        del responses["422"]  # FastAPI's, for forms; RFC 6749 has 400
     for response in responses.values():
-        response["headers"] = {**response.get("headers", {}), **REQUEST_ID_HEADER}
         content = response.get("content", {})
         if content.get(JSON, {}).get("schema") == PROBLEM_SCHEMA:
             content[MEDIA_TYPE] = content.pop(JSON)
+    for status, text in errors.items():
+        response = responses.setdefault(str(status), {"description": text, "content": {}})
+        response["content"].setdefault(MEDIA_TYPE, {"schema": PROBLEM_SCHEMA})
+    for response in responses.values():
+        response["headers"] = {**response.get("headers", {}), **REQUEST_ID_HEADER}

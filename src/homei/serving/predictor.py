@@ -1,4 +1,4 @@
-"""Turns validated rows into valuations: looks up market history, calls the model, assembles the answers."""
+"""Turns validated rows into valuations: looks up market history and calls the model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,10 +16,13 @@ from homei.features.columns import month_of
 from homei.serving.contract import Contract
 from homei.serving.problem_details import MAX_PROBLEMS, Problem, ProblemError
 from homei.serving.property_model import COMPARABLES, NOTHING, REASONS, check_size
-from homei.training.applicability import Applicability
 from homei.training.config import FLAGS
-from homei.training.contributions import Contributions, sorted_by_size
+from homei.training.contributions import sorted_by_size
 from homei.training.estimators import UnexplainedError
+
+if TYPE_CHECKING:
+    from homei.features.feature_lookup import FeatureLookup
+    from homei.training.valuation_model import ValuationModel
 
 NUMERIC = ("square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
 CATEGORICAL = ("property_type", "location", "property_id")
@@ -38,30 +41,12 @@ Columns = Mapping[str, np.ndarray]
 Rows = Sequence[Mapping[str, Any]]
 
 
-class History(Protocol):
-    """The market's history: homei.features.feature_lookup.FeatureLookup."""
-
-    def features(self, columns: Columns) -> dict[str, np.ndarray]: ...
-
-    def is_prepared(self, month: int) -> bool: ...
-
-    def comparables(self, columns: Columns, count: int) -> list[list[dict[str, Any]]]: ...
-
-
-class Model(Protocol):
-    """The valuation model: homei.training.valuation_model.ValuationModel."""
-
-    applicability: Applicability
-
-    def value(self, columns: Columns) -> Any: ...
-
-    def contributions(self, columns: Columns) -> Contributions: ...
-
-
 class Predictor:
     """Values rows, one or many by the same code, so that a batch and single requests give equal answers."""
 
-    def __init__(self, contract: Contract, history: History, model: Model, variant: str | None = None) -> None:
+    def __init__(
+        self, contract: Contract, history: FeatureLookup, model: ValuationModel, variant: str | None = None
+    ) -> None:
         self.contract = contract
         self.version = contract.model_version
         self.variant = variant
@@ -107,6 +92,15 @@ class Predictor:
         """As `value`, with the predictor of each row for the client."""
         return self.value(rows, include)
 
+    def value_each(self, rows: Rows) -> list[dict[str, Any] | ProblemError]:
+        """As `value`, but a row without sufficient evidence gets its own error and refuses no other one."""
+        columns = self._columns(rows)
+        _, values = self._value_columns(columns)
+        results: list[dict[str, Any] | ProblemError] = [*self._answers(values)]
+        for row, message in self._problems(columns, values).items():
+            results[row] = ProblemError(422, [Problem("body", message)])
+        return results
+
     def value(
         self, rows: Rows, include: frozenset[str] = NOTHING, alone: bool = False, numbers: Sequence[int] | None = None
     ) -> list[dict[str, Any]]:
@@ -119,10 +113,9 @@ class Predictor:
         check_size(len(rows), include)
         columns = self._columns(rows)
         inputs, values = self._value_columns(columns)
-        if not np.isfinite(values.price).all():
-            row = numbers[int(np.flatnonzero(~np.isfinite(values.price))[0])]
-            raise ProblemError(422, [Problem("valuation_date", f"no price level is known for that month (row {row})")])
-        self._check_evidence(values.flags, alone, numbers)
+        if problems := self._problems(columns, values):
+            fields = {row: "body" if alone else f"properties.{numbers[row]}" for row in problems}
+            raise ProblemError(422, [Problem(fields[row], message) for row, message in problems.items()])
         answers = self._answers(values)
         if COMPARABLES in include:
             for answer, comparables in zip(answers, self._history.comparables(columns, N_COMPARABLES), strict=True):
@@ -133,19 +126,20 @@ class Predictor:
         return answers
 
     def comparables(self, published: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The most similar earlier sales of a published property; empty where too few of its attributes are known.
+        """The most similar earlier sales of a published property; empty if too few attributes are known.
 
         `published` is a row of the warehouse's property_analytics, with the source's own attributes in `features`.
         """
         inputs = {**published["features"], **published}
-        if any(inputs.get(name) is None for name in ("square_meters", "property_type", "location")):
+        needed = ("property_type", "location", *(("square_meters",) if self.contract.needs_area else ()))
+        if any(inputs.get(name) is None for name in needed):
             return []
         row = {name: inputs.get(name) for name in (*self._numeric, *self._categorical)}
         columns = self._columns([row | {"valuation_date": self.contract.default_date}])
         return self._history.comparables(columns, N_COMPARABLES)[0]
 
     def _value_columns(self, columns: Columns) -> tuple[Columns, Any]:
-        """The columns with the features of market history, and the model's values; large batches use all cores."""
+        """The columns with features of market history, and the model's values; large batches use all cores."""
         n_rows = len(columns["month"])
         n_parts = min(N_CORES, n_rows // ROWS_PER_THREAD)
         if n_parts < 2:
@@ -162,7 +156,7 @@ class Predictor:
         return inputs, self._model.value(inputs)
 
     def _reasons(self, inputs: Columns, prices: np.ndarray) -> list[dict[str, Any]]:
-        """The value of an average property, and what each feature adds to it for these, the largest amount first."""
+        """The value of an average property, and what each feature adds to it, the largest amount first."""
         try:
             reasons = self._model.contributions(inputs).by_feature()
         except UnexplainedError as error:
@@ -178,18 +172,23 @@ class Predictor:
             for start, added in zip(starts, amounts, strict=True)
         ]
 
-    def _check_evidence(self, flags: np.ndarray, alone: bool, numbers: Sequence[int]) -> None:
-        if not flags.any():
-            return
-        problems = []
-        for row in np.flatnonzero(self._model.applicability.is_refused(flags))[:MAX_PROBLEMS]:
-            reasons = " and ".join(
-                FLAG_REASONS[flag] for flag, is_raised in zip(FLAGS, flags[row], strict=True) if is_raised
-            )
-            field = "body" if alone else f"properties.{numbers[row]}"
-            problems.append(Problem(field, f"insufficient market evidence for a valuation: {reasons}"))
-        if problems:
-            raise ProblemError(422, problems)
+    def _problems(self, columns: Columns, values: Any) -> dict[int, str]:
+        """The first rows that cannot be valued, and why."""
+        is_priced = np.isfinite(values.price)
+        if is_priced.all() and not values.flags.any():
+            return {}
+        is_refused = self._model.applicability.is_refused(values.flags)
+        problems = {}
+        for row in map(int, np.flatnonzero(is_refused | ~is_priced)[:MAX_PROBLEMS]):
+            if is_priced[row]:
+                raised = zip(FLAGS, values.flags[row], strict=True)
+                reasons = " and ".join(FLAG_REASONS[flag] for flag, is_raised in raised if is_raised)
+            elif np.isnan(columns["square_meters"][row]):
+                reasons = "properties of this type need square_meters"
+            else:
+                reasons = "no price level is known for the month of valuation_date"
+            problems[row] = f"insufficient market evidence for a valuation: {reasons}"
+        return problems
 
     def _columns(self, rows: Rows) -> dict[str, np.ndarray]:
         names = (*self._numeric, *self._categorical)

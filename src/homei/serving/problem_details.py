@@ -1,4 +1,4 @@
-"""Refused requests as problem details (RFC 9457): one exception, one response shape, one set of handlers."""
+"""Refused requests as problem details (RFC 9457): exception, response and handlers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Problem:
 
 
 class ProblemError(HTTPException):
-    """A request that cannot be answered: HTTP status, what is wrong field by field, and extra response headers."""
+    """A request that cannot be answered: HTTP status, problems by field, and response headers."""
 
     def __init__(self, status_code: int, problems: Sequence[Problem], headers: Mapping[str, str] | None = None) -> None:
         detail = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Query
-from pydantic import BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
+from homei.config.texts import normal_text
 from homei.serving.contract import Contract
 from homei.serving.problem_details import Problem, ProblemError, field_error
 from homei.serving.query_params import VISIBLE
-from homei.serving.request_bodies import RequestModel
+from homei.serving.request_bodies import Date, RequestModel
 
 # Where a source's contract is silent: wide enough for any property, narrow enough to catch a wrong unit.
 RANGES: dict[str, tuple[float, float]] = {
@@ -41,14 +40,9 @@ DESCRIPTIONS = {
 OPTIONAL_NUMBERS = ("bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
 
 
-def _parse_date(value: Any) -> Any:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        return datetime.date.fromisoformat(value)
-    raise ValueError("should be a date such as 2026-01-31")
-
-
-Date = Annotated[datetime.date, BeforeValidator(_parse_date)]
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=VISIBLE)]
+# Unicode forms and blanks don't matter, as in the lake.
+Text = Annotated[str, Field(min_length=1, max_length=200, pattern=VISIBLE), AfterValidator(normal_text)]
+NormalForm = BeforeValidator(lambda value: normal_text(value) if isinstance(value, str) else value)
 
 
 COMPARABLES, REASONS = "comparables", "reasons"
@@ -88,10 +82,13 @@ class PropertyRequest(RequestModel):
 
 
 def property_model(contract: Contract) -> type[PropertyRequest]:
-    """The strict model of one property to be valued, with the source's own ranges, types and extra attributes."""
+    """The strict model of a property to be valued, with the source's ranges, types and attributes."""
+    area = _number(contract, "square_meters")
     fields: dict[str, tuple[Any, Any]] = {
-        "square_meters": (_number(contract, "square_meters"), _field("square_meters")),
-        "property_type": (Literal[tuple(contract.property_types)], _field("property_type")),
+        "square_meters": (area, _field("square_meters"))
+        if contract.needs_area
+        else (area | None, _field("square_meters", None)),
+        "property_type": (Annotated[Literal[tuple(contract.property_types)], NormalForm], _field("property_type")),
         "location": (Text, _field("location")),
     }
     for name in (*OPTIONAL_NUMBERS, *contract.numeric):

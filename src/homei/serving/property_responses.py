@@ -7,19 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from homei.serving.schemas import Comparable, Interval
 from homei.training.config import Flag
 
 
-class ResponseModel(BaseModel):
-    """Base class whose fields may begin with `model_`."""
-
-    model_config = ConfigDict(protected_namespaces=())
-
-
-class PublishedValuation(ResponseModel):
+class PublishedValuation(BaseModel):
     """The published valuation for the day after `as_of`."""
 
     predicted_price: float
@@ -28,7 +22,7 @@ class PublishedValuation(ResponseModel):
     flags: list[Flag]
 
 
-class PropertySummary(ResponseModel):
+class PropertySummary(BaseModel):
     """A property as a search lists it; null is what the data does not have."""
 
     property_id: str
@@ -49,12 +43,12 @@ class PropertySummary(ResponseModel):
     distance: float | None = Field(None, description="From the centre in metres; only in a search with a radius.")
 
 
-class MatchCount(ResponseModel):
+class MatchCount(BaseModel):
     count: int
     exact: bool = Field(description="False if more than `count` properties match: counting stops there.")
 
 
-class Versions(ResponseModel):
+class Versions(BaseModel):
     """The data and the model that a response is based on."""
 
     currency: str
@@ -72,7 +66,7 @@ class PropertyPage(Versions):
     previous: str | None = Field(description="The cursor of the page before this one.")
 
 
-class SalesSummary(ResponseModel):
+class SalesSummary(BaseModel):
     """Figures from the property's sales and listings; prices as paid or asked, changes as fractions."""
 
     market_sales: int
@@ -91,7 +85,7 @@ class SalesSummary(ResponseModel):
     discount_to_asking: float | None
 
 
-class PropertyEvent(ResponseModel):
+class PropertyEvent(BaseModel):
     """A sale, or a listing from `happened_on` to `ended_on`."""
 
     event: str

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
-from collections.abc import Callable, Coroutine
-from typing import Any
+import re
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Annotated, Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic_core import from_json
 
 from homei.serving.problem_details import Problem, ProblemError, field_error, shown
+
+
+def _parse_date(value: Any) -> datetime.date:
+    # Strict pydantic refuses texts, and lax pydantic also takes numbers.
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        return datetime.date.fromisoformat(value)
+    raise ValueError("should be a date such as 2026-01-31")
+
+
+Date = Annotated[datetime.date, BeforeValidator(_parse_date)]
 
 
 class JsonRoute(APIRoute):
@@ -55,10 +67,15 @@ class RequestModel(BaseModel):
         if isinstance(values, dict):
             for name in values:
                 if name not in cls.model_fields:
-                    similar = difflib.get_close_matches(str(name)[:200], list(cls.model_fields), n=1)
-                    hint = f"; did you mean {similar[0]}?" if similar else ""
-                    raise field_error(shown(name), f"there is no such field{hint}", values[name])
+                    message = f"there is no such field{similar_name(str(name), cls.model_fields)}"
+                    raise field_error(shown(name), message, values[name])
         return values
+
+
+def similar_name(name: str, names: Iterable[str]) -> str:
+    """The end of a message about an unknown name: a question after the most similar known one, if any."""
+    similar = difflib.get_close_matches(name[:200], list(names), n=1)
+    return f"; did you mean {similar[0]}?" if similar else ""
 
 
 def require_json_headers(request: Request) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from homei.training.config import Flag
 
@@ -35,18 +35,18 @@ class Comparable(BaseModel):
     sale_date: datetime.date
     price: float
     location: str | None
-    square_meters: float
+    square_meters: float | None
     floor: float | None
     year_built: float | None
     distance: float | None = Field(description="Metres; null if the position of the property is unknown.")
     likeness: float = Field(description="Combined difference in position, floor, area, age and time; 0 is equal.")
-    adjusted_price: float = Field(description="The price, adjusted for the differences and the market's change since.")
+    adjusted_price: float | None = Field(
+        description="The price, adjusted for the differences and the market's change since; null if an area is unknown."
+    )
 
 
 class Valuation(BaseModel):
     """A price with its interval, and the versions that it was computed from."""
-
-    model_config = ConfigDict(protected_namespaces=())
 
     predicted_price: float
     interval: Interval

@@ -32,9 +32,9 @@ def _side(name: str) -> str:
 class SearchParams(QueryParams):
     """Conditions that hold together; a parameter that is left out is no condition."""
 
-    location: OptionalParam[Name] = Field(None, description="District or town, exactly as in the data.")
+    location: OptionalParam[Name] = Field(None, description="District or town, as the data spells it.")
     property_type: OptionalParam[Name] = Field(
-        None, description="Property type, exactly as in the data.", examples=["flat"]
+        None, description="Property type, as the data spells it.", examples=["flat"]
     )
     price_min: OptionalParam[Money] = Field(
         None, description="Lowest price: the asking price if listed, else the valuation."

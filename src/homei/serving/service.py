@@ -1,20 +1,24 @@
-"""The BentoML service; it runs inside a Bento, beside the model, the market's history and service.json."""
+"""The BentoML service; it runs inside a Bento, beside model, market history and service.json."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+# prometheus_client, once imported, would write metrics to files that BentoML shares between processes. This service has
+# one process, and another service that starts with the same BENTOML_HOME would empty the folder.
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+
 import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from homei.serving import logs
-from homei.serving.app import create_app, describe_model
+from homei.serving.app import create_app, describe_model, middleware_stack
 from homei.serving.auth.context import from_environment as auth_from_environment
 from homei.serving.cache.service import from_environment as cache_from_environment
 from homei.serving.contract import Contract, read
 from homei.serving.experiment import load_models
-from homei.serving.middleware.stack import middleware_stack
+from homei.serving.feedback_queue import from_environment as feedback_queue_from_environment
 from homei.serving.model_reload import from_environment as reloader_from_environment
 from homei.serving.predictions.log import from_environment as prediction_log_from_environment
 from homei.serving.predictor import Predictor
@@ -26,10 +30,6 @@ ROOT = Path(__file__).resolve().parents[2]
 # BentoML has configured logging by now, in each of its processes.
 logs.configure()
 
-# prometheus_client would write metrics to files that BentoML shares between processes. This service has one process,
-# and another service that starts with the same BENTOML_HOME would empty the folder.
-os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-
 contract = read(ROOT)
 auth = auth_from_environment(contract.limits.access, contract.warehouse)
 app = create_app(contract, auth)
@@ -40,14 +40,17 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     await app(scope, receive, send)
 
 
-class HideBentoSchema:
-    """Has the app answer /schema.json too, where BentoML describes APIs of its own kind; this service has none."""
+class AppPathsMiddleware:
+    """Has the app answer two paths of BentoML too.
+
+    These are /schema.json, which describes APIs of BentoML's own kind, and /readyz, which has no content in BentoML.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.bentoml_app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (app if scope.get("path") == "/schema.json" else self.bentoml_app)(scope, receive, send)
+        await (app if scope.get("path") in ("/schema.json", "/readyz") else self.bentoml_app)(scope, receive, send)
 
 
 @bentoml.service(
@@ -70,18 +73,14 @@ class ValuationService:
         state.prediction_log = prediction_log_from_environment(contract)
         state.prediction_log.set_models(state.predictor)
         state.prediction_log.start()
-        self._reloader = reloader_from_environment(ROOT, contract, self._use, state.prediction_log.count_reload)
+        state.feedback_queue = feedback_queue_from_environment(contract)
+        if state.feedback_queue:
+            state.feedback_queue.start()
+        self._reloader = reloader_from_environment(ROOT, contract, self._use, state.prediction_log.metrics.count_reload)
         if self._reloader:
             self._reloader.start()
         if auth:
             auth.start()
-
-    async def __is_ready__(self) -> bool:
-        """The answer of /readyz; /livez stays well, since a restart does not bring a warehouse back.
-
-        A service that never had a warehouse is ready: it values properties without one.
-        """
-        return (auth is None or auth.is_ready) and not await app.state.warehouse.is_gone()
 
     def _use(self, contract: Contract, predictor: Predictor) -> None:
         """Routes new requests to the new model."""
@@ -95,6 +94,8 @@ class ValuationService:
         if self._reloader:
             self._reloader.stop()
         app.state.prediction_log.stop()
+        if app.state.feedback_queue:
+            app.state.feedback_queue.stop()
         if auth:
             auth.stop()
 
@@ -102,4 +103,4 @@ class ValuationService:
 # Around BentoML's app, so that its probes have request ids and metrics too.
 for middleware in middleware_stack(app, contract.limits, auth):
     ValuationService.add_asgi_middleware(middleware.cls, **middleware.kwargs)
-ValuationService.add_asgi_middleware(HideBentoSchema)
+ValuationService.add_asgi_middleware(AppPathsMiddleware)

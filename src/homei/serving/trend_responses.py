@@ -23,10 +23,10 @@ class TrendParams(QueryParams):
     """Which trends; a parameter that is left out stands for all values."""
 
     location: OptionalParam[Name] = Field(
-        None, description="District or town, exactly as in the data; else all of them."
+        None, description="District or town, as the data spells it; else all of them."
     )
     property_type: OptionalParam[Name] = Field(
-        None, description="Property type, exactly as in the data; else all of them."
+        None, description="Property type, as the data spells it; else all of them."
     )
     months: Annotated[int, Field(ge=1, le=600)] = Field(24, description="Number of months up to that of `as_of`.")
     frequency: Frequency = Field("month", description="Quarters and years are whole ones, the last one up to `as_of`.")

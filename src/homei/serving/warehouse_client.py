@@ -1,4 +1,4 @@
-"""Client of the warehouse for routes: queries run in threads, and 503 answers while it cannot be reached."""
+"""Client of the warehouse for routes: queries run in threads, with 503 if it cannot be reached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from homei.serving.problem_details import Problem, ProblemError
 from homei.warehouse.connection import SlowError, WarehouseError
-from homei.warehouse.sessions import NoWarehouseError, Query, Warehouse
+from homei.warehouse.sessions import Query, Warehouse
 
 Result = TypeVar("Result")
 
@@ -25,8 +25,12 @@ UNAVAILABLE = "is not available; the operator publishes data with `homei publish
 log = logging.getLogger(__name__)
 
 
+class WarehouseBusyError(ProblemError):
+    """A warehouse that can be reached and did not answer in time."""
+
+
 class WarehouseClient:
-    """Queries the warehouse for routes; raises ProblemError (503, with Retry-After) if it has no result in time."""
+    """Queries the warehouse for routes; raises ProblemError (503) if there is no result in time."""
 
     def __init__(self, warehouse: Warehouse, probe_seconds: float = PROBE_SECONDS) -> None:
         self._warehouse = warehouse
@@ -34,7 +38,7 @@ class WarehouseClient:
         # Probes have a thread of their own: they are answered however many queries are waiting.
         self._probe_thread, self._probe_lock = CapacityLimiter(1), asyncio.Lock()
         self._probe_seconds, self._probed_at = probe_seconds, -probe_seconds
-        self._was_available = self._is_gone = False
+        self._is_available = False
 
     async def read(self, query: Query[Result]) -> Result:
         """The result of Warehouse.read."""
@@ -44,29 +48,24 @@ class WarehouseClient:
         """The result of Warehouse.write."""
         return await self._in_thread(lambda: self._warehouse.write(command))
 
-    async def is_gone(self) -> bool:
-        """Whether a warehouse that was available, or is on a server, cannot be reached; checked every few seconds.
-
-        A busy warehouse is not gone, nor is one where nothing was ever published.
-        """
+    async def is_available(self) -> bool:
+        """Whether a publication can be read, which a busy warehouse counts as; checked every few seconds."""
         async with self._probe_lock:
             if time.monotonic() - self._probed_at >= self._probe_seconds:
-                self._is_gone = await to_thread.run_sync(self._probe, limiter=self._probe_thread)
+                self._is_available = await to_thread.run_sync(self._probe, limiter=self._probe_thread)
                 self._probed_at = time.monotonic()
-        return self._is_gone
+        return self._is_available
 
     def _probe(self) -> bool:
         try:
-            self._warehouse.ping()
+            self._warehouse.read(lambda connection, publication: None)
         except SlowError:
-            pass
-        except NoWarehouseError:
-            return self._was_available
-        except WarehouseError as error:
-            log.warning("the warehouse is not available: %s", error)
             return True
-        self._was_available = True
-        return False
+        except WarehouseError as error:
+            if self._is_available:  # until now
+                log.warning("the warehouse is not available: %s", error)
+            return False
+        return True
 
     async def _in_thread(self, call: Callable[[], Result]) -> Result:
         try:
@@ -74,15 +73,15 @@ class WarehouseClient:
             with fail_after(REQUEST_SECONDS):
                 return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
         except TimeoutError:
-            raise _unavailable("is busy", 1) from None
+            raise WarehouseBusyError(503, [Problem("warehouse", "is busy")], _retry_after(1)) from None
         except SlowError as error:
             log.warning("the warehouse was too slow: %s", error)
             message = f"took longer than {STATEMENT_SECONDS:g} s: narrow the request or try again"
-            raise _unavailable(message, 5) from None
+            raise WarehouseBusyError(503, [Problem("warehouse", message)], _retry_after(5)) from None
         except WarehouseError as error:
             log.warning("the warehouse is not available: %s", error)
-            raise _unavailable(UNAVAILABLE, 30) from None
+            raise ProblemError(503, [Problem("warehouse", UNAVAILABLE)], _retry_after(30)) from None
 
 
-def _unavailable(message: str, retry_after_seconds: int) -> ProblemError:
-    return ProblemError(503, [Problem("warehouse", message)], {"retry-after": str(retry_after_seconds)})
+def _retry_after(seconds: int) -> dict[str, str]:
+    return {"retry-after": str(seconds)}

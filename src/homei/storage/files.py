@@ -1,56 +1,19 @@
-"""Files and folders that are replaced atomically: a killed run leaves the old or the new one."""
+"""Text, JSON and CSV files of reports, and digests of any files."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from homei.storage.replacement import replace_file, restore
+
 
 class MissingTableError(FileNotFoundError):
     """A table or report that an earlier stage should have written."""
-
-
-@contextlib.contextmanager
-def replacing(folder: Path) -> Iterator[Path]:
-    """An empty folder to fill; it replaces `folder` when the block succeeds and is removed when it fails."""
-    new, old = (folder.with_name(f".{folder.name}.{state}") for state in ("writing", "replaced"))
-    finish_replacing(folder)
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    try:
-        yield new
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
-    if folder.is_dir() and not folder.is_symlink():
-        folder.rename(old)
-    else:
-        folder.unlink(missing_ok=True)
-    new.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def finish_replacing(folder: Path) -> None:
-    """Puts the old folder back if a run was killed while replacing it."""
-    old = folder.with_name(f".{folder.name}.replaced")
-    if old.is_dir() and not folder.exists():
-        old.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Replaces a file by what `write` writes at the path that it is called with."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.writing")
-    write(new)
-    new.replace(path)
 
 
 def write_text(text: str, path: Path) -> None:
@@ -70,11 +33,16 @@ def read_json(path: Path) -> Any:
 
 def read_csv(path: Path) -> pd.DataFrame:
     """The rows of a report's CSV file; raises MissingTableError."""
-    return pd.read_csv(existing(path))
+    rows = pd.read_csv(existing(path))
+    return rows.astype("f8") if rows.empty else rows  # pandas reads empty columns as objects, which have no order
 
 
 def existing(path: Path) -> Path:
-    """The path itself; raises MissingTableError where there is no such file or folder."""
+    """The path itself, restored after a killed switch.
+
+    Raises MissingTableError if there is no such file or folder.
+    """
+    restore(path)
     if not path.exists():
         raise MissingTableError(f"{path} does not exist: run `dvc repro` to build it")
     return path

@@ -17,14 +17,12 @@ from homei.storage.files import (  # noqa: F401
     MissingTableError,
     digest,
     existing,
-    finish_replacing,
     read_csv,
     read_json,
-    replace_file,
-    replacing,
     write_json,
     write_text,
 )
+from homei.storage.replacement import locked, replace_file, replacing, restore  # noqa: F401
 from homei.storage.tables import *  # noqa: F403
 
 # Arrow's default allocator returns memory to the system and requests it again; that took a third of validation's time.

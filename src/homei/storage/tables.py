@@ -12,6 +12,7 @@ BACKUPS = Path("data/archive/backups")  # whole landings, from before a full re-
 # Typed records that satisfy the contract, and the rejected rows of all tables with their reasons.
 VALID = {name: Path("data/processed/valid", name) for name in ("sales", "listings", "customers", "leads", "indicators")}
 VALID_PLACES = Path("data/processed/valid/places")
+FEED_COLUMNS = Path("data/processed/valid/feed_columns")  # the columns that each feed maps
 QUARANTINE = Path("data/processed/quarantine")
 
 # Records with their property; MERGED_SALES are reports of a sale that a preferred feed reports too.

@@ -24,29 +24,32 @@ class Applicability:
     locations: frozenset[str]
     areas: Mapping[str, tuple[float, float]]  # usual range in m² by property type
     config: ApplicabilityConfig
+    has_coordinates: bool = True  # otherwise sales in another location are no comparables
 
     @classmethod
     def fit(cls, columns: Columns, config: ApplicabilityConfig) -> Applicability:
         """Locations and usual areas of the training sales, without `config.area_tail` at either end."""
         types, areas = columns["property_type"], columns["square_meters"]
         tails = [config.area_tail, 1 - config.area_tail]
-        usual = {name: _quantiles(areas[types == name], tails) for name in _distinct(types)}
-        return cls(frozenset(_distinct(columns["location"])), usual, config)
+        areas_by_type = {name: areas[(types == name) & np.isfinite(areas)] for name in _distinct(types)}
+        usual = {name: _quantiles(known, tails) for name, known in areas_by_type.items() if len(known)}
+        has_coordinates = bool(np.isfinite(columns["latitude"]).any())
+        return cls(frozenset(_distinct(columns["location"])), usual, config, has_coordinates)
 
     def flags(self, columns: Columns) -> np.ndarray:
         """properties × FLAGS: True if a property is outside the training data in that respect."""
         any_area = (0.0, np.inf)
         usual = np.array([self.areas.get(name, any_area) for name in columns["property_type"].tolist()]).reshape(-1, 2)
         areas = columns["square_meters"]
+        locations = columns["location"].tolist()
+        is_elsewhere = np.array([name is not None and name not in self.locations for name in locations], dtype=bool)
         masks = {
-            "unknown_location": [
-                name is not None and name not in self.locations for name in columns["location"].tolist()
-            ],
+            "unknown_location": is_elsewhere,
             "unusual_area": (areas < usual[:, 0]) | (areas > usual[:, 1]),
-            "no_comparable": np.isnan(columns["comparable_distance"]),
+            "no_comparable": np.isnan(columns["comparable_distance"]) | (is_elsewhere & (not self.has_coordinates)),
             "unlike_any_sale": columns["alike_distance"] > self.config.alike_distance,
         }
-        return np.column_stack([np.asarray(masks[name], dtype=bool) for name in FLAGS])
+        return np.column_stack([masks[name] for name in FLAGS])
 
     def calibrated(
         self, parts: Sequence[OutOfTimeSales], encoder: Encoder, intervals: IntervalModel, level: float
@@ -78,13 +81,18 @@ class Applicability:
 
     def to_json(self) -> dict[str, Any]:
         areas = {name: list(ends) for name, ends in self.areas.items()}
-        return {"locations": sorted(self.locations), "areas": areas, "policy": self.config.model_dump(mode="json")}
+        return {
+            "locations": sorted(self.locations),
+            "areas": areas,
+            "has_coordinates": self.has_coordinates,
+            "policy": self.config.model_dump(mode="json"),
+        }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Applicability:
         areas = {name: (low, high) for name, (low, high) in content["areas"].items()}
         config = ApplicabilityConfig.model_validate({**content["policy"], "refuse": list(content["policy"]["refuse"])})
-        return cls(frozenset(content["locations"]), areas, config)
+        return cls(frozenset(content["locations"]), areas, config, content["has_coordinates"])
 
 
 def _quantiles(areas: np.ndarray, tails: list[float]) -> tuple[float, float]:

@@ -91,7 +91,9 @@ def explain(encoder: Encoder, estimator: Estimator, columns: Columns, typical_ar
     """
     contributions = estimator.contributions(encoder.matrix(columns))
     effects, mean = contributions[:, :-1].copy(), contributions[:, -1]
-    effects[:, encoder.names.index("log_area")] += np.log(columns["square_meters"] / typical_area)
+    area = columns["square_meters"]
+    size = np.where(np.isnan(area), encoder.log_size(columns) - np.log(typical_area), np.log(area / typical_area))
+    effects[:, encoder.names.index("log_area")] += size
     return Contributions(tuple(encoder.names), mean + np.log(typical_area) + columns[MARKET_LEVEL], effects)
 
 

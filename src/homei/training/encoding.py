@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Columns = Mapping[str, np.ndarray]
 
 DERIVED = ("age", "log_area", "month", "season")
+MIN_SALES = 10  # of a type without an area, for a typical price of their own
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,22 @@ class Encoder:
     """Encodes columns as a float64 matrix of numbers (NaN if unknown), derived inputs and codes.
 
     `categories` lists the values of each categorical column in the order of their codes; other values become NaN.
+    `whole_prices` is the typical log price of each property type relative to the city's level, to which prices of
+    properties without an area are relative. It is stored if the model was trained on such properties.
     """
 
     numeric: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
+    whole_prices: Mapping[str, float] = field(default_factory=dict, compare=False)
+    has_unknown_areas: bool = False
 
     @classmethod
     def fit(cls, columns: Columns, numeric: Sequence[str], categorical: Sequence[str]) -> Encoder:
-        """The encoder of the named inputs, with the categories that occur in `columns`."""
+        """The encoder of the named inputs, with the categories and typical prices of the sales in `columns`."""
         values = {name: {value for value in columns[name].tolist() if isinstance(value, str)} for name in categorical}
-        return cls(tuple(numeric), {name: tuple(sorted(present)) for name, present in values.items()})
+        categories = {name: tuple(sorted(present)) for name, present in values.items()}
+        is_unknown = np.isnan(columns["square_meters"])
+        return cls(tuple(numeric), categories, _whole_prices(columns, is_unknown), bool(is_unknown.any()))
 
     @property
     def names(self) -> list[str]:
@@ -65,6 +72,26 @@ class Encoder:
             matrix[:, position] = [codes.get(value, np.nan) for value in columns[name].tolist()]
         return matrix
 
+    def target(self, columns: Columns) -> np.ndarray:
+        """The models' target: log price minus `log_base_price`, so that trees need not extrapolate the market."""
+        return np.round(np.log(columns["price"]) - self.log_base_price(columns), 9)
+
+    def log_base_price(self, columns: Columns) -> np.ndarray:
+        """The log price of a property of that area, or else of a typical one of its type, at the city's level.
+
+        The level is the one known before the sale's month.
+        """
+        return self.log_size(columns) + columns[MARKET_LEVEL]
+
+    def log_size(self, columns: Columns) -> np.ndarray:
+        """The log of each area; for an unknown one, the typical log price of the type relative to the city's level."""
+        log_area = np.log(columns["square_meters"])
+        if not self.whole_prices:
+            return log_area
+        average = float(np.mean(list(self.whole_prices.values())))
+        typical = [self.whole_prices.get(kind, average) for kind in columns["property_type"].tolist()]
+        return np.where(np.isnan(log_area), typical, log_area)
+
     @cached_property
     def _codes(self) -> dict[str, dict[str, float]]:
         return {
@@ -73,25 +100,30 @@ class Encoder:
 
     def to_json(self) -> str:
         content = {"numeric": self.numeric, "categories": self.categories}
+        if self.has_unknown_areas:
+            content["whole_prices"] = self.whole_prices
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Encoder:
         content = json.loads(text)
-        return cls(tuple(content["numeric"]), {name: tuple(values) for name, values in content["categories"].items()})
+        categories = {name: tuple(values) for name, values in content["categories"].items()}
+        return cls(tuple(content["numeric"]), categories, content.get("whole_prices", {}), "whole_prices" in content)
 
 
-def target(columns: Columns) -> np.ndarray:
-    """The models' target: log price per m² relative to the city's level known before the sale's month.
+def _whole_prices(columns: Columns, is_unknown: np.ndarray) -> dict[str, float]:
+    """The mean log price relative to the city's level, by property type, of its sales without an area.
 
-    Relative to the level, trees need not extrapolate the market.
+    A type with fewer than MIN_SALES of these has the mean of all its sales.
     """
-    return np.round(np.log(columns["price"]) - log_base_price(columns), 9)
-
-
-def log_base_price(columns: Columns) -> np.ndarray:
-    """The log price of a property of that area at the city's level."""
-    return np.log(columns["square_meters"]) + columns[MARKET_LEVEL]
+    relative, types = np.log(columns["price"]) - columns[MARKET_LEVEL], columns["property_type"]
+    means = {}
+    for kind in sorted({kind for kind in types.tolist() if kind is not None}):
+        is_kind = types == kind
+        is_typical = is_kind & is_unknown
+        rows = is_typical if is_typical.sum() >= MIN_SALES else is_kind
+        means[kind] = round(float(relative[rows].mean()), 6)
+    return means
 
 
 def columns_of(frame: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -30,6 +30,7 @@ PARAMETERS = {
 }
 MIN_RESIDUAL = 1e-4  # the gamma loss requires positive values
 ROUNDS = (10, 20, 40, 80, 120, 160)  # candidate numbers of trees
+UNMEASURED_AREA_FACTOR = 2.0  # for an unknown area, where fewer sales than MIN_GROUP_SALES measure the factor
 MIN_GROUP_SALES = 100  # out-of-time sales of a group, to measure its interval factor
 PASSES = 5  # over the factors of overlapping groups, until they converge
 
@@ -66,11 +67,15 @@ def calibrate(
     of 90 %, this one 90.2 %. The quantile is that of the most complete sales; the factors of missing attributes are
     measured separately, because one common quantile would be too wide for the former and too narrow for the others.
     """
+    if any(np.isnan(part.columns["square_meters"]).any() for part in parts):
+        attributes = [*attributes, "square_meters"]
     matrices = [encoder.matrix(part.columns) for part in parts]
     sizes = [np.maximum(np.abs(part.residuals), MIN_RESIDUAL) for part in parts]
     names = ["property_type", *attributes]
     columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in names}
     missing = MissingAttributes.fit(columns, attributes)
+    if "square_meters" in attributes:
+        missing = replace(missing, widening={**missing.widening, "square_meters": UNMEASURED_AREA_FACTOR})
     is_missing = missing.missing(columns)
     n_missing = is_missing.sum(axis=1)
     is_complete = n_missing == n_missing.min()

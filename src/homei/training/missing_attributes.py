@@ -54,11 +54,11 @@ class MissingAttributes:
         return np.where(self.missing(columns), list(self.widening.values()), 1.0).prod(axis=1)
 
     def to_json(self) -> dict[str, Any]:
-        return {"told": {kind: list(names) for kind, names in self.usual.items()}, "widening": dict(self.widening)}
+        return {"usual": {kind: list(names) for kind, names in self.usual.items()}, "widening": dict(self.widening)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> MissingAttributes:
-        return cls({kind: tuple(names) for kind, names in content["told"].items()}, content["widening"])
+        return cls({kind: tuple(names) for kind, names in content["usual"].items()}, content["widening"])
 
 
 def is_unknown(values: np.ndarray) -> np.ndarray:

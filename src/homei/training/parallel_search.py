@@ -14,32 +14,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
+import optuna
 import pandas as pd
 import yaml
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
-from homei.features.columns import month_of
 from homei.storage import lake
-from homei.training import tune
+from homei.training import shared_study, tune
 from homei.training.config import SearchRange
-from homei.training.shared_study import (
-    CONFIGURED,
-    StudyError,
-    database_name,
-    database_url,
-    join_study,
-    retry_callback,
-    study_name,
-)
-from homei.training.training_recipe import Recipe, tuning_sales
+from homei.training.shared_study import CONFIGURED, StudyError
+from homei.training.time_splits import tuning_sales
+from homei.training.training_recipe import Recipe
 from homei.training.tuning_gain import TuningGain
-
-if TYPE_CHECKING:
-    import optuna
-    from optuna.trial import FrozenTrial
 
 SECTIONS = ("seed", "city", "features", "split", "model", "tuning", "train")
 CAVEAT = "not byte-reproducible: the trials depend on the speed of the processes"
@@ -64,26 +55,21 @@ class Objective:
 
         The configured parameters, with which all others are compared, are never pruned.
         """
-        import optuna
-
         trial.set_user_attr("worker", f"{socket.gethostname()}:{os.getpid()}")
         trial_run = tune.TrialRun.start(trial, self.recipe, self.ranges)
         for n_left in reversed(range(len(self.folds))):
             if self.stopped.is_set():
                 trial.study.stop()
                 raise _Stopped
-            if self._should_prune(trial_run) and n_left and not trial.user_attrs.get(CONFIGURED):
+            errors = trial_run.next_errors(self.folds)
+            try:
+                should_prune = trial_run.report(*errors)
+            except UpdateFinishedTrialError:
+                self.lost.set()
+                raise
+            if should_prune and n_left and not trial.user_attrs.get(CONFIGURED):
                 raise optuna.TrialPruned
         return trial_run.mean
-
-    def _should_prune(self, trial_run: tune.TrialRun) -> bool:
-        from optuna.exceptions import UpdateFinishedTrialError
-
-        try:
-            return trial_run.report(trial_run.next_error(self.folds))
-        except UpdateFinishedTrialError:
-            self.lost.set()
-            raise
 
 
 @dataclass(frozen=True)
@@ -119,24 +105,21 @@ def run(
     `p` has SECTIONS. Returns the study's result from all processes, or None before the configured parameters are
     evaluated. Raises StudyError.
     """
-    recipe = Recipe.from_config(p.seed, p.city, p.features, p.model, p.train)
-    name = study_name(recipe, p.model.search, p.tuning, p.city.name, lake.digest(lake.TRAINING_SET))
+    recipe = Recipe.from_config(p)
+    name = shared_study.study_name(recipe, p.model.search, p.tuning, p.city.name, lake.digest(lake.TRAINING_SET))
     first = tune.configured_parameters(recipe, p.model.search)
     sampler, pruner = tune.sampler(p.tuning, seed=None), tune.pruner(p.tuning)
-    study = join_study(database, name, sampler, pruner, first, heartbeat_seconds)
-    sales = tuning_sales(lake.read(lake.TRAINING_SET), month_of(p.city.as_of), p.split)
-    folds = tune.tuning_folds(sales, p.tuning)
+    study = shared_study.join_study(database, name, sampler, pruner, first, heartbeat_seconds)
+    folds = tune.tuning_folds(tuning_sales(lake.read(lake.TRAINING_SET), p.split), p.tuning)
     with database_errors(database):
         with stop_on_signals() as stopped:
             objective = Objective(recipe, p.model.search, folds, stopped, threading.Event())
             optimize(study, objective, n_trials or p.tuning.trials, minutes, p.train.workers)
-        return study_result(study, recipe, p.city.title, database_name(database_url(database)))
+        return study_result(study, recipe, p.city.title, database)
 
 
 def optimize(study: optuna.Study, objective: Objective, n_trials: int, minutes: float | None, workers: int) -> None:
     """Runs `workers` trials in parallel until the study has `n_trials` ended trials of any process."""
-    import optuna
-
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with tqdm(total=n_trials, desc="trials", unit="trial", disable=None) as bar:
 
@@ -146,7 +129,7 @@ def optimize(study: optuna.Study, objective: Objective, n_trials: int, minutes: 
             values = [each.value for each in ended if each.value is not None]
             bar.set_postfix_str(f"best {min(values):.3%}" if values else "")
             if trial and trial.state.name == "FAIL":
-                retry_callback()(study, trial)
+                shared_study.retry_callback()(study, trial)
             if len(ended) >= n_trials and trial:
                 study.stop()
 
@@ -184,23 +167,17 @@ def stop_on_signals() -> Iterator[threading.Event]:
 @contextlib.contextmanager
 def database_errors(database: str) -> Iterator[None]:
     """Reports a lost database once as StudyError, with a remedy, whichever thread notices it."""
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    def is_database_error(error: BaseException | None) -> bool:
-        # Optuna raises other errors while it handles those of the database.
-        return any(isinstance(cause, (SQLAlchemyError, StorageInternalError)) for cause in _error_chain(error))
 
     def on_thread_error(arguments: threading.ExceptHookArgs) -> None:
         # Optuna's heartbeat threads fail with the search, which reports the error.
-        if not is_database_error(arguments.exc_value):
+        if not _is_database_error(arguments.exc_value):
             previous(arguments)
 
     previous, threading.excepthook = threading.excepthook, on_thread_error
     try:
         yield
     except Exception as error:
-        if not is_database_error(error):
+        if not _is_database_error(error):
             raise
         # The original message contains the SQL statement with its values.
         message = "the database connection was lost; ended trials are stored, run it again to continue"
@@ -209,16 +186,14 @@ def database_errors(database: str) -> Iterator[None]:
         threading.excepthook = previous
 
 
-def _error_chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def _is_database_error(error: BaseException | None) -> bool:
+    """Whether an error, or one that it was raised from or while handling, is the database's."""
+    is_own = isinstance(error, (SQLAlchemyError, StorageInternalError))
+    return is_own or (error is not None and _is_database_error(error.__cause__ or error.__context__))
 
 
-def study_result(study: optuna.Study, recipe: Recipe, city: str, database: str) -> StudyResult | None:
+def study_result(study: optuna.Study, recipe: Recipe, city: str, variable: str) -> StudyResult | None:
     """The study's current result; None before the configured parameters are evaluated."""
-    from optuna.trial import TrialState
-
     ended = {trial.number: trial for trial in tune.ended_trials(study)}
     configured = [number for number, trial in ended.items() if trial.user_attrs.get(CONFIGURED)]
     if not configured:
@@ -229,7 +204,7 @@ def study_result(study: optuna.Study, recipe: Recipe, city: str, database: str) 
         study=study.study_name,
         city=city,
         model=recipe.name,
-        database=database,
+        database=shared_study.database_name(shared_study.database_url(variable)),
         trials=table,
         n_failed=len(study.get_trials(deepcopy=False, states=(TrialState.FAIL,))),
         parameters=tune.trial_parameters(best, recipe),
@@ -246,16 +221,13 @@ def timed_trials(ended: Sequence[FrozenTrial]) -> pd.DataFrame:
     return table.assign(learnt=table["folds"].cumsum())
 
 
-def search_minutes(starts: Sequence[datetime], ends: Sequence[datetime]) -> np.ndarray:
+def search_minutes(starts: Sequence[datetime], ends: Sequence[datetime]) -> list[float]:
     """For each trial's end, the minutes until then in which any trial was running: pauses are not counted."""
-    begin, end = (pd.to_datetime(pd.Series(list(times))) for times in (starts, ends))
-    order = begin.sort_values(kind="stable").index
-    latest_end = end[order].cummax().shift()
-    pause = (begin[order] - latest_end).clip(lower=pd.Timedelta(0)).fillna(pd.Timedelta(0))
-    # The pauses before a moment are those that end with a start before it.
-    starts_before = np.searchsorted(begin[order].to_numpy(), end.to_numpy(), side="right") - 1
-    paused = pause.cumsum().to_numpy()[starts_before]
-    return np.round(((end - begin.min()).to_numpy() - paused) / np.timedelta64(1, "m"), 4)
+    moments = pd.DataFrame({"time": [*starts, *ends], "change": [1] * len(starts) + [-1] * len(ends)})
+    moments = moments.groupby("time")["change"].sum().cumsum().reset_index(name="n_running")
+    was_running = moments["n_running"].shift(fill_value=0) > 0
+    minutes = (moments["time"].diff() / pd.Timedelta(minutes=1)).where(was_running, 0.0).cumsum()
+    return minutes.set_axis(moments["time"])[list(ends)].round(4).tolist()
 
 
 def format_parameters(parameters: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -11,17 +10,19 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from homei.storage import lake
 from homei.storage.database_errors import driver_message, install_command
-from homei.training import attribute_masking, encoding, estimators, training_recipe, tune
+from homei.training import attribute_masking, encoding, estimators, time_splits, training_recipe, tune
 from homei.training.config import SearchRange, TuningConfig
 from homei.training.training_recipe import Recipe
-
-if TYPE_CHECKING:
-    import optuna
-    from sqlalchemy import URL
 
 DATABASE = "HOMEI_STUDY_DATABASE"
 FILE = Path("models/search/studies.sqlite")
@@ -32,7 +33,7 @@ CONNECT_TIMEOUT_SECONDS = 10
 RETRY_SECONDS = (0.2, 0.4, 0.8, 1.6)
 POSTGRESQL = "postgresql+psycopg"
 # The code that errors depend on, besides sales and parameters: a change starts another study.
-_CODE = (estimators, attribute_masking, encoding, training_recipe, tune)
+_CODE = (estimators, attribute_masking, encoding, time_splits, training_recipe, tune)
 
 
 class StudyError(ValueError):
@@ -43,7 +44,7 @@ def study_name(recipe: Recipe, ranges: Mapping[str, SearchRange], tuning: Tuning
     """A name such as hdb-lightgbm-1f3a…, unique for sales, recipe, ranges, folds and code."""
     content = {
         "data": data,
-        "recipe": {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)},
+        "recipe": vars(recipe),
         "ranges": dict(ranges),
         "folds": [tuning.folds, tuning.fold_months],
         "code": [lake.digest(Path(module.__file__)) for module in _CODE],
@@ -54,9 +55,6 @@ def study_name(recipe: Recipe, ranges: Mapping[str, SearchRange], tuning: Tuning
 
 def database_url(variable: str) -> URL:
     """The database URL in an environment variable; the SQLite FILE if DATABASE is not set."""
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
         # The option may hold a URL with its password, so it is not repeated.
         raise StudyError("--database: give the name of the environment variable that holds the URL, not the URL")
@@ -95,8 +93,6 @@ def join_study(
     A process without a heartbeat for three intervals counts as dead, and its trial is given to another process, so all
     processes need the same interval. Raises StudyError.
     """
-    import optuna
-
     url = database_url(variable)
 
     def create_or_load() -> optuna.Study:
@@ -118,18 +114,12 @@ def join_study(
 
 def retry_callback(max_retries: int | None = None) -> Callable[[optuna.Study, optuna.trial.FrozenTrial], None]:
     """A callback that enqueues an unfinished trial again."""
-    from optuna.exceptions import ExperimentalWarning
-    from optuna.storages import RetryHeartbeatStaleTrialCallback
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return RetryHeartbeatStaleTrialCallback(max_retry=max_retries)
 
 
 def _storage(url: URL, heartbeat_seconds: int) -> optuna.storages.RDBStorage:
-    from optuna.exceptions import ExperimentalWarning
-    from optuna.storages import RDBStorage
-
     arguments = {"sqlite": {"timeout": 100}, "postgresql": {"connect_timeout": CONNECT_TIMEOUT_SECONDS}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -145,30 +135,20 @@ def _storage(url: URL, heartbeat_seconds: int) -> optuna.storages.RDBStorage:
 
 def _with_retries(create_or_load: Callable[[], optuna.Study], url: URL, variable: str) -> optuna.Study:
     """The study, with retries while another process creates the same tables; raises StudyError."""
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
-
     for pause_seconds in (*RETRY_SECONDS, None):
         try:
             return create_or_load()
         except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:
             # Optuna wraps the errors of SQLAlchemy.
             cause = error if isinstance(error, SQLAlchemyError) else error.__cause__ or error
-            if pause_seconds is None or not _is_creation_conflict(cause):
+            is_conflict = isinstance(cause, IntegrityError) or "already exists" in driver_message(cause)
+            if pause_seconds is None or not is_conflict:
                 raise StudyError(f"{variable}: {_explanation(cause, url)}") from None
         time.sleep(pause_seconds)
     raise AssertionError  # the last attempt returns or raises
 
 
-def _is_creation_conflict(error: BaseException) -> bool:
-    from sqlalchemy.exc import IntegrityError
-
-    return isinstance(error, IntegrityError) or "already exists" in driver_message(error)
-
-
 def _explanation(error: BaseException, url: URL) -> str:
-    from sqlalchemy.exc import NoSuchModuleError
-
     if isinstance(error, ModuleNotFoundError):
         return f"{url.drivername} needs a driver: {install_command(error)}"
     if isinstance(error, NoSuchModuleError):

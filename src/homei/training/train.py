@@ -6,27 +6,22 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from homei.config.city import CityConfig
-from homei.features.columns import month_of
-from homei.features.config import FeaturesConfig
 from homei.storage import lake
 from homei.training.applicability import Applicability
-from homei.training.config import ApplicabilityConfig, IntervalsConfig, ModelConfig, SplitConfig, TrainConfig
-from homei.training.encoding import columns_of, target
-from homei.training.intervals import OutOfTimeSales, calibrate
-from homei.training.time_splits import rolling_origins
-from homei.training.training_recipe import Recipe, split_holdout
-from homei.training.tune import BEST
-from homei.training.valuation_model import FittedModel, ValuationModel
-
-VALUATION = Path("models/valuation")
-HOLDOUT = Path("models/holdout")
+from homei.training.config import ModelConfig
+from homei.training.encoding import columns_of
+from homei.training.intervals import IntervalModel, OutOfTimeSales, calibrate
+from homei.training.time_splits import TimeSplit, rolling_origins, split_holdout
+from homei.training.training_recipe import Recipe
+from homei.training.tuning_gain import BEST
+from homei.training.valuation_model import HOLDOUT, VALUATION, FittedModel, ValuationModel
 
 
 class TrainError(ValueError):
@@ -42,21 +37,12 @@ class TrainingResult:
     predictions: pd.DataFrame
 
 
-def run(
-    seed: int,
-    city: CityConfig,
-    features: FeaturesConfig,
-    split: SplitConfig,
-    model: ModelConfig,
-    train: TrainConfig,
-    intervals: IntervalsConfig,
-    applicability: ApplicabilityConfig,
-) -> TrainingResult:
+def run(**sections: Any) -> TrainingResult:
     """Trains with the tuned parameters, and writes both models and the predictions."""
-    sales = lake.read(lake.TRAINING_SET)
-    recipe = Recipe.from_config(seed, city, features, model, train).with_parameters(**tuned_parameters(model))
+    p = SimpleNamespace(**sections)
+    recipe = Recipe.from_config(p).with_parameters(**tuned_parameters(p.model))
     data_version = lake.digest(lake.TRAINING_SET)[:12]
-    result = train_models(sales, recipe, city, split, intervals, applicability, data_version, train.workers)
+    result = train_models(lake.read(lake.TRAINING_SET), recipe, p, data_version, p.train.workers)
     lake.write(result.predictions, lake.PREDICTIONS)
     return TrainingResult(result.valuation.save(VALUATION), result.holdout.save(HOLDOUT), result.predictions)
 
@@ -70,22 +56,17 @@ def tuned_parameters(model: ModelConfig, best_path: Path = BEST) -> dict[str, An
 
 
 def train_models(
-    sales: pd.DataFrame,
-    recipe: Recipe,
-    city: CityConfig,
-    split: SplitConfig,
-    intervals: IntervalsConfig,
-    applicability: ApplicabilityConfig,
-    data_version: str,
-    workers: int = 1,
+    sales: pd.DataFrame, recipe: Recipe, p: SimpleNamespace, data_version: str, workers: int = 1
 ) -> TrainingResult:
-    """Both models and all out-of-time predictions; trains `workers` models in parallel.
+    """Both models and all out-of-time predictions; `p` has city, split, intervals and applicability.
 
     The hold-out model's intervals are calibrated on the folds before the hold-out, those of the model in use on these
-    folds and the hold-out.
+    folds and the hold-out. Trains `workers` models in parallel.
     """
-    before, holdout = split_holdout(sales, month_of(city.as_of), split)
-    folds = [*rolling_folds(before, intervals.folds, split.hold_out_months), (before, holdout)]
+    time_split = TimeSplit.plan(sales["month"], p.split)
+    before, holdout = split_holdout(sales, p.split)
+    masks = rolling_origins(before["month"].to_numpy(), p.intervals.folds, time_split.hold_out)
+    folds = [*((before[is_training], before[is_test]) for is_training, is_test in masks), (before, holdout)]
     tests = [test for _, test in folds]
     everything = pd.concat([before, holdout])
     training_sets = [*(training for training, _ in folds), everything]
@@ -95,28 +76,35 @@ def train_models(
         masked_tests = pool.map(recipe.with_masked_copies, tests)
         parts = list(pool.map(out_of_time_sales, fold_models, masked_tests))
         rolling = list(pool.map(rolling_predictions, tests[:-1], fold_models[:-1]))
+    common = {
+        "name": p.city.name,
+        "currency": p.city.currency,
+        "as_of": p.city.as_of.isoformat(),
+        "level": p.intervals.level,
+        "data_version": data_version,
+        "periods": time_split.record(intervals=p.intervals),
+    }
 
     def complete(fitted: FittedModel, calibration: Sequence[OutOfTimeSales], training: pd.DataFrame) -> ValuationModel:
-        interval_model = calibrate(calibration, fitted.encoder, recipe.attributes, intervals.level, recipe.seed)
-        limits = Applicability.fit(columns_of(training), applicability)
-        limits = limits.calibrated(calibration, fitted.encoder, interval_model, intervals.level)
-        meta = model_metadata(fitted, training, city, intervals.level, data_version)
-        return ValuationModel(fitted, interval_model, limits, meta)
+        interval_model, limits = calibrate_model(fitted, calibration, training, recipe, p)
+        return ValuationModel(fitted, interval_model, limits, {**common, **model_metadata(fitted, training)})
 
     holdout_model = complete(fold_models[-1], parts[:-1], before)
     table = pd.concat([*rolling, holdout_predictions(holdout, holdout_model)], ignore_index=True)
     return TrainingResult(complete(final, parts, everything), holdout_model, table)
 
 
-def rolling_folds(before: pd.DataFrame, folds: int, months: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-    """(training, test) sales of the last folds before the hold-out, earliest first.
-
-    A fold is `months` long like the hold-out, or shorter if the sales do not go back far enough.
-    """
-    end, span = before["month"].max() + 1, before["month"].max() + 1 - before["month"].min()
-    length = max(1, min(months, span // (folds + 1)))
-    masks = rolling_origins(before["month"].to_numpy(), end, folds, length)
-    return [(before[is_training], before[is_test]) for is_training, is_test in masks]
+def calibrate_model(
+    fitted: FittedModel,
+    calibration: Sequence[OutOfTimeSales],
+    training: pd.DataFrame,
+    recipe: Recipe,
+    p: SimpleNamespace,
+) -> tuple[IntervalModel, Applicability]:
+    """The intervals and the applicability of a model of the `training` sales, from out-of-time sales."""
+    intervals = calibrate(calibration, fitted.encoder, recipe.attributes, p.intervals.level, recipe.seed)
+    limits = Applicability.fit(columns_of(training), p.applicability)
+    return intervals, limits.calibrated(calibration, fitted.encoder, intervals, p.intervals.level)
 
 
 def out_of_time_sales(fitted: FittedModel, test: pd.DataFrame) -> OutOfTimeSales:
@@ -141,25 +129,23 @@ def holdout_predictions(holdout: pd.DataFrame, model: ValuationModel) -> pd.Data
 def importances(model: ValuationModel, sales: pd.DataFrame) -> pd.DataFrame:
     """input and share (of the variance explained), the most important first."""
     fitted, columns = model.fitted, columns_of(sales)
-    shares = fitted.estimator.importances(fitted.encoder.matrix(columns), target(columns))
+    shares = fitted.estimator.importances(fitted.encoder.matrix(columns), fitted.encoder.target(columns))
     table = pd.DataFrame({"input": fitted.encoder.names, "share": shares})
     return table.sort_values(["share", "input"], ascending=[False, True], ignore_index=True)
 
 
-def model_metadata(
-    fitted: FittedModel, training: pd.DataFrame, city: CityConfig, level: float, data_version: str
-) -> dict[str, Any]:
-    """The description of a model in meta.json: city, date, data, inputs."""
+def typical_area(areas: pd.Series) -> float:
+    """The geometric mean of the known areas; 1 without any."""
+    return round(float(np.exp(np.log(areas).mean())), 2) if areas.notna().any() else 1.0
+
+
+def model_metadata(fitted: FittedModel, training: pd.DataFrame) -> dict[str, Any]:
+    """The inputs and training sales of a model, as in meta.json."""
     return {
-        "name": city.name,
-        "currency": city.currency,
-        "as_of": city.as_of.isoformat(),
-        "level": level,
         "numeric": list(fitted.encoder.numeric),
         "categorical": list(fitted.encoder.categories),
         "categories": {name: list(values) for name, values in fitted.encoder.categories.items()},
-        "data_version": data_version,
         "trained_on": len(training),
-        "typical_area": round(float(np.exp(np.log(training["square_meters"]).mean())), 2),
+        "typical_area": typical_area(training["square_meters"]),
         "months": [int(training["month"].min()), int(training["month"].max())],
     }

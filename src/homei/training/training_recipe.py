@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
-from homei.config.city import CityConfig
-from homei.features.columns import MARKET_LEVEL, categorical_inputs, numeric_inputs, optional_columns
-from homei.features.config import FeaturesConfig
+from homei.features.columns import categorical_inputs, numeric_inputs, optional_columns
 from homei.training.attribute_masking import masked_copies
-from homei.training.config import MaskingConfig, ModelConfig, SplitConfig, TrainConfig
-from homei.training.encoding import Encoder, columns_of, target
+from homei.training.config import MaskingConfig
+from homei.training.encoding import Encoder, columns_of
 from homei.training.estimators import Parameters, create
-from homei.training.time_splits import holdout_masks
 from homei.training.valuation_model import FittedModel
 
 
@@ -34,23 +32,19 @@ class Recipe:
     seed: int
 
     @classmethod
-    def from_config(
-        cls, seed: int, city: CityConfig, features: FeaturesConfig, model: ModelConfig, train: TrainConfig
-    ) -> Recipe:
-        """The recipe of the sections of params.yaml, with the configured parameters."""
-        names = tuple(numeric_inputs(city, features))
+    def from_config(cls, p: SimpleNamespace) -> Recipe:
+        """The recipe of the sections seed, city, features, model and train, with the configured parameters."""
+        names, excluded = tuple(numeric_inputs(p.city, p.features)), p.train.excluded_features
         return cls(
-            name=model.name,
-            parameters=dict(model.parameters),
+            name=p.model.name,
+            parameters=dict(p.model.parameters),
             all_numeric=names,
-            numeric=tuple(
-                name for name in names if not any(fnmatchcase(name, glob) for glob in train.excluded_features)
-            ),
-            categorical=tuple(categorical_inputs(city)),
-            optional=tuple(map(tuple, optional_columns(city, features))),
-            half_life_months=train.half_life_months,
-            masking=train.attribute_masking,
-            seed=seed,
+            numeric=tuple(name for name in names if not any(fnmatchcase(name, glob) for glob in excluded)),
+            categorical=tuple(categorical_inputs(p.city)),
+            optional=tuple(map(tuple, optional_columns(p.city, p.features))),
+            half_life_months=p.train.half_life_months,
+            masking=p.train.attribute_masking,
+            seed=p.seed,
         )
 
     @property
@@ -82,7 +76,7 @@ class Recipe:
         weight = self.weight(columns["month"])
         weight[len(sales) :] *= self.masking.weight
         estimator = create(self.name, self.parameters, encoder, self.seed)
-        estimator.fit(encoder.matrix(columns), target(columns), weight)
+        estimator.fit(encoder.matrix(columns), encoder.target(columns), weight)
         return FittedModel(encoder, estimator)
 
     def with_masked_copies(self, sales: pd.DataFrame) -> pd.DataFrame:
@@ -97,22 +91,3 @@ class Recipe:
     def prices(self, training: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
         """Values of the `test` sales by a model trained on the `training` sales."""
         return self.fit(training).prices(columns_of(test))
-
-
-def usable_sales(sales: pd.DataFrame, split: SplitConfig) -> pd.DataFrame:
-    """The sales with a known market level after the warm-up months."""
-    months = sales["month"]
-    return sales[sales[MARKET_LEVEL].notna() & (months >= months.min() + split.warm_up_months)]
-
-
-def tuning_sales(sales: pd.DataFrame, as_of_month: int, split: SplitConfig) -> pd.DataFrame:
-    """The usable sales before all months used for evaluation, on which parameters may be chosen."""
-    usable = usable_sales(sales, split)
-    return usable[usable["month"] <= as_of_month - max(split.tested_months, split.hold_out_months)]
-
-
-def split_holdout(sales: pd.DataFrame, as_of_month: int, split: SplitConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The usable sales before the hold-out, and those of the hold-out."""
-    usable = usable_sales(sales, split)
-    is_before, is_holdout = holdout_masks(usable["month"].to_numpy(), as_of_month, split)
-    return usable[is_before], usable[is_holdout]

@@ -33,7 +33,7 @@ Tree = Mapping[str, str]
 
 
 class Input(NamedTuple):
-    """The intervals of one input: between its `thresholds`, or one for each of its `codes` if it is categorical.
+    """The intervals of an input: between its `thresholds`, or one for each code if it is categorical.
 
     NaN and unknown codes have the last interval.
     """
@@ -192,7 +192,7 @@ def _splits(trees: Sequence[Tree]) -> Splits:
 
 
 def _leaves_below(sides: Sequence[tuple[int, int]]) -> dict[int, int]:
-    """The leaves, as bits, below each split and each leaf of a tree; LightGBM numbers leaves ~0, ~1 and so on."""
+    """The leaves, as bits, below each split and leaf of a tree; LightGBM numbers leaves ~0, ~1, …"""
     leaves_below = {~leaf: 1 << leaf for leaf in range(len(sides) + 1)}
     for split in reversed(range(len(sides))):  # those below a split have higher numbers
         first_child, second_child = sides[split]
@@ -223,7 +223,7 @@ def _leaf_values(tree: Tree) -> np.ndarray:
 
 
 def _fill(table: np.ndarray, splits: Splits, limits: np.ndarray) -> None:
-    """Removes the leaves that splits exclude from a table (words × intervals); `limits`: thresholds, or code sets."""
+    """Removes from a table (words × intervals) the leaves that splits exclude at thresholds or code sets."""
     words, left, right = splits.word, splits.left, splits.right
     if limits.ndim == 2:
         chosen = limits[splits.threshold.astype(np.intp)]

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+TUNING = Path("models/tuning")  # the folder of the stage `tune`
+BEST = TUNING / "best.json"
 LEVEL = 0.90  # of the gain's confidence interval
+DIGITS = 6  # of parameters and errors
 
 
 @dataclass(frozen=True)
 class TuningGain:
     """Mean MdAPE over folds of the configured and best parameters, and the work of the search.
 
-    `interval` is the confidence interval of the gain at LEVEL, by Student's t over the paired folds, with Bonferroni's
-    correction for the selection of the best of all trials. None with one fold, or if the configured parameters are the
-    best.
+    `interval` is the confidence interval of the gain at LEVEL, by Student's t over the paired months of the folds, with
+    Bonferroni's correction for the selection of the best of all trials. Months, not sales, are the units: a choice of
+    parameters that wins in a few months only does not hold later. None with one month, or if the configured parameters
+    are the best.
     """
 
     configured: float
@@ -24,29 +30,31 @@ class TuningGain:
     best_trial: int
     folds_until_best: int  # folds trained when the best trial ended
     n_folds: int  # of a complete trial
+    n_months: int  # of all folds
     n_trials: int
     n_pruned: int
     folds_trained: int
-    folds_saved: int  # by pruning
+    month_gain: float  # the mean of the gains by month, the middle of `interval`
     interval: tuple[float, float] | None
 
     @classmethod
     def from_trials(cls, trials: pd.DataFrame, configured_trial: int = 0) -> TuningGain:
         """The gain of a search; `configured_trial` is the number of the trial of the configured parameters."""
-        configured = trials.index[trials["number"] == configured_trial][0]
-        folds = _fold_errors(trials)
-        best = int(trials["value"].idxmin())
-        differences = (folds.loc[configured] - folds.loc[best]).to_numpy(float)
+        by_number = trials.set_index("number")
+        best = int(by_number["value"].idxmin())
+        months = by_number[month_columns(trials)]
+        differences = (months.loc[configured_trial] - months.loc[best]).to_numpy(float)
         return cls(
-            configured=float(trials.loc[configured, "value"]),
-            best=float(trials.loc[best, "value"]),
-            best_trial=int(trials.loc[best, "number"]),
-            folds_until_best=int(trials.loc[best, "learnt"]),
-            n_folds=folds.shape[1],
+            configured=float(by_number.loc[configured_trial, "value"]),
+            best=float(by_number.loc[best, "value"]),
+            best_trial=best,
+            folds_until_best=int(by_number.loc[best, "learnt"]),
+            n_folds=_fold_errors(trials).shape[1],
+            n_months=len(differences),
             n_trials=len(trials),
             n_pruned=int((trials["state"] == "pruned").sum()),
             folds_trained=int(trials["folds"].sum()),
-            folds_saved=int(folds.shape[1] * len(trials) - trials["folds"].sum()),
+            month_gain=float(differences.mean()),
             interval=paired_interval(differences, len(trials) - 1),
         )
 
@@ -54,6 +62,11 @@ class TuningGain:
     def gain(self) -> float:
         """The reduction of the error as a fraction: 0.0002 is 0.02 percentage points."""
         return self.configured - self.best
+
+    @property
+    def folds_saved(self) -> int:
+        """The folds that pruning saved."""
+        return self.n_folds * self.n_trials - self.folds_trained
 
     @property
     def is_significant(self) -> bool:
@@ -68,9 +81,9 @@ def paired_interval(differences: np.ndarray, n_comparisons: int = 1) -> tuple[fl
     count = len(differences)
     if count < 2 or not differences.std():
         return None
-    quantile = stats.t.ppf(1 - (1 - LEVEL) / 2 / n_comparisons, count - 1)
-    half_width = quantile * differences.std(ddof=1) / np.sqrt(count)
-    return float(differences.mean() - half_width), float(differences.mean() + half_width)
+    confidence = 1 - (1 - LEVEL) / n_comparisons
+    low, high = stats.t.interval(confidence, count - 1, differences.mean(), stats.sem(differences))
+    return float(low), float(high)
 
 
 def search_progress(trials: pd.DataFrame, work: str = "learnt", configured_trial: int = 0) -> pd.DataFrame:
@@ -83,6 +96,11 @@ def search_progress(trials: pd.DataFrame, work: str = "learnt", configured_trial
     estimated = trials.loc[configured, "value"] + (folds - folds.loc[configured]).mean(axis=1)
     table = trials.assign(error=trials["value"].fillna(estimated)).sort_values([work, "number"])
     return table.assign(best=table["value"].cummin().ffill())[["number", "state", work, "error", "best"]]
+
+
+def month_columns(trials: pd.DataFrame) -> list[str]:
+    """The columns with the errors by month, in order."""
+    return sorted(name for name in trials if re.fullmatch(r"\d{4}-\d{2}", name))
 
 
 def _fold_errors(trials: pd.DataFrame) -> pd.DataFrame:

@@ -18,11 +18,12 @@ from homei.storage import lake
 from homei.training import estimators
 from homei.training.applicability import Applicability
 from homei.training.contributions import Contributions, explain
-from homei.training.encoding import Columns, Encoder, log_base_price
+from homei.training.encoding import Columns, Encoder
 from homei.training.estimators import Estimator, LightGBM
 from homei.training.intervals import IntervalModel
 from homei.training.missing_attributes import MissingAttributes
 
+VALUATION, HOLDOUT = Path("models/valuation"), Path("models/holdout")  # folders of the stage `train`
 MODELS = (LightGBM.file, estimators.Pipeline.file)
 SPREAD, ENCODER, META = "spread.txt", "encoder.json", "meta.json"
 
@@ -54,7 +55,7 @@ class FittedModel:
     def log_values(self, columns: Columns, matrix: np.ndarray | None = None) -> np.ndarray:
         """The log of each value; `matrix` is the encoded `columns`, if available."""
         encoded = self.encoder.matrix(columns) if matrix is None else matrix
-        return self.estimator.predict(encoded) + log_base_price(columns)
+        return self.estimator.predict(encoded) + self.encoder.log_base_price(columns)
 
     def prices(self, columns: Columns) -> np.ndarray:
         """Each value in the city's currency, to the cent."""
@@ -91,16 +92,14 @@ class ValuationModel:
             self.fitted.estimator.save(side / self.fitted.estimator.file)
             self.intervals.model.save(side / SPREAD)
             lake.write_text(self.fitted.encoder.to_json(), side / ENCODER)
-            files = {path.name: _sha256(path) for path in sorted(side.iterdir())}
-            multipliers = {
-                "reach": self.intervals.conformal_multiplier,
-                "scale": self.intervals.deviation_multiplier,
-            }
             parts = {
-                "interval": multipliers,
-                "gaps": self.intervals.missing.to_json(),
-                "scope": self.applicability.to_json(),
-                "files": files,
+                "intervals": {
+                    "conformal_multiplier": self.intervals.conformal_multiplier,
+                    "deviation_multiplier": self.intervals.deviation_multiplier,
+                    "missing_attributes": self.intervals.missing.to_json(),
+                },
+                "applicability": self.applicability.to_json(),
+                "files": {path.name: _sha256(path) for path in sorted(side.iterdir())},
             }
             lake.write_json({**self.meta, **parts}, side / META)
         return ValuationModel.load(folder)
@@ -113,10 +112,14 @@ class ValuationModel:
         meta = lake.read_json(folder / META)
         estimator_path = _checked_estimator(folder, meta["files"])
         encoder = Encoder.from_json((folder / ENCODER).read_text(encoding="utf-8"))
-        missing = MissingAttributes.from_json(meta["gaps"])
-        multipliers = meta["interval"]["reach"], meta["interval"]["scale"]
-        intervals = IntervalModel(LightGBM.load(folder / SPREAD), missing, *multipliers)
-        applicability = Applicability.from_json(meta["scope"])
+        stored = meta["intervals"]
+        intervals = IntervalModel(
+            LightGBM.load(folder / SPREAD),
+            MissingAttributes.from_json(stored["missing_attributes"]),
+            stored["conformal_multiplier"],
+            stored["deviation_multiplier"],
+        )
+        applicability = Applicability.from_json(meta["applicability"])
         fitted = FittedModel(encoder, estimators.load(estimator_path))
         return cls(fitted, intervals, applicability, meta, lake.digest(folder)[:12])
 

@@ -5,18 +5,35 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from homei.config.city import DEFAULT_MAXIMUM
-from homei.config.feeds import Feed, Source
-from homei.validation.parsing import DATES, Parsed, types_of
+from homei.config.city import default_maximum
+from homei.config.feeds import Source
+from homei.config.texts import normal_text
+from homei.validation.parsing import Parsed, types_of
 
 # A year typed as 0201 would extend the price index over eighteen centuries.
 EARLIEST = pd.Timestamp("1900-01-01")
 RATIO = "price_per_square_meter"
+
+
+class Validated(NamedTuple):
+    """Valid records, all others with their `reasons`, and the reasons one by one.
+
+    `breaches` reject a row. `asides` set a row aside: it is excluded, or its source has replaced, deleted or already
+    stated it. Both have `row`, `kind` and `reason`. `cells` are breaches in optional columns of valid rows, whose
+    value counts as unknown.
+    """
+
+    valid: pd.DataFrame
+    quarantined: pd.DataFrame
+    breaches: pd.DataFrame
+    asides: pd.DataFrame
+    cells: pd.DataFrame
 
 
 class ContractError(ValueError):
@@ -50,53 +67,57 @@ def with_ratio(parsed: pd.DataFrame) -> pd.DataFrame:
 
 
 def breaches(raw: pd.DataFrame, parsed: Parsed, source: Source, table: str = "sales") -> pd.DataFrame:
-    """All reasons to reject rows: `row` (its position), `kind` (to count by) and `reason` (with details).
+    """All breaches: `row` (position), `column`, `kind` (to count by), `reason` (details), `costs_row`.
 
-    Kinds are, for example, "price: missing", "price: not a number", "price: outside [0, 10]", "duplicate", and
-    "row: can't be read", which is a row's only reason. They are sorted by row, then in the order of columns.
+    Kinds are, for example, "price: missing", "price: not a number", "price: outside [0, 10]", and "row: can't be read",
+    which is a row's only reason. A breach of an optional column costs the cell and not the row. Breaches are sorted by
+    row, then in the order of columns.
     """
     schema = contract(source, table)
     unreadable = np.flatnonzero(raw["source_fault"].notna())
-    by_cell = pd.concat([_unreadable_cells(parsed), _failed_checks(parsed, schema)], ignore_index=True)
+    by_cell = pd.concat([_unreadable_cells(parsed), _failed_checks(raw, parsed, schema)], ignore_index=True)
+    by_cell = by_cell[~by_cell["row"].isin(unreadable)]
+    by_cell = by_cell.assign(column=[kind.partition(":")[0] for kind in by_cell["kind"]])
+    by_cell["costs_row"] = _costs_row(by_cell, source.required(table))
+    # Without its area, a row has no price per square metre that could be wrong.
+    lost = by_cell.loc[~by_cell["costs_row"] & (by_cell["column"] == "square_meters"), "row"]
+    by_cell = by_cell[~((by_cell["column"] == RATIO) & by_cell["row"].isin(lost))]
+    by_row = reason_rows(unreadable, "row: can't be read", raw["source_fault"].to_numpy()[unreadable])
+    breached = pd.concat([by_row.assign(column="row", costs_row=True), by_cell], ignore_index=True)
     position = {name: number for number, name in enumerate(schema.columns)}
-    by_cell["column"] = [position[kind.partition(":")[0]] for kind in by_cell["kind"]]
-    by_cell = by_cell.sort_values(["row", "column"])
-    rejected = {*unreadable, *by_cell["row"]}
-    reasons = [
-        _reasons(unreadable, "row: can't be read", raw["source_fault"].to_numpy()[unreadable]),
-        by_cell[~by_cell["row"].isin(unreadable)].drop(columns="column"),
-        duplicates(raw, source.of(table), rejected),
+    return breached.sort_values(
+        ["row", "column"], key=lambda keys: keys.map(position) if keys.name == "column" else keys
+    )[["row", "column", "kind", "reason", "costs_row"]].reset_index(drop=True)
+
+
+def limits(source: Source) -> list[dict[str, Any]]:
+    """The range of each column of sales: `low`, `high`, and whether the city declares it."""
+    declared = [
+        {"column": name, "low": low, "high": high, "is_declared": True}
+        for name, (low, high) in source.contract.ranges.items()
     ]
-    return pd.concat(reasons, ignore_index=True).sort_values("row", kind="stable", ignore_index=True)
+    defaults = [
+        {"column": name, "low": 0, "high": high, "is_declared": False}
+        for name, high in default_maximum(source.city.currency).items()
+        if name not in source.contract.ranges
+    ]
+    return [*declared, *defaults]
 
 
-def duplicates(raw: pd.DataFrame, feeds: Sequence[Feed], rejected: set[int]) -> pd.DataFrame:
-    """The rows that repeat an earlier row of their feed, by id or, without ids, in every mapped column.
+def reason_rows(rows: Sequence[int] | np.ndarray, kind: object, reason: object) -> pd.DataFrame:
+    """A frame of rows, each with the kind of a reason and the reason itself."""
+    frame = pd.DataFrame({"row": np.asarray(rows, dtype=np.int64)})
+    return frame.assign(kind=kind, reason=reason).astype({"kind": object, "reason": object})
 
-    A row in `rejected` does not count as the earlier one: of a sale entered wrongly and then correctly, the correct
-    row stays.
+
+def _costs_row(by_cell: pd.DataFrame, required: set[str]) -> pd.Series:
+    """Whether each breach of a cell costs its row.
+
+    A record from after the date of valuation must not be known. A listing that closes later is open, but one whose end
+    can't be read is neither open nor closed.
     """
-    rows, groups = np.arange(len(raw)), np.full(len(raw), -1)
-    for feed in feeds:
-        is_of_feed = (raw["source_feed"] == feed.name).to_numpy()
-        # An indicator has one value a month; all other records have an id in their first column.
-        ids = ["series", "month"] if "series" in raw.columns else [raw.columns[0]]
-        key = ids if feed.columns.keys() >= {*ids} else [*feed.columns]
-        cells = raw.loc[is_of_feed, key].apply(lambda column: column.str.strip())
-        has_key = cells.notna().any(axis=1).to_numpy()
-        numbers = cells.groupby(key, sort=False, dropna=False).ngroup().to_numpy() + groups.max(initial=-1) + 1
-        groups[is_of_feed] = np.where(has_key, numbers, -1)
-    has_group = groups >= 0
-    is_valid = has_group & ~np.isin(rows, list(rejected))
-    first = pd.Series(rows[is_valid]).groupby(groups[is_valid]).first().reindex(groups).to_numpy()
-    repeated = rows[has_group & (rows > first)]
-    originals = raw.iloc[first[repeated].astype(int)]
-    files = raw["source_file"].to_numpy()[repeated]
-    reasons = [
-        f"duplicate: of line {line}" if original == file else f"duplicate: of line {line} in {original}"
-        for line, original, file in zip(originals["source_line"], originals["source_file"], files, strict=True)
-    ]
-    return _reasons(repeated, "duplicate", reasons)
+    is_decisive = by_cell["kind"].str.startswith(("registered_on: after", "closed_on: not a date")).astype(bool)
+    return by_cell["column"].isin({*required, RATIO}) | is_decisive
 
 
 def _mapped(source: Source) -> list[str]:
@@ -114,8 +135,7 @@ def _range_checks(source: Source, name: str) -> list[pa.Check]:
     if name in source.contract.ranges:
         low, high = source.contract.ranges[name]
         return [pa.Check.in_range(low, high, error=f"{name}: outside [{_plain(low)}, {_plain(high)}]")]
-    if name in DEFAULT_MAXIMUM:
-        high = DEFAULT_MAXIMUM[name]
+    if high := default_maximum(source.city.currency).get(name):
         return [pa.Check.in_range(0, high, include_min=False, error=f"{name}: outside (0, {_plain(high)}]")]
     return []
 
@@ -127,7 +147,7 @@ def _date_checks(source: Source, name: str) -> list[pa.Check]:
     ]
 
 
-def _failed_checks(parsed: Parsed, schema: pa.DataFrameSchema) -> pd.DataFrame:
+def _failed_checks(raw: pd.DataFrame, parsed: Parsed, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """The reasons from the schema; an unreadable cell is not also missing."""
     try:
         with warnings.catch_warnings():
@@ -137,26 +157,30 @@ def _failed_checks(parsed: Parsed, schema: pa.DataFrameSchema) -> pd.DataFrame:
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases
     else:
-        return _reasons([], "", [])
+        return reason_rows([], "", [])
     rows, is_missing = cases["index"].to_numpy(int), (cases["check"] == "not_nullable").to_numpy()
     cells = zip(cases["column"], rows, is_missing, strict=True)
-    counts = [not (is_null and parsed.unreadable[name][row]) for name, row, is_null in cells]
-    kind = cases["check"].mask(is_missing, cases["column"] + ": missing").to_numpy()
-    return _reasons(rows[counts], kind[counts], kind[counts])
+    counts = [not (is_null and row in parsed.faults.get(name, ())) for name, row, is_null in cells]
+    kind = cases["check"].astype(object).to_numpy()
+    kind[is_missing] = [
+        f"{name}: missing{_missing_text(raw[name].iloc[row])}"
+        for name, row in zip(cases["column"][is_missing], rows[is_missing], strict=True)
+    ]
+    return reason_rows(rows[counts], kind[counts], kind[counts])
+
+
+def _missing_text(cell: object) -> str:
+    """What a cell says that counts as missing; empty for an empty one."""
+    text = normal_text(cell) if isinstance(cell, str) else ""
+    return f", the cell says {text}" if text else ""
 
 
 def _unreadable_cells(parsed: Parsed) -> pd.DataFrame:
-    reasons = [_reasons([], "", [])]
-    for name, is_unreadable in parsed.unreadable.items():
-        if is_unreadable.any():
-            kind = f"{name}: not a {'date' if name in DATES else 'number'}"
-            reasons.append(_reasons(np.flatnonzero(is_unreadable), kind, kind))
+    reasons = [reason_rows([], "", [])]
+    for name, faults in parsed.faults.items():
+        kinds = [f"{name}: {fault}" for fault in faults.values()]
+        reasons.append(reason_rows([*faults], kinds, kinds))
     return pd.concat(reasons, ignore_index=True)
-
-
-def _reasons(rows: Sequence[int], kind: object, reason: object) -> pd.DataFrame:
-    frame = pd.DataFrame({"row": np.asarray(rows, dtype=np.int64)})
-    return frame.assign(kind=kind, reason=reason).astype({"kind": object, "reason": object})
 
 
 def _plain(value: float) -> str:

@@ -1,42 +1,55 @@
-"""Parsing of text columns into numbers, dates and areas as a source declares them."""
+"""Parsing of text columns into numbers, dates, coordinates and texts as a source declares them."""
 
 from __future__ import annotations
 
-import datetime
-import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from homei.config.feeds import TABLES, Column, Source
+from homei.config.columns import Column
+from homei.config.feeds import TABLES, Source
+from homei.config.projection import Coordinates
+from homei.config.texts import is_rounded, normal_text
+from homei.validation.coordinates import AXES, NOWHERE, Located, locate
+from homei.validation.dates import date, date_fault, suspect_midnights
+from homei.validation.numbers import number, number_fault
 
 DATES = ("sale_date", "listed_on", "closed_on", "registered_on", "happened_on", "month")
 NUMBERS = (
     "price", "square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude", "budget",
     "value",
 )  # fmt: skip
+IDENTIFIERS = ("transaction_id", "property_id", "listing_id", "customer_id", "lead_id")
+ROUNDED = "rounded by a spreadsheet"
+AMOUNTS = ("price", "square_meters", "budget")
 NULLS = {np.float64: np.nan, "datetime64[s]": np.datetime64("NaT"), object: None}  # by type
-SQUARE_METERS_PER_SQUARE_FOOT = 0.09290304
-# Excel counts a 29 February 1900, which did not exist, as day 60; later days count from this date.
-EXCEL_EPOCH = datetime.date(1899, 12, 30)
-_SERIAL = re.compile(r"[0-9]{2,6}(\.[0-9]+)?")  # the decimals are the time of day
-_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?")
-# Typographic separators of thousands.
-_SPACES = str.maketrans({"\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2019": "'"})
+CELLS_TO_CHECK = 20_000  # different dates of a column that are checked as a whole
+CELLS_TO_JUDGE = 10  # different cells of a column, before they are taken for another notation
+Faults = dict[int, str]  # why a cell can't be read, by its row
+
+
+class NotationError(ValueError):
+    """A column that can be read in two ways; the message names the key that says in which."""
+
+
+class Reader(NamedTuple):
+    """Converts a cell, to None if it can't be read, and says why it can't."""
+
+    read: Callable[[str], Any]
+    fault: Callable[[str], str]
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """Typed columns, and for each column a mask of the cells that have a value which can't be read."""
+    """Typed columns, and for each column the faults of the cells that have a value which can't be read."""
 
     columns: pd.DataFrame
-    unreadable: dict[str, np.ndarray]
+    faults: dict[str, Faults]
 
 
 def types_of(source: Source, table: str) -> dict[str, Any]:
@@ -51,94 +64,64 @@ def types_of(source: Source, table: str) -> dict[str, Any]:
 def parse(raw: pd.DataFrame, source: Source, table: str = "sales") -> Parsed:
     """The table's columns with the types of `types_of`.
 
-    Cells that are empty, unreadable, or one of the feed's `missing` values are NaN, None or NaT.
+    Cells that are empty, unreadable, or one of the declared `missing` values are NaN, None or NaT. Raises
+    NotationError for a column whose dates or numbers can be read in two ways.
     """
     dtypes = types_of(source, table)
     columns = {name: np.full(len(raw), NULLS[dtype], dtype) for name, dtype in dtypes.items()}
-    unreadable = {name: np.zeros(len(raw), dtype=bool) for name in dtypes}
+    faults: dict[str, Faults] = {name: {} for name in dtypes}
     for feed in source.of(table):
-        rows = (raw["source_feed"] == feed.name).to_numpy(bool)
-        cells = raw if rows.all() else raw[rows]
+        rows = np.flatnonzero((raw["source_feed"] == feed.name).to_numpy(bool))
+        cells = raw if len(rows) == len(raw) else raw.iloc[rows]
         # `ingest` generates ids for a feed that maps none.
         generated = {TABLES[table][0]: Column(column="id")}
         for name, column in {**generated, **feed.columns}.items():
-            is_plain = dtypes[name] is np.float64 and _is_plain(column)
-            read = _reader(dtypes[name], column)
-            columns[name][rows], unreadable[name][rows] = read_each(
-                cells[name], read, feed.missing, dtypes[name], is_plain
+            _check_notation(cells[name], name, column, f"feeds.{table} ({feed.name})")
+            values, of_cells = read_each(
+                cells[name],
+                _reader(name, dtypes[name], column, source),
+                feed.missing if column.missing is None else column.missing,
+                dtypes[name],
+                is_plain=dtypes[name] is np.float64 and _is_plain(column),
             )
-    return Parsed(pd.DataFrame(columns, index=raw.index), unreadable)
-
-
-def number(cell: str, column: Column) -> float | None:
-    """A cell as a number: the middle of a band, square metres for square feet; None for anything else."""
-    ends = [_decimal(end, column) for end in (cell.split(column.band.strip()) if column.band else [cell])]
-    if None in ends or len(ends) > 2 or ends != sorted(ends):
-        return None
-    middle = sum(ends) / len(ends)
-    return round(middle * SQUARE_METERS_PER_SQUARE_FOOT, 6) if column.unit == "square_feet" else middle
-
-
-def date(cell: str, column: Column) -> datetime.date | None:
-    """A cell as a date in the column's format or in ISO 8601; None for anything else.
-
-    Typed cells of Excel and Parquet are ISO dates, whatever the format is. A date that Excel stores as a plain number
-    is a number of days, which a column may allow (`serial`).
-    """
-    if column.serial and _SERIAL.fullmatch(cell):
-        return EXCEL_EPOCH + datetime.timedelta(days=int(cell.partition(".")[0]))
-    if column.format is not None:
-        try:
-            return datetime.datetime.strptime(cell, column.format).date()  # noqa: DTZ007
-        except ValueError:
-            # An ISO date in such a column could have day and month swapped.
-            if "%Y-%d" in column.format:
-                return None
-    try:
-        return datetime.datetime.fromisoformat(cell).date() if _ISO.fullmatch(cell) else None
-    except ValueError:
-        return None
-
-
-def _reader(dtype: Any, column: Column) -> Callable[[str], Any] | None:
-    if dtype is object:
-        return None
-    return (lambda cell: number(cell, column)) if dtype is np.float64 else lambda cell: date(cell, column)
+            columns[name][rows] = values
+            faults[name].update(_at(rows, of_cells))
+        if columns.keys() >= {*AXES}:
+            system = feed.system or source.city.coordinates.system
+            coordinates = source.city.coordinates.model_copy(update={"system": system})
+            located = locate(*(columns[axis][rows] for axis in AXES), coordinates, source.contract.ranges)
+            _check_located(located, coordinates, f"feeds.{table} ({feed.name})")
+            for axis in AXES:
+                columns[axis][rows] = getattr(located, axis)
+                faults[axis] |= _at(rows, located.faults[axis])
+    return Parsed(pd.DataFrame(columns, index=raw.index), faults)
 
 
 def read_each(
-    cells: pd.Series, read: Callable[[str], Any] | None, missing: Sequence[str], dtype: Any, is_plain: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """The result of `read` for each cell, and a mask of the unreadable cells.
+    cells: pd.Series, reader: Reader | None, missing: Sequence[str], dtype: Any, is_plain: bool = False
+) -> tuple[np.ndarray, Faults]:
+    """The value of each cell, and why cells can't be read; texts, without a `reader`, in their normal form.
 
-    `read` is None for text, which is not converted. Arrow converts the cells of a plain column that hold nothing but a
-    number, which makes the stage 3 times as fast (300,000 sales in 1.1 s against 3.4 s). `read` gets all others; a test
-    compares both.
+    Arrow converts the cells of a plain column that hold nothing but a number, which makes the stage 3 times as fast
+    (300,000 sales in 1.1 s against 3.4 s). `reader` gets all others; a test compares both.
     """
     if not is_plain:
-        return _read_unique(cells, read, missing, dtype)
+        return _read_unique(cells, reader, missing, dtype)
     # Arrow's memory is read-only.
-    values, is_unreadable = plain_numbers(cells).copy(), np.zeros(len(cells), dtype=bool)
-    others = (np.isnan(values) & cells.notna().to_numpy(bool)) | cells.isin(list(missing)).to_numpy(bool)
-    values[others], is_unreadable[others] = _read_unique(cells[others], read, missing, dtype)
-    return values, is_unreadable
+    values = plain_numbers(cells).copy()
+    is_missing = np.isin(values, _numbers(missing)) | cells.isin(["", *missing]).to_numpy(bool)
+    others = np.flatnonzero((np.isnan(values) & cells.notna().to_numpy(bool)) | is_missing)
+    values[others], faults = _read_unique(cells.iloc[others], reader, missing, dtype)
+    return values, _at(others, faults)
 
 
-def _read_unique(
-    cells: pd.Series, read: Callable[[str], Any] | None, missing: Sequence[str], dtype: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """Reads each distinct value of a column once."""
-    codes, uniques = pd.factorize(cells)
-    texts = [cell.strip() for cell in np.asarray(uniques, dtype=object)]
-    empty = {"", *(value.casefold() for value in missing)}
-    # A null has the code -1, which selects the last entry.
-    values, is_unreadable = np.full(len(texts) + 1, NULLS[dtype], dtype), np.zeros(len(texts) + 1, dtype=bool)
-    for position, text in enumerate(texts):
-        if text.casefold() not in empty:
-            value = text if read is None else read(text)
-            is_unreadable[position] = value is None
-            values[position] = NULLS[dtype] if value is None else value
-    return values[codes], is_unreadable[codes]
+def _identifier(cell: str) -> str | None:
+    return None if is_rounded(cell) else cell
+
+
+def _at(rows: np.ndarray, faults: Faults) -> Faults:
+    """The faults of a part of a table under the rows of the table."""
+    return {int(rows[row]): fault for row, fault in faults.items()}
 
 
 def plain_numbers(cells: Sequence[str | None]) -> np.ndarray:
@@ -148,21 +131,74 @@ def plain_numbers(cells: Sequence[str | None]) -> np.ndarray:
     return numbers.cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
+def _reader(name: str, dtype: Any, column: Column, source: Source) -> Reader | None:
+    if dtype is object:
+        return Reader(_identifier, lambda _: ROUNDED) if name in IDENTIFIERS else None
+    if dtype is np.float64:
+        currency = source.city.currency
+        return Reader(lambda cell: number(cell, column, currency), lambda cell: number_fault(cell, column, currency))
+    return Reader(lambda cell: date(cell, column, source.city.as_of), lambda cell: date_fault(cell, column))
+
+
+def _read_unique(
+    cells: pd.Series, reader: Reader | None, missing: Sequence[str], dtype: Any
+) -> tuple[np.ndarray, Faults]:
+    """Reads each distinct value of a column once."""
+    codes, uniques = pd.factorize(cells)
+    texts = [normal_text(cell) for cell in np.asarray(uniques, dtype=object)]
+    empty, missing_numbers = {"", *(normal_text(value).casefold() for value in missing)}, {*_numbers(missing)}
+    # A null has the code -1, which selects the last entry.
+    values, faults = np.full(len(texts) + 1, NULLS[dtype], dtype), np.full(len(texts) + 1, None, object)
+    for position, text in enumerate(texts):
+        if text.casefold() in empty:
+            continue
+        value = text if reader is None else reader.read(text)
+        if value is None:
+            faults[position] = reader.fault(text)
+        elif value not in missing_numbers:
+            values[position] = value
+    of_rows = faults[codes]
+    return values[codes], {int(row): of_rows[row] for row in np.flatnonzero(of_rows.astype(bool))}
+
+
+def _numbers(texts: Sequence[str]) -> list[float]:
+    """The texts that are numbers: 9999 as missing value also means 9999.0."""
+    numbers = plain_numbers(list(texts))
+    return numbers[~np.isnan(numbers)].tolist()
+
+
 def _is_plain(column: Column) -> bool:
-    return not column.band and column.decimal == "." and not column.thousands and column.unit == "square_meters"
+    is_converted = column.unit != "square_meters" or column.factor != 1
+    return not column.band and column.decimal == "." and not column.thousands and not is_converted
 
 
-def _decimal(cell: str, column: Column) -> float | None:
-    text = cell.translate(_SPACES).strip()
-    if column.thousands:
-        mark = re.escape(column.thousands)
-        # Groups of three, or of two before the last three as in India; anything else is an error or another notation.
-        if not re.fullmatch(rf"[+-]?([0-9]+|[0-9]{{1,3}}({mark}[0-9]{{2,3}})*{mark}[0-9]{{3}})([^0-9{mark}].*)?", text):
-            return None
-        text = text.replace(column.thousands, "")
-    if column.decimal == ",":
-        text = text.replace(",", ".") if "." not in text else ""
-    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
-        return None
-    value = float(text)
-    return value if math.isfinite(value) else None
+def _check_located(located: Located, coordinates: Coordinates, feed: str) -> None:
+    """Raises NotationError where most coordinates can't be those of this city."""
+    reasons = pd.Series(located.faults["longitude"] | located.faults["latitude"], dtype=object)
+    reasons = reasons[reasons != NOWHERE]
+    n_known = int((~np.isnan(located.latitude) & ~np.isnan(located.longitude)).sum()) + len(reasons)
+    if n_known >= CELLS_TO_JUDGE and len(reasons) > n_known / 2:
+        system, origin = coordinates.system, list(coordinates.origin)
+        raise NotationError(
+            f"{feed}: {len(reasons):,} of {n_known:,} coordinates are {reasons.mode()[0]}: correct city.coordinates "
+            f"(system = {system}, origin = {origin}, radius_km = {coordinates.radius_km:g}) or the two columns"
+        )
+
+
+def _check_notation(cells: pd.Series, name: str, column: Column, feed: str) -> None:
+    """Raises NotationError for dates and numbers that would be read wrongly without an error."""
+    if name in DATES and (description := suspect_midnights(cells.dropna().unique()[:CELLS_TO_CHECK], column)):
+        raise NotationError(
+            f"{feed}: columns.{name}: {description}, which is midnight in another time zone: declare the city's, such "
+            "as `timezone: Europe/Berlin`, with `utc: true` for times without an offset; or `timezone: UTC` if these "
+            "are the right days"
+        )
+    if name in AMOUNTS and column.decimal == "." and not column.thousands and "decimal" not in column.model_fields_set:
+        cells_with_point = pc.unique(pa.array(cells, pa.string()))
+        cells_with_point = cells_with_point.filter(pc.match_substring(cells_with_point, "."))
+        is_grouped = pc.match_substring_regex(cells_with_point, r"^[^0-9]*[1-9][0-9]{0,2}(\.[0-9]{3})+[^0-9]*$")
+        if len(cells_with_point) >= CELLS_TO_JUDGE and pc.all(is_grouped).as_py():
+            raise NotationError(
+                f"{feed}: columns.{name}: all {len(cells_with_point):,} different numbers with a point have three "
+                'digits behind it: declare `thousands: "."` with `decimal: ","`, or else `decimal: "."`'
+            )

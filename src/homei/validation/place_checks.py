@@ -1,4 +1,4 @@
-"""Validation of points of interest: coordinates must be numbers in range."""
+"""Validation of points of interest: coordinates must be numbers in the city's area."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from homei.config.feeds import Column, Source
+from homei.config.columns import Column
+from homei.config.feeds import Source
+from homei.config.projection import Coordinates
 from homei.storage import lake
-from homei.validation.parsing import number, read_each
-
-# The ranges of degrees, unless the contract has others; metres on a plane have none.
-DEGREES = {"latitude": (-90.0, 90.0), "longitude": (-180.0, 180.0)}
+from homei.validation.coordinates import AXES, locate
+from homei.validation.numbers import number, number_fault
+from homei.validation.parsing import Reader, read_each
 
 
 class ValidatedPlaces(NamedTuple):
@@ -25,12 +26,19 @@ class ValidatedPlaces(NamedTuple):
 
 def validate_places(raw: pd.DataFrame, source: Source) -> ValidatedPlaces:
     """Each raw place once, in raw order: valid with float coordinates, or rejected as it was."""
-    coordinates = {axis: _coordinate(raw[axis], source) for axis in DEGREES}
-    columns = [raw["source_fault"], *(reasons for _, reasons in coordinates.values())]
+    read = {axis: _read(raw[axis], source) for axis in AXES}
+    values = {axis: numbers for axis, (numbers, _) in read.items()}
+    faults = {axis: of_cells for axis, (_, of_cells) in read.items()}
+    for rows, coordinates in _systems(raw, source):
+        located = locate(*(values[axis][rows] for axis in AXES), coordinates, source.contract.ranges)
+        for axis in AXES:
+            values[axis][rows] = getattr(located, axis)
+            faults[axis] |= {int(rows[row]): fault for row, fault in located.faults[axis].items()}
+    columns = [raw["source_fault"], *(_reasons(axis, values[axis], faults[axis]) for axis in AXES)]
     reasons = np.array(["; ".join(filter(None, row)) for row in zip(*columns, strict=True)], dtype=object)
     is_rejected = reasons != ""
-    values = {axis: numbers[~is_rejected] for axis, (numbers, _) in coordinates.items()}
-    valid = raw.loc[~is_rejected, ["kind", "name"]].fillna("").astype(lake.TEXT).assign(**values)
+    valid = raw.loc[~is_rejected, ["kind", "name"]].fillna("").astype(lake.TEXT)
+    valid = valid.assign(**{axis: numbers[~is_rejected] for axis, numbers in values.items()})
     quarantined = raw[is_rejected].drop(columns="source_fault").assign(reasons=reasons[is_rejected])
     n_raw, n_rejected = raw["kind"].value_counts(), quarantined["kind"].value_counts()
     counts = [
@@ -40,13 +48,25 @@ def validate_places(raw: pd.DataFrame, source: Source) -> ValidatedPlaces:
     return ValidatedPlaces(valid.reset_index(drop=True), quarantined.reset_index(drop=True), counts)
 
 
-def _coordinate(cells: pd.Series, source: Source) -> tuple[np.ndarray, list[str]]:
-    """A coordinate's values, and the reason to reject each one, empty for a valid one."""
-    axis = str(cells.name)
-    limits = DEGREES[axis] if source.city.coordinates.system == "wgs84" else (-np.inf, np.inf)
-    low, high = source.contract.ranges.get(axis, limits)
-    column, missing = Column(column=axis), source.feeds.sales[0].missing
-    values, is_unreadable = read_each(cells, lambda cell: number(cell, column), missing, np.float64)
-    is_wrong = [is_unreadable, np.isnan(values), (values < low) | (values > high)]
-    reasons = [f"{axis}: not a number", f"{axis}: missing", f"{axis}: outside [{low:g}, {high:g}]"]
-    return values, np.select(is_wrong, reasons, "").tolist()
+def _read(cells: pd.Series, source: Source) -> tuple[np.ndarray, dict[int, str]]:
+    column = Column(column=str(cells.name))
+    reader = Reader(lambda cell: number(cell, column), lambda cell: number_fault(cell, column))
+    return read_each(cells, reader, source.feeds.sales[0].missing, np.float64)
+
+
+def _systems(raw: pd.DataFrame, source: Source) -> list[tuple[np.ndarray, Coordinates]]:
+    """The rows of each file with the system of its coordinates."""
+    city = source.city.coordinates
+    files = {places.file: places.system or city.system for places in source.feeds.places}
+    return [
+        (np.flatnonzero((raw["source_file"] == file).to_numpy(bool)), city.model_copy(update={"system": system}))
+        for file, system in files.items()
+    ]
+
+
+def _reasons(axis: str, values: np.ndarray, faults: dict[int, str]) -> list[str]:
+    """Why each value of a coordinate is rejected; empty for a valid one."""
+    reasons = np.where(np.isnan(values), f"{axis}: missing", "").astype(object)
+    for row, fault in faults.items():
+        reasons[row] = f"{axis}: {fault}"
+    return reasons.tolist()

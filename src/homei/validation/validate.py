@@ -1,73 +1,117 @@
-"""Stage `validate`: valid records with types, rejected ones in quarantine with their reasons."""
+"""Stage `validate`: valid records with types, all others in quarantine with their reasons."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, NamedTuple
+import sys
 
 import numpy as np
 import pandas as pd
 
-from homei.config.city import CANONICAL, CityConfig, ContractConfig
+from homei.config.city import CityConfig, ContractConfig
 from homei.config.feeds import TABLES, FeedsConfig, Source
 from homei.storage import lake
 from homei.validation.config import ValidateConfig
-from homei.validation.contracts import breaches
-from homei.validation.parsing import parse
-from homei.validation.place_checks import ValidatedPlaces, validate_places
+from homei.validation.contracts import Validated, breaches, reason_rows
+from homei.validation.deeds import FURTHER, deed_reasons
+from homei.validation.parsing import NULLS, Parsed, parse, types_of
+from homei.validation.place_checks import validate_places
+from homei.validation.quality import REPORTS, summary
+from homei.validation.quality_errors import check_quality
+from homei.validation.repeats import DELETED, REPLACED, repeats
 
-REPORTS = Path("reports/quality")
+EXCLUDED = "excluded"
 ORIGIN = ["source_feed", "source_file", "source_line"]
-
-
-class QualityError(RuntimeError):
-    """A source with too many rejected sales, or with none at all."""
-
-
-class Validated(NamedTuple):
-    """Valid records, rejected ones with their `reasons`, and one row for each reason of each record."""
-
-    valid: pd.DataFrame
-    quarantined: pd.DataFrame
-    breaches: pd.DataFrame
 
 
 def run(city: CityConfig, feeds: FeedsConfig, contract: ContractConfig, validate: ValidateConfig) -> None:
     """Writes the valid tables, the quarantine and reports/quality/quality.json.
 
-    Raises QualityError, after writing quarantine and reports, if more than `max_rejected_share` of the sales are
-    rejected.
+    Raises QualityError, after writing quarantine and reports, if more than `max_rejected_share` of the records of a
+    feed are rejected.
     """
     source = Source(city, feeds, contract)
     raw = {table: lake.read_text_columns(lake.RAW[table]) for table in TABLES}
     validated = {table: validate_records(rows, source, table) for table, rows in raw.items()}
-    sales, places = validated["sales"], validate_places(lake.read(lake.RAW["places"]), source)
-    quality = summary(raw["sales"], sales, places, source, validate)
-    quality["tables"] = [counts for table in TABLES for counts in counts_by_feed(table, raw[table], validated[table])]
+    places = validate_places(lake.read(lake.RAW["places"]), source)
+    quality = summary(raw, validated, places, source, validate.max_rejected_share)
     rejected = [
         lake.typed(rows.quarantined.assign(source_table=table))
         for table, rows in {**validated, "places": places}.items()
     ]
     lake.write(pd.concat(rejected, ignore_index=True), lake.QUARANTINE)
     lake.write_json(quality, REPORTS / "quality.json")
-    check_quality(quality)
+    for warning in quality["warnings"]:
+        print(f"homei: {warning['table']}, {warning['about']}: {warning['message']}", file=sys.stderr)  # noqa: T201
+    check_quality(quality, source, raw, validated)
     for table, target in lake.VALID.items():
         lake.write(validated[table].valid, target)
     lake.write(places.valid, lake.VALID_PLACES)
+    lake.write(feed_columns(source), lake.FEED_COLUMNS)
 
 
 def validate_records(raw: pd.DataFrame, source: Source, table: str = "sales") -> Validated:
     """Each raw record once, in raw order: typed if it is valid, unchanged in quarantine if it is not."""
     parsed = parse(raw, source, table)
-    reasons = breaches(raw, parsed, source, table)
-    is_rejected = np.zeros(len(raw), dtype=bool)
-    is_rejected[reasons["row"]] = True
+    breached = breaches(raw, parsed, source, table)
+    by_contract = breached[breached["costs_row"]]
+    cells = breached[~breached["costs_row"]]
+    columns = _without_cells(parsed, cells, source, table)
+    reasons = _with_repeats(raw, columns, by_contract, source, table)
+    is_valid = np.ones(len(raw), dtype=bool)
+    is_valid[reasons["row"]] = False
     joined = reasons.groupby("row")["reason"].agg("; ".join)
-    quarantined = raw[is_rejected].drop(columns="source_fault").assign(reasons=joined.to_numpy(dtype=object))
-    typed = parsed.columns[~is_rejected].join(raw[ORIGIN])
+    quarantined = raw[~is_valid].drop(columns="source_fault").assign(reasons=joined.to_numpy(dtype=object))
+    typed = columns[is_valid].join(raw[ORIGIN])
     if table == "indicators":
         typed = with_months(typed, source)
-    return Validated(lake.typed(typed).reset_index(drop=True), quarantined.reset_index(drop=True), reasons)
+    cells = cells[is_valid[cells["row"]]].reset_index(drop=True)
+    return Validated(
+        lake.typed(typed).reset_index(drop=True),
+        quarantined.reset_index(drop=True),
+        reasons[~reasons["is_aside"]].reset_index(drop=True),
+        reasons[reasons["is_aside"]].reset_index(drop=True),
+        cells,
+    )
+
+
+def _without_cells(parsed: Parsed, cells: pd.DataFrame, source: Source, table: str) -> pd.DataFrame:
+    """The columns without the values of `cells`; a coordinate is lost with the other one."""
+    columns, dtypes = parsed.columns.copy(), types_of(source, table)
+    for name, rows in cells.groupby("column")["row"]:
+        partner = {"latitude": "longitude", "longitude": "latitude"}.get(name)
+        for lost in filter(None, (name, partner)):
+            columns.iloc[rows, columns.columns.get_loc(lost)] = NULLS[dtypes[lost]]
+    return columns
+
+
+def _with_repeats(
+    raw: pd.DataFrame, columns: pd.DataFrame, by_contract: pd.DataFrame, source: Source, table: str
+) -> pd.DataFrame:
+    """All reasons with `is_aside`: whether the row is set aside without being rejected.
+
+    A row that is excluded, that its source has replaced or deleted, or that is a further row of a deed has no other
+    reason.
+    """
+    feeds, excluded = source.of(table), _excluded(raw)
+    rejected = {*by_contract["row"], *excluded["row"]}
+    by_other_row = pd.concat([excluded, repeats(raw, feeds, table, rejected)], ignore_index=True)
+    if table == "sales":
+        of_deeds = deed_reasons(raw, columns, feeds, rejected | {*by_other_row["row"]})
+        by_other_row = pd.concat([by_other_row, of_deeds], ignore_index=True)
+    is_aside = by_other_row["kind"].isin([EXCLUDED, DELETED, REPLACED, FURTHER])
+    aside = by_other_row.loc[is_aside, "row"]
+    by_other_row = by_other_row.assign(is_aside=is_aside).drop_duplicates("row")
+    remaining = by_contract.loc[~by_contract["row"].isin(aside), ["row", "kind", "reason"]].assign(is_aside=False)
+    reasons = pd.concat([remaining, by_other_row], ignore_index=True).astype({"row": np.int64, "is_aside": bool})
+    return reasons.sort_values("row", kind="stable", ignore_index=True)
+
+
+def _excluded(raw: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are no records by the feed's `include` and `exclude`, with their reasons."""
+    if "source_excluded" not in raw:
+        return reason_rows([], "", [])
+    rows = np.flatnonzero((raw["source_excluded"].notna() & raw["source_fault"].isna()).to_numpy())
+    return reason_rows(rows, EXCLUDED, [f"{EXCLUDED}: {reason}" for reason in raw["source_excluded"].iloc[rows]])
 
 
 def with_months(indicators: pd.DataFrame, source: Source) -> pd.DataFrame:
@@ -79,62 +123,12 @@ def with_months(indicators: pd.DataFrame, source: Source) -> pd.DataFrame:
     return indicators.assign(**texts)[["series", "month", "value", "known_from", *ORIGIN]]
 
 
-def counts_by_feed(table: str, raw: pd.DataFrame, validated: Validated) -> list[dict[str, Any]]:
-    """The numbers of received and rejected records of each feed of a table."""
-    rejected = validated.quarantined["source_feed"].value_counts()
-    return [
-        {"table": table, "feed": feed, "rows": int(rows), "rejected": int(rejected.get(feed, 0))}
-        for feed, rows in raw["source_feed"].value_counts(sort=False).items()
+def feed_columns(source: Source) -> pd.DataFrame:
+    """One row per column that a feed maps, and whether it is required."""
+    rows = [
+        (table, feed.name, name, name in source.required(table))
+        for table in TABLES
+        for feed in source.of(table)
+        for name in feed.columns
     ]
-
-
-def summary(
-    raw: pd.DataFrame, sales: Validated, places: ValidatedPlaces, source: Source, validate: ValidateConfig
-) -> dict[str, Any]:
-    """The content of quality.json: sales by result, reason, file and column; shares as fractions."""
-    rows, rejected = len(raw), len(sales.quarantined)
-    share, limit = _share(rejected, rows), validate.max_rejected_share
-    counts = sales.breaches.groupby("kind")["row"].nunique().reset_index(name="rows")
-    counts = counts.sort_values(["rows", "kind"], ascending=[False, True])
-    by_file = raw.groupby("source_file").size()
-    rejected_by_file = sales.quarantined.groupby("source_file").size().reindex(by_file.index, fill_value=0)
-    present = {name: int(raw[name].notna().sum()) if name in raw else 0 for name in _columns(source)}
-    return {
-        "rows": rows,
-        "valid": rows - rejected,
-        "rejected": rejected,
-        "share": share,
-        "limit": limit,
-        "ok": rows > rejected and share <= limit,
-        "reasons": [
-            {"reason": kind, "rows": int(count), "share": _share(count, rows)} for kind, count in counts.to_numpy()
-        ],
-        "files": [
-            {"file": file, "rows": int(total), "rejected": int(rejected_by_file[file])}
-            for file, total in by_file.items()
-        ],
-        "columns": [{"column": name, "present": _share(count, rows)} for name, count in present.items()],
-        "places": places.counts,
-    }
-
-
-def check_quality(quality: dict[str, Any]) -> None:
-    """Raises QualityError if `quality`, the content of quality.json, is not ok."""
-    if quality["ok"]:
-        return
-    if not quality["rows"]:
-        raise QualityError("the source has no sales: check that its files have rows below the header")
-    reasons = "; ".join(f"{item['reason']} ({item['rows']:,} rows)" for item in quality["reasons"][:3])
-    raise QualityError(
-        f"{quality['rejected']:,} of {quality['rows']:,} sales ({quality['share']:.1%}) break the contract, more than "
-        f"validate.max_rejected_share = {quality['limit']:g} allows. Most frequent reasons: {reasons}. "
-        f"The rows are in {lake.QUARANTINE}; `homei render quality` writes {REPORTS / 'quality.html'}"
-    )
-
-
-def _columns(source: Source) -> list[str]:
-    return [*CANONICAL, *source.city.attributes.names]
-
-
-def _share(part: int, whole: int) -> float:
-    return round(float(part) / whole, 6) if whole else 0.0
+    return pd.DataFrame(rows, columns=["table_name", "feed", "column_name", "is_required"])

@@ -6,7 +6,7 @@ from homei.config.model import ConfigModel
 
 
 class PublishConfig(ConfigModel):
-    """Where the warehouse is: `address` names an environment variable with its URL, `file` is SQLite's default."""
+    """`address` names the environment variable with the warehouse's URL; `file` is SQLite's default."""
 
     address: str
     file: str

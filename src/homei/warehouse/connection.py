@@ -1,4 +1,4 @@
-"""Database connections of the warehouse: PostgreSQL by the URL in an environment variable, or a SQLite file."""
+"""Database connections of the warehouse: PostgreSQL by a URL, or a SQLite file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy import exc as errors
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -23,11 +24,12 @@ LOCK_TIMEOUT_SECONDS = 60
 # SQLSTATE of a statement that ran into its timeout or a lock's, and of one that names a missing table.
 TIMED_OUT, UNDEFINED_TABLE = ("57014", "55P03"), "42P01"
 SQLITE_TIMED_OUT = ("SQLITE_INTERRUPT", "SQLITE_BUSY")
+INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 ADVISORY_LOCK = 7_246_301  # any number: publications and migrations of one database take turns at this lock
 
 
 class WarehouseError(RuntimeError):
-    """A warehouse that cannot be reached or used. The message names the database, never a user or a password."""
+    """A warehouse that cannot be reached or used. The message names it without user and password."""
 
 
 class NoTableError(WarehouseError):
@@ -39,7 +41,7 @@ class SlowError(WarehouseError):
 
 
 def database_url(publish: PublishConfig) -> URL:
-    """The URL of the warehouse; raises WarehouseError, naming the environment variable, for an invalid one."""
+    """The URL of the warehouse; for an invalid one, WarehouseError names the environment variable."""
     url = os.environ.get(publish.address)
     return _parse_url(publish.address, url) if url else URL.create("sqlite", database=publish.file)
 
@@ -76,6 +78,21 @@ def connect(publish: PublishConfig, lock_timeout_seconds: int = LOCK_TIMEOUT_SEC
         raise WarehouseError(f"{publish.address} names PostgreSQL: {install_command(error)}") from error
 
 
+@contextlib.contextmanager
+def connected(publish: PublishConfig) -> Iterator[Engine]:
+    """An engine as `connect` makes it, whose connections are closed after the block."""
+    engine = connect(publish)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def insert_into(connection: Connection, table: Table) -> Any:
+    """An INSERT into a table, in the dialect of the database, which offers ON CONFLICT."""
+    return INSERTS[connection.dialect.name](table)
+
+
 def public_url(url: URL) -> str:
     """A URL without user, password and options, which may be secret."""
     if url.drivername == "sqlite":
@@ -84,11 +101,14 @@ def public_url(url: URL) -> str:
 
 
 @contextlib.contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes, one at a time in a database; it commits when the block ends without an error."""
+def writing(engine: Engine, waits_for_others: bool = True) -> Iterator[Connection]:
+    """A transaction that writes, one at a time in a database; an error in the block rolls it back.
+
+    In PostgreSQL, one that need not wait for other writers goes on beside a publication.
+    """
     options = {"homei_writes": True} if engine.dialect.name == "sqlite" else {"isolation_level": "READ COMMITTED"}
     with _plain_errors(engine), engine.connect().execution_options(**options) as connection, connection.begin():
-        if connection.dialect.name == "postgresql":
+        if waits_for_others and connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
         yield connection
 
@@ -97,23 +117,10 @@ def writing(engine: Engine) -> Iterator[Connection]:
 def reading(engine: Engine) -> Iterator[Connection]:
     """A read-only transaction in which all queries see the same publication."""
     is_sqlite = engine.dialect.name == "sqlite"  # whose transactions see a snapshot anyway
-    postgresql = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    options = {"homei_reads": True} if is_sqlite else postgresql
+    repeatable = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    options = {"homei_reads": True} if is_sqlite else repeatable
     with _plain_errors(engine), engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection
-
-
-def set_lock_timeout(engine: Engine, milliseconds: int) -> None:
-    """Limits how long writers of this engine wait for another writer."""
-
-    @event.listens_for(engine, "connect")
-    def _limit(connection: Any, _: Any) -> None:
-        with contextlib.closing(connection.cursor()) as cursor:
-            if engine.dialect.name == "sqlite":
-                cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
-            else:
-                cursor.execute(f"SET lock_timeout = {milliseconds}")
-                connection.commit()
 
 
 @contextlib.contextmanager

@@ -7,11 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from homei.warehouse.connection import insert_into
 from homei.warehouse.tables import feedback
-
-INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ def store_feedback(
 ) -> StoredFeedback:
     """Stores a sale under a client's key; if the key has a sale already, that one stays and is returned."""
     row = {"client": client, "key": key, "received_at": received_at, **asdict(sale)}
-    insert = INSERTS[connection.dialect.name](feedback).values(row).on_conflict_do_nothing()
+    insert = insert_into(connection, feedback).values(row).on_conflict_do_nothing()
     inserted = connection.execute(insert.returning(feedback.c.key)).one_or_none()
     stored = stored_feedback(connection, client, key)
     assert stored is not None
@@ -50,8 +48,5 @@ def stored_feedback(connection: Connection, client: str, key: str) -> StoredFeed
     row: Any = connection.execute(query).mappings().one_or_none()
     if row is None:
         return None
-    # SQLite stores no time zone; all times are written in UTC.
-    received_at = row["received_at"]
-    received_at = received_at if received_at.tzinfo else received_at.replace(tzinfo=datetime.UTC)
     sale = ReportedSale(**{field.name: row[field.name] for field in fields(ReportedSale)})
-    return StoredFeedback(sale, received_at.astimezone(datetime.UTC), False)
+    return StoredFeedback(sale, row["received_at"], False)

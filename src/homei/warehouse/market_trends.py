@@ -1,4 +1,4 @@
-"""Queries of market trends: consecutive periods of one frequency, each with its changes since earlier periods."""
+"""Queries of market trends: consecutive periods, each with its changes since earlier periods."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TrendQuery:
 
 
 def trend_periods(connection: Connection, query: TrendQuery, as_of: datetime.date) -> list[dict[str, Any]]:
-    """A row per period, the earliest first: whole periods that cover the last `months` up to the month of `as_of`.
+    """A row per period that the last `months` up to the month of `as_of` touch, the earliest first.
 
     A period without sales has `market_sales` 0 and no prices. `<figure>_change` is the change since the period
     before, `<figure>_change_year` since the same period a year before, as fractions; None if one of them is unknown.

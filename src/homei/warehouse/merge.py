@@ -7,48 +7,47 @@ import io
 from collections.abc import Iterator
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
     Delete,
-    Index,
-    Insert,
     MetaData,
     Table,
     and_,
     delete,
     exists,
     func,
-    not_,
     select,
     true,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from tqdm import tqdm
 
+from homei.warehouse.connection import insert_into
+
 BATCH = 20_000  # rows that are sent at a time
-INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
-MAX_INDEXED_CHANGES = 0.1  # share of a SQLite table's rows: beyond it, rebuilding the indexes is cheaper
+# Share of a SQLite table's rows beyond which rebuilding its indexes is cheaper. PostgreSQL's are not rebuilt, because
+# readers would wait for a table without indexes.
+MAX_INDEXED_CHANGES = 0.1
 
 
 def merge(connection: Connection, table: Table, rows: pa.Table) -> int:
-    """Makes `table` hold exactly `rows`, in the connection's transaction; returns the number of changed rows.
+    """Makes `table` hold exactly `rows`, in one transaction; returns the number of changed rows.
 
     Rows are first sent to a temporary table and compared there, so that equal rows are not written again.
     """
-    if not connection.execute(select(exists(select(table)))).scalar_one():
+    n_rows = connection.execute(select(func.count()).select_from(table)).scalar_one()
+    if not n_rows:
         with _indexes_rebuilt(connection, table):
             send(connection, table, rows)
         return rows.num_rows
     incoming = _stage(connection, table, rows)
-    n_removed = connection.execute(delete(table).where(not_(exists().where(_same_key(table, incoming))))).rowcount
+    n_removed = connection.execute(delete(table).where(~exists().where(_same_key(table, incoming)))).rowcount
     n_changed = rows.num_rows - connection.execute(_delete_equal(table, incoming)).rowcount
-    is_rebuild_cheaper = _is_rebuild_cheaper(connection, table, n_changed)
+    is_rebuild_cheaper = connection.dialect.name == "sqlite" and n_changed > MAX_INDEXED_CHANGES * n_rows
     with _indexes_rebuilt(connection, table) if is_rebuild_cheaper else contextlib.nullcontext():
-        connection.execute(_upsert(connection.dialect.name, table, incoming))
+        _upsert(connection, table, incoming)
     incoming.drop(connection)
     return n_removed + n_changed
 
@@ -67,25 +66,15 @@ def send(connection: Connection, table: Table, rows: pa.Table) -> None:
 @contextlib.contextmanager
 def _indexes_rebuilt(connection: Connection, table: Table) -> Iterator[None]:
     """Drops the table's indexes before the block and creates them after it: sorting once takes less time."""
-    indexes = sorted(_indexes(connection, table), key=lambda index: str(index.name))
+    # A GIN index exists in PostgreSQL only.
+    is_postgresql = connection.dialect.name == "postgresql"
+    indexes = [index for index in table.indexes if is_postgresql or not index.dialect_options["postgresql"]["using"]]
+    indexes.sort(key=lambda index: str(index.name))
     for index in indexes:
         index.drop(connection)
     yield
     for index in tqdm(indexes, desc=f"{table.name}, indexes", unit="index", disable=None):
         index.create(connection)
-
-
-def _indexes(connection: Connection, table: Table) -> list[Index]:
-    """The table's indexes in this database: a GIN index exists in PostgreSQL only."""
-    is_postgresql = connection.dialect.name == "postgresql"
-    return [index for index in table.indexes if is_postgresql or not index.dialect_options["postgresql"]["using"]]
-
-
-def _is_rebuild_cheaper(connection: Connection, table: Table, n_changed: int) -> bool:
-    """Whether to rebuild SQLite's indexes; in PostgreSQL readers would wait for a table without indexes."""
-    if connection.dialect.name != "sqlite":
-        return False
-    return n_changed > MAX_INDEXED_CHANGES * connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
 def _stage(connection: Connection, table: Table, rows: pa.Table) -> Table:
@@ -113,13 +102,9 @@ def _copy(connection: Connection, table: Table, batch: pa.RecordBatch) -> None:
 def _insert(connection: Connection, table: Table, batch: pa.RecordBatch) -> None:
     names = batch.schema.names
     statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)})"
-    values = zip(*(_sqlite_values(column) for column in batch.columns), strict=True)
-    connection.exec_driver_sql(statement, list(values))
-
-
-def _sqlite_values(column: pa.Array) -> list:
-    """A column's values for the driver; SQLite stores dates as texts."""
-    return (pc.cast(column, pa.string()) if pa.types.is_date(column.type) else column).to_pylist()
+    # SQLite stores dates as texts.
+    columns = (column.cast(pa.string()) if pa.types.is_date(column.type) else column for column in batch.columns)
+    connection.exec_driver_sql(statement, list(zip(*(column.to_pylist() for column in columns), strict=True)))
 
 
 def _same_key(table: Table, incoming: Table) -> ColumnElement[bool]:
@@ -133,9 +118,9 @@ def _delete_equal(table: Table, incoming: Table) -> Delete:
     return delete(incoming).where(exists().where(_same_key(table, incoming), *equal))
 
 
-def _upsert(dialect: str, table: Table, incoming: Table) -> Insert:
+def _upsert(connection: Connection, table: Table, incoming: Table) -> None:
     # Without a WHERE, SQLite would read ON CONFLICT as the condition of a join.
     rows = select(incoming).where(true())
-    statement = INSERTS[dialect](table).from_select([column.name for column in table.columns], rows)
+    statement = insert_into(connection, table).from_select([column.name for column in table.columns], rows)
     values = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
-    return statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=values)
+    connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=values))

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
+from homei.warehouse.connection import insert_into
 from homei.warehouse.tables import predictions
 
 
@@ -22,8 +22,7 @@ def add_predictions(connection: Connection, rows: Sequence[Mapping[str, Any]]) -
 
     Raises InvalidPredictionError if a row is no prediction.
     """
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(predictions).on_conflict_do_nothing()
+    statement = insert_into(connection, predictions).on_conflict_do_nothing()
     try:
         parsed = [{**row, "predicted_at": datetime.datetime.fromisoformat(row["predicted_at"])} for row in rows]
         connection.execute(statement, parsed)

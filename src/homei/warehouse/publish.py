@@ -1,4 +1,4 @@
-"""Stage `publish`: loads the lake's analytics into the warehouse in one transaction, and writes a receipt."""
+"""Stage `publish`: loads the lake's analytics into the warehouse, and writes a receipt."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sqlalchemy import Connection, Engine, Table, delete, insert, select
 from homei.config.city import CityConfig
 from homei.storage import lake
 from homei.warehouse.config import PublishConfig
-from homei.warehouse.connection import WarehouseError, connect, public_url, reading, writing
+from homei.warehouse.connection import WarehouseError, connected, public_url, reading, writing
 from homei.warehouse.merge import merge
 from homei.warehouse.published_rows import VERSIONS, published_rows
 from homei.warehouse.receipt import RECEIPT, new_receipt, receipt_differences, stored_receipt
-from homei.warehouse.schema import migrate, require_newest
+from homei.warehouse.schema import migrate, require_supported
 from homei.warehouse.search_terms import refresh_word_index
 from homei.warehouse.tables import property_analytics, publication
 
@@ -38,14 +38,11 @@ def run(city: CityConfig, intervals: IntervalsConfig, publish: PublishConfig) ->
     description = publication_description(city, intervals.level)
     tables = published_rows(city.coordinates)
     receipt = new_receipt(description, tables)
-    engine = connect(publish)
-    try:
+    with connected(publish) as engine:
         migrate(engine)
         with writing(engine) as connection:
             load(connection, tables, description | {"as_of": city.as_of, "digest": receipt["digest"]})
         _vacuum(engine)
-    finally:
-        engine.dispose()
     lake.write_json(receipt, RECEIPT)
 
 
@@ -67,7 +64,7 @@ def publication_description(city: CityConfig, level: float) -> dict[str, Any]:
 
 
 def load(connection: Connection, tables: Mapping[Table, pa.Table], description: Mapping[str, Any]) -> None:
-    """Makes the warehouse hold exactly these tables and this row of `publication`, in the given transaction."""
+    """Makes the warehouse hold exactly these tables and this row of `publication`."""
     if connection.dialect.name == "postgresql":
         for setting in ("work_mem", "maintenance_work_mem"):
             connection.exec_driver_sql(f"SET LOCAL {setting} = '256MB'")
@@ -92,13 +89,10 @@ def _vacuum(engine: Engine) -> None:
 def check(publish: PublishConfig) -> list[str]:
     """A sentence for each difference between the warehouse and the receipt; empty if there is none."""
     expected = lake.read_json(RECEIPT)
-    engine = connect(publish)
-    try:
-        require_newest(engine)
+    with connected(publish) as engine:
+        require_supported(engine)
         with reading(engine) as connection:
             stored = stored_receipt(connection)
-    finally:
-        engine.dispose()
     if stored is None:
         raise WarehouseError(f"{public_url(engine.url)} has no publication: run `homei publish`")
     return receipt_differences(expected, stored)

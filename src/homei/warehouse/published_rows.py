@@ -1,4 +1,4 @@
-"""Rows of the published tables, read from the lake: one Arrow table for each, sorted by its primary key."""
+"""Rows of the published tables, read from the lake as Arrow tables that are sorted by their keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import JSON, BigInteger, Boolean, Date, Double, Integer, Table, Text
-from sqlalchemy.types import TypeEngine
 
 from homei.config.projection import Coordinates
 from homei.storage import lake
@@ -33,7 +32,7 @@ _ARROW_TYPES = {
 
 
 def published_rows(coordinates: Coordinates) -> dict[Table, pa.Table]:
-    """The rows of each PUBLISHED table in the columns of the warehouse; documents are canonical JSON texts."""
+    """The rows of each PUBLISHED table in the warehouse's columns; documents are canonical JSON texts."""
     customers = pa.Table.from_pandas(lake.read(lake.CUSTOMER_ANALYTICS), preserve_index=False)
     return {
         property_analytics: conform(property_rows(coordinates), property_analytics),
@@ -45,7 +44,7 @@ def published_rows(coordinates: Coordinates) -> dict[Table, pa.Table]:
 
 
 def property_rows(coordinates: Coordinates) -> pa.Table:
-    """PROPERTY_ANALYTICS with address, location, valuation and price; all other attributes are in `features`."""
+    """PROPERTY_ANALYTICS with address, valuation and price; other attributes are in `features`."""
     places = lake.read_arrow(lake.RESOLVED_PROPERTIES).select(["property_id", "address", "latitude", "longitude"])
     valuations = lake.read_arrow(lake.VALUATIONS).drop_columns(list(VERSIONS))
     features = [name for name in valuations.column_names if name not in ("property_id", *VALUATION_COLUMNS)]
@@ -56,15 +55,14 @@ def property_rows(coordinates: Coordinates) -> pa.Table:
         rows = _join(rows, _with_types(columns))
     asking_price = pc.if_else(rows["is_listed"], rows["last_asking_price"], None)
     rows = rows.append_column("price", pc.coalesce(asking_price, rows["valued_price"]))
-    strips = pc.floor(pc.divide(rows["latitude"], STRIP_HEIGHT[coordinates.system]))
+    strips = pc.floor(pc.divide(rows["latitude"], STRIP_HEIGHT[coordinates.stored_system]))
     rows = rows.append_column("strip", strips).append_column("words", searchable_words(rows["address"]))
     return rows.set_column(rows.column_names.index("features"), "features", pc.fill_null(rows["features"], "{}"))
 
 
 def searchable_words(addresses: pa.ChunkedArray) -> pa.Array:
     """The words of each address in lower case, separated by blanks; null where there is none."""
-    words = [" ".join(address_words(address or "")) or None for address in addresses.to_pylist()]
-    return pa.array(words, pa.string())
+    return pa.array([" ".join(address_words(text or "")) or None for text in addresses.to_pylist()], pa.string())
 
 
 def _join(rows: pa.Table, others: pa.Table) -> pa.Table:
@@ -84,7 +82,7 @@ def _with_types(rows: pa.Table) -> pa.Table:
 
 
 def history_rows() -> pa.Table:
-    """Sales and listings of resolved properties without duplicates and without names of buyers and sellers."""
+    """Sales and listings of resolved properties, without duplicates and without names of persons."""
     shared = ["property_id", "price", "square_meters"]
     sales = lake.read_arrow(lake.RESOLVED_SALES).select(["transaction_id", "sale_date", "is_market", *shared])
     sales = sales.rename_columns(["event_id", "happened_on", "is_market", *shared])
@@ -155,8 +153,7 @@ def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
 
 def arrow_schema(table: Table) -> pa.Schema:
     """The Arrow types of a table's columns."""
-    return pa.schema([(column.name, _arrow_type(column.type)) for column in table.columns])
-
-
-def _arrow_type(kind: TypeEngine) -> pa.DataType:
-    return next(arrow for sql, arrow in _ARROW_TYPES.items() if isinstance(kind, sql))
+    return pa.schema(
+        (column.name, next(arrow for sql, arrow in _ARROW_TYPES.items() if isinstance(column.type, sql)))
+        for column in table.columns
+    )

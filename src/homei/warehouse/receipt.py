@@ -1,4 +1,4 @@
-"""The receipt of a publication: versions, and the number of rows and a content hash of each published table.
+"""The receipt of a publication: versions, and the rows and a content hash of each table.
 
 Warehouses with the same contents give the same bytes, whatever the database.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import JSON, Column, ColumnElement, Connection, Table, Text, cast, collate, select, type_coerce
+from sqlalchemy import JSON, Connection, Table, Text, cast, collate, select, type_coerce
 from tqdm import tqdm
 
 from homei.warehouse.published_rows import arrow_schema
@@ -57,7 +57,7 @@ def receipt_differences(expected: Mapping[str, Any], stored: Mapping[str, Any]) 
 
 
 def content_summary(batches: Iterable[pa.RecordBatch]) -> dict[str, Any]:
-    """The number of rows, and SHA-256 over their values; rows come in the order of their key, BATCH at a time."""
+    """The number of rows, and SHA-256 over their values, in the order of their key, BATCH at a time."""
     n_rows, digest = 0, hashlib.sha256()
     for batch in batches:
         n_rows += batch.num_rows
@@ -95,9 +95,8 @@ def _stored_batches(connection: Connection, table: Table) -> Iterator[pa.RecordB
     collation = "C" if connection.dialect.name == "postgresql" else "BINARY"
     order = [collate(key, collation) if isinstance(key.type, Text) else key for key in table.primary_key]
     documents = [place for place, column in enumerate(table.columns) if isinstance(column.type, JSON)]
-    columns: list[ColumnElement] = list(table.columns)
-    for place in documents:
-        columns[place] = _as_text(connection, columns[place])
+    as_text = cast if connection.dialect.name == "postgresql" else type_coerce
+    columns = [as_text(column, Text) if isinstance(column.type, JSON) else column for column in table.columns]
     result = connection.execute(select(*columns).order_by(*order), execution_options={"yield_per": BATCH})
     with tqdm(desc=table.name, unit=" rows", unit_scale=True, disable=None) as bar:
         for rows in result.partitions(BATCH):
@@ -108,10 +107,6 @@ def _stored_batches(connection: Connection, table: Table) -> Iterator[pa.RecordB
             bar.update(len(rows))
 
 
-def _as_text(connection: Connection, column: Column | ColumnElement) -> ColumnElement[str]:
-    return cast(column, Text) if connection.dialect.name == "postgresql" else type_coerce(column, Text)
-
-
 def _canonical(document: str) -> str:
-    """A document's canonical text: sorted names, no blanks, numbers as floats, as json_documents writes them."""
+    """A document's text as json_documents writes it: sorted names, no blanks, numbers as floats."""
     return _ENCODER.encode(_DECODER.decode(document))

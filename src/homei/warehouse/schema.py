@@ -1,4 +1,4 @@
-"""Schema migrations: bring a warehouse from any known revision, or from empty, to the newest in one transaction."""
+"""Schema migrations: from empty, or from any known revision, to the newest one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 from homei.warehouse.connection import WarehouseError, public_url, reading, writing
+from homei.warehouse.tables import MIN_REVISION
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -43,13 +44,13 @@ def migrate(engine: Engine, to: str = "head") -> tuple[str | None, str | None]:
     return before, revision(engine)
 
 
-def require_newest(engine: Engine) -> None:
-    """Raises WarehouseError, with the command to run, unless a warehouse has the newest revision."""
-    if (current := revision(engine)) != newest():
-        url = public_url(engine.url)
-        if current is None:
-            raise WarehouseError(f"{url} is empty: run `homei publish`")
-        raise WarehouseError(f"{url} has schema revision {current}, not {newest()}: run `homei migrate`")
+def require_supported(engine: Engine) -> None:
+    """Raises WarehouseError, with the command to run, unless a warehouse has MIN_REVISION or a newer one."""
+    current, url = revision(engine), public_url(engine.url)
+    if current is None:
+        raise WarehouseError(f"{url} is empty: run `homei publish`, or `homei migrate` for the tables alone")
+    if current < MIN_REVISION:
+        raise WarehouseError(f"{url} has schema revision {current}, older than {MIN_REVISION}: run `homei migrate`")
 
 
 def _config(connection: Connection | None = None) -> Config:

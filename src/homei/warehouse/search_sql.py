@@ -34,7 +34,7 @@ _SHOWN_COLUMNS = [*(_c[name] for name in _SHOWN), case((_c.is_listed, _c.last_as
 
 @dataclass(frozen=True)
 class SearchFilters:
-    """Conditions that hold together; None is no condition. Coordinates are the source's own, `radius` is in metres."""
+    """Conditions that hold together, in the source's coordinates and metres; None is no condition."""
 
     location: str | None = None
     property_type: str | None = None
@@ -57,7 +57,7 @@ class SearchFilters:
 
 
 class CoordinateScale(NamedTuple):
-    """The source's coordinate system, and how many metres a unit of longitude (`east`) and of latitude measures."""
+    """The source's coordinate system, and metres in a unit of longitude (`east`) and of latitude."""
 
     system: Literal["wgs84", "plane"]
     east: float
@@ -65,7 +65,7 @@ class CoordinateScale(NamedTuple):
 
 
 class PageStart(NamedTuple):
-    """Where a page starts: after this value of the ordering and this property, or `backwards`, before them."""
+    """Where a page starts: after this value of the ordering and property, or before (`backwards`)."""
 
     value: float
     property_id: str
@@ -74,8 +74,7 @@ class PageStart(NamedTuple):
 
 @dataclass(frozen=True)
 class Page:
-    """A page of properties; each row has the columns of a search result, `order_value` and with a radius
-    `square_distance`.
+    """A page of properties: their columns, `order_value`, and with a radius `square_distance` (m²).
 
     `n_matches` counts the properties on all pages, MAX_COUNTED + 1 standing for any larger number.
     """
@@ -102,10 +101,13 @@ class PropertySearch:
 
         `n_matches` is the count of an earlier page of the same search; without it the matches are counted.
         """
-        if n_matches is None:
-            n_matches = connection.execute(self._count(connection.dialect.name)).scalar_one()
         rows = list(connection.execute(self._select(connection.dialect.name, limit + 1, start)).mappings())
-        has_more, rows = len(rows) > limit, rows[:limit]
+        has_more = len(rows) > limit
+        if n_matches is None and start is None and not has_more:
+            n_matches = len(rows)
+        elif n_matches is None:
+            n_matches = connection.execute(self._count(connection.dialect.name)).scalar_one()
+        rows = rows[:limit]
         if start is None:
             return Page(rows, False, has_more, n_matches)
         # A client that starts somewhere came from there: `start` itself lies on the other side.
@@ -141,10 +143,7 @@ class PropertySearch:
         return rows.order_by(*order(page.c.order_value, page.c.property_id))
 
     def _order_value(self) -> ColumnElement[Any]:
-        """The column that is sorted by; for distances its square, in square metres."""
-        if self.ordering != DISTANCE:
-            return _c[RANGES[self.ordering]]
-        return self._square_distance()
+        return self._square_distance() if self.ordering == DISTANCE else _c[RANGES[self.ordering]]
 
     def _square_distance(self) -> ColumnElement[float]:
         filters, scale = self.filters, self.scale

@@ -36,10 +36,14 @@ def address_matches(text: str, dialect: str) -> ColumnElement[bool]:
 
 
 def refresh_word_index(connection: Connection) -> None:
-    """Rebuilds SQLite's FTS5 table from property_analytics; PostgreSQL maintains its index by itself."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("DELETE FROM property_words")
-        connection.exec_driver_sql(
-            "INSERT INTO property_words (property_id, words) "
-            "SELECT property_id, words FROM property_analytics WHERE words IS NOT NULL"
-        )
+    """Prepares the word index for new rows: SQLite's is rebuilt, PostgreSQL's gets finer statistics."""
+    if connection.dialect.name == "postgresql":
+        # With the default of 100, a prefix that a fifth of all addresses share seems rare, and counting takes 5 times
+        # as long. An index that is created anew has lost its setting.
+        connection.exec_driver_sql("ALTER INDEX ix_property_words ALTER COLUMN 1 SET STATISTICS 300")
+        return
+    connection.exec_driver_sql("DELETE FROM property_words")
+    connection.exec_driver_sql(
+        "INSERT INTO property_words (property_id, words) "
+        "SELECT property_id, words FROM property_analytics WHERE words IS NOT NULL"
+    )

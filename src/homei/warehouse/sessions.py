@@ -1,4 +1,4 @@
-"""The warehouse as a service uses it: pooled connections, a time limit for each statement, one publication a read."""
+"""The warehouse as a service uses it: pooled connections, and a time limit for each statement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from homei.warehouse.connection import (
     reading,
     writing,
 )
-from homei.warehouse.tables import REVISION, publication
+from homei.warehouse.tables import MIN_REVISION, publication
 
 Result = TypeVar("Result")
 Query = Callable[[Connection, RowMapping], Result]  # queries a publication, whose row it receives
@@ -58,13 +58,16 @@ class Warehouse:
             return query(connection, publication_row(connection))
 
     def write(self, command: Callable[[Connection], Result]) -> Result:
-        """The result of `command` in a transaction that commits as a whole; needs a publication. Raises as `read`."""
-        with self._service_errors(), writing(self._ready_engine()) as connection:
+        """The result of `command` in a transaction, also while a publication runs in PostgreSQL.
+
+        Raises as `read`.
+        """
+        with self._service_errors(), writing(self._ready_engine(), waits_for_others=False) as connection:
             publication_row(connection)
             return command(connection)
 
     def append(self, command: Callable[[Connection], None]) -> None:
-        """Runs `command` as `write` does, with or without a publication; NoWarehouseError if there are no tables."""
+        """Runs `command` as `write` does, without a publication too; NoWarehouseError without tables."""
         with self._service_errors(), writing(self._ready_engine()) as connection:
             command(connection)
 
@@ -128,13 +131,15 @@ _PUBLICATION = select(publication, _REVISION)
 
 
 def publication_row(connection: Connection) -> RowMapping:
-    """The row of `publication`; raises UnavailableError if there is none or the schema has another revision."""
+    """The row of `publication`; raises UnavailableError if there is none or the schema is too old."""
     row = connection.execute(_PUBLICATION).mappings().one_or_none()
     url = public_url(connection.engine.url)
     if row is None:
         raise UnavailableError(f"{url} has no publication: run `homei publish`")
-    if row["revision"] != REVISION:
-        raise UnavailableError(f"{url} has schema revision {row['revision']}; this service needs {REVISION}")
+    if row["revision"] < MIN_REVISION:
+        raise UnavailableError(
+            f"{url} has schema revision {row['revision']}, older than {MIN_REVISION}: run `homei migrate`"
+        )
     return row
 
 

@@ -1,10 +1,12 @@
-"""Tables of the warehouse: published ones mirror the lake, service tables grow while a service answers.
+"""Tables of the warehouse: published ones mirror the lake, a service writes the service tables.
 
 A publication replaces the rows of PUBLISHED in one transaction and never touches the service tables. Those have no
 foreign keys to published tables: a property may vanish from the data, its predictions and feedback stay.
 """
 
 from __future__ import annotations
+
+import datetime
 
 from sqlalchemy import (
     JSON,
@@ -14,18 +16,23 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Dialect,
     Double,
     Index,
     Integer,
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-# The Alembic revision of these tables. A packaged service has no migrations and compares the warehouse with this.
+# The Alembic revision of these tables.
 REVISION = "0002"
+# The oldest revision that this code works with. Newer ones, also unknown ones, must keep what it uses (expand and
+# contract): a migration adds, and removes only what no supported release reads or writes any more.
+MIN_REVISION = "0002"
 # Height of a strip of equal latitude by coordinate system: half a kilometre, in degrees or metres.
 STRIP_HEIGHT = {"wgs84": 0.005, "plane": 500.0}
 # The words of an address as PostgreSQL searches them: PostgreSQL's own parser would read 12/3 as one word.
@@ -35,6 +42,21 @@ ALL = ""  # in market_trends: all locations, or all property types
 metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ck": "ck_%(table_name)s_%(constraint_name)s"})
 
 Document = JSON().with_variant(JSONB(), "postgresql")
+
+
+class UtcDateTime(TypeDecorator[datetime.datetime]):
+    """A time in UTC. PostgreSQL returns times in its session's zone, and SQLite without one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime.datetime | None, dialect: Dialect) -> datetime.datetime | None:
+        return value.astimezone(datetime.UTC) if value else None
+
+    def process_result_value(self, value: datetime.datetime | None, dialect: Dialect) -> datetime.datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(datetime.UTC) if value.tzinfo else value.replace(tzinfo=datetime.UTC)
 
 
 def _columns(kind: type, *names: str, nullable: bool = True) -> list[Column]:
@@ -156,7 +178,7 @@ predictions = Table(
     "predictions",
     metadata,
     Column("prediction_id", Text, primary_key=True),
-    Column("predicted_at", DateTime(timezone=True), nullable=False),
+    Column("predicted_at", UtcDateTime, nullable=False),
     *_columns(Text, "request_id", "client", "property_id"),
     Column("inputs", Document, nullable=False),
     *_columns(Double, "price", "low", "high", "level", "confidence", nullable=False),
@@ -181,7 +203,7 @@ feedback = Table(
     metadata,
     Column("client", Text, primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
     *_columns(Text, "prediction_id", "property_id"),
     Column("sold_on", Date, nullable=False),
     Column("price", Double, CheckConstraint("price > 0", name="positive_price"), nullable=False),
@@ -197,8 +219,8 @@ clients = Table(
     Column("secret_hash", Text, nullable=False),
     Column("scopes", Document, nullable=False),
     Column("requests_per_second", Integer),
-    Column("added_at", DateTime(timezone=True), nullable=False),
-    Column("revoked_at", DateTime(timezone=True)),
+    Column("added_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
 )
 
 # The hash of an entry covers the entry before it. The primary key stops two writers from extending the same entry.
@@ -206,7 +228,7 @@ audit = Table(
     "audit",
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("happened_at", DateTime(timezone=True), nullable=False),
+    Column("happened_at", UtcDateTime, nullable=False),
     *_columns(Text, "actor", "action", "outcome", nullable=False),
     *_columns(Text, "subject", "request_id"),
     Column("details", Document, nullable=False),

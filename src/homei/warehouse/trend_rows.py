@@ -1,4 +1,4 @@
-"""Rows of market_trends: the market by month, quarter and year, by location and type and over all of them."""
+"""Rows of market_trends: the market by month, quarter and year, location and type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LISTING_COUNTS = ("new_listings", "closed_listings")
 
 
 def trend_rows(sales: pd.DataFrame, markets: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
-    """A row for each frequency, period, location and type with market sales; ALL stands for all locations or types.
+    """A row for each frequency, period, location and type with market sales, and for ALL of them.
 
     `sales` are RESOLVED_SALES, `markets` MARKET_ANALYTICS, which defines the months, `index` MARKET_INDEX. Each
     location, and all together, have rows without sales too. Prices are the period's own; price index and inventory

@@ -11,7 +11,7 @@ from homei.ingestion.connectors.http_client import ATTEMPTS
 from homei.ingestion.connectors.text_rows import SourceError
 from homei.ingestion.feeds import Span
 from homei.ingestion.ingest import records
-from homei.ingestion.landing import land
+from homei.ingestion.landing import land, landed_records
 
 COLUMNS = {"listing_id": "id", "listed_on": "on", "property_type": "type", "location": "place.district"}
 END = datetime.datetime(2024, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
@@ -82,7 +82,7 @@ def test_a_nested_value_is_mapped_by_its_path(site, api_of, source_of):
     source = source_of(
         listings={"kind": "api", "url": f"{site.url}/homes", "key": "id", "columns": COLUMNS, "name": "portal"}
     )
-    assert land(source.city, "listings", source.feeds.listings[0]) == (7, 7, 0)
+    assert land(source.city, "listings", source.feeds.listings[0]) == (7, 7, 0, 0)
     raw = records(source, "listings")
     assert raw["listing_id"].to_pylist() == ["1", "2", "3", "4", "5", "6", "7"]
     assert set(raw["location"].to_pylist()) == {"East"}
@@ -236,3 +236,44 @@ def test_requests_keep_the_declared_rate(site, api_of, waits):
 def test_an_unknown_kind_of_paging_is_an_error_with_a_suggestion(api_of):
     with pytest.raises(ParamsError, match=r"listings\.paging\.kind = 'pages': did you mean page\?"):
         api_of(paging={"kind": "pages"})
+
+
+def test_an_error_with_the_status_of_a_success_is_shown_in_its_own_words(site, api_of, waits):
+    site.answers["/homes"] = {"error": {"code": 499, "message": "Token Required", "details": []}}
+    with pytest.raises(SourceError, match=rf"{site.url}/homes answered with an error: 499 Token Required$"):
+        ids(api_of(records_at="features"))
+    assert waits == []
+
+
+def test_a_temporary_error_with_the_status_of_a_success_is_retried(site, api_of, waits):
+    failure = {"error": {"code": 503, "message": "Service not started", "details": ["Service not started"]}}
+    site.answers["/homes"] = [(200, {}, failure), (200, {}, HOMES)]
+    assert len(ids(api_of())) == 7
+    assert len(waits) == 1
+
+
+def test_an_answer_that_is_no_json_is_named_once(site, api_of, waits):
+    site.answers["/homes"] = (200, {"Content-Type": "text/html; charset=utf-8"}, "<html><title>Query</title></html>")
+    message = rf"feed main: {site.url}/homes was answered with text/html, not JSON; it begins with '<html><title>Query"
+    with pytest.raises(SourceError, match=message):
+        ids(api_of())
+    assert (waits, len(site.requests)) == ([], 1)
+
+
+@pytest.mark.parametrize("last", [(200, {}, {"homes": []}), (200, {}, {"homes": None}), (200, {}, {}), (404, {}, "")])
+def test_each_kind_of_empty_last_page_ends_the_reading(site, api_of, last):
+    pages = iter([(200, {}, {"homes": HOMES}), last])
+    site.answers["/homes"] = lambda *_: next(pages)
+    assert len(ids(api_of(records_at="homes", paging={"kind": "page"}))) == 7
+
+
+def test_records_that_come_twice_within_one_reading_are_counted_and_none_is_deleted(site, source_of, capsys):
+    pages = iter([HOMES, [], HOMES[:4], HOMES[2:5], []])
+    site.answers["/homes"] = lambda *_: next(pages)
+    listings = {"kind": "api", "url": f"{site.url}/homes", "key": "id", "columns": COLUMNS, "paging": {"kind": "page"}}
+    source = source_of(listings=listings)
+    for _ in range(2):
+        assert land(source.city, "listings", source.feeds.listings[0]).records == 7
+    assert "_deleted" not in landed_records(source.city, "listings", source.feeds.listings[0]).column_names
+    message = "feed main: 2 records came twice within one reading, so that others may be missing: does the source keep"
+    assert message in capsys.readouterr().err

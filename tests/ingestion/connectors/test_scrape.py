@@ -118,8 +118,17 @@ def test_a_page_that_changed_after_as_of_is_requested_again_on_that_day(site, li
     assert land(source.city, "listings", source.feeds.listings[0]).records == 4
     requested_pages(site)
     source = town(changed="updated", as_of="2024-06-02")
-    assert land(source.city, "listings", source.feeds.listings[0]) == (5, 1, 0)
+    assert land(source.city, "listings", source.feeds.listings[0]) == (5, 1, 0, 0)
     assert requested_pages(site) == ["/home/2"]
+
+
+def test_a_listing_that_is_no_longer_linked_is_closed(site, listing_site, town):
+    for as_of, deleted in (("2024-05-31", 0), ("2024-06-30", 1), ("2024-07-31", 0)):
+        source = town(as_of=as_of)
+        assert land(source.city, "listings", source.feeds.listings[0]).deleted == deleted
+        listing_site.homes.pop(4, None)
+        listing_site.put(1)
+    assert ingested(source, "listings")["closed_on"].to_pylist() == [None, None, None, "2024-06-30", None]
 
 
 def test_pages_disallowed_by_robots_txt_are_not_requested_and_reported(site, listing_site, town, capsys):

@@ -86,6 +86,56 @@ def test_only_the_span_is_read_where_the_feed_declares_changed(deeds):
     assert [row["id"] for row in rows_of(found, span)] == ["10", "11", "12"]
 
 
+@pytest.mark.parametrize(
+    "time_of",
+    [
+        lambda day: day * 86_400 + 36_000,
+        lambda day: (day * 86_400 + 36_000) * 1000,
+        lambda day: day * 86_400.0 + 36_000.5,
+        lambda day: str((day * 86_400 + 36_000) * 1000),
+        lambda day: int(f"{datetime.date(1970, 1, 1) + datetime.timedelta(days=day):%Y%m%d}"),
+        lambda day: f"{datetime.date(1970, 1, 1) + datetime.timedelta(days=day)}T10:00:00Z",
+    ],
+    ids=["seconds", "milliseconds", "real", "text", "day number", "iso"],
+)
+def test_a_time_of_change_of_any_type_is_compared_as_what_it_is(tmp_path, source_of, time_of):
+    path = tmp_path / "deeds.sqlite"
+    first = datetime.date(2024, 1, 1).toordinal() - datetime.date(1970, 1, 1).toordinal()
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table deeds (id integer primary key, day, price, area, type, town, changed_at)")
+        rows = [(n, "2024-01-01", n, 50, "flat", "East", time_of(first + n - 1)) for n in range(1, 32)]
+        connection.executemany("insert into deeds values (?, ?, ?, ?, ?, ?, ?)", rows)
+    counts = []
+    for as_of in ("2024-01-10", "2024-01-20", "2024-01-20"):
+        feed = {"kind": "sql", "url": f"sqlite:///{path}", "table": "deeds", "key": "id", "changed": "changed_at"}
+        source = source_of({**feed, "columns": COLUMNS}, as_of=as_of)
+        counts.append(land(source.city, "sales", source.feeds.sales[0]))
+    assert counts == [(10, 10, 0, 0), (20, 10, 0, 0), (20, 0, 0, 0)]
+
+
+def test_rows_without_a_time_of_change_are_read_each_time(deeds):
+    with sqlite3.connect(deeds) as connection:
+        connection.execute("update deeds set changed_at = null where id = 1")
+    span = Span(moment("2024-01-12T00:00:00"), END)
+    assert [row["id"] for row in rows_of(feed(f"sqlite:///{deeds}", changed="changed_at"), span)][:2] == ["1", "12"]
+
+
+def test_a_time_of_change_that_is_none_is_an_error_with_its_value(deeds):
+    with sqlite3.connect(deeds) as connection:
+        connection.execute("update deeds set changed_at = '31/01/2024' where id = 31")
+    with pytest.raises(SourceError, match=r"feed main: changed = 'changed_at': '31/01/2024' is no time in ISO 8601"):
+        rows_of(feed(f"sqlite:///{deeds}", changed="changed_at"))
+
+
+def test_identifiers_of_type_real_keep_their_digits(tmp_path):
+    path = tmp_path / "real.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table deeds (id real)")
+        connection.executemany("insert into deeds values (?)", [(1.31e13,), (13100000000001.0,), (7.0,)])
+    ids = [row["id"] for row in rows_of(feed(f"sqlite:///{path}"))]
+    assert ids == ["13100000000000", "13100000000001", "7"]
+
+
 def test_columns_of_mixed_types_keep_every_value(tmp_path):
     path = tmp_path / "mixed.sqlite"
     with sqlite3.connect(path) as connection:
@@ -183,6 +233,6 @@ def test_a_database_that_fails_during_a_read_loses_and_duplicates_nothing(source
             land(source.city, "sales", source.feeds.sales[0])
         assert not Path("data/landing").exists()
         server.start()
-        assert land(source.city, "sales", source.feeds.sales[0]) == (3000, 3000, 0)
+        assert land(source.city, "sales", source.feeds.sales[0]) == (3000, 3000, 0, 0)
         landed = lake.read_arrow(folder_of(source.city, "sales", source.feeds.sales[0]) / "records.parquet")
         assert landed["_key"].to_pylist() == [str(number) for number in range(1, 3001)]

@@ -1,4 +1,4 @@
-"""The whole service as an attacker finds it: tokens asked for, homes published, answers kept."""
+"""The full service with tokens, a published warehouse and a prediction log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from homei.warehouse.config import PublishConfig
 
 @pytest.fixture(scope="module")
 def service(contract, predictor, tmp_path_factory) -> Iterator[AuthenticatedService]:
-    """A whole service in SQLite."""
+    """A full service with SQLite."""
     folder = tmp_path_factory.mktemp("service")
     published = PublishConfig(address=UNSET_VARIABLE, file=str(folder / "warehouse.db"))
     warehouses.publish(published)
@@ -23,6 +23,6 @@ def service(contract, predictor, tmp_path_factory) -> Iterator[AuthenticatedServ
 
 @pytest.fixture(scope="module")
 def service_on_each_database(contract, predictor, warehouse, tmp_path_factory) -> Iterator[AuthenticatedService]:
-    """A whole service in SQLite, and in PostgreSQL."""
+    """A full service with SQLite, and one with PostgreSQL."""
     with run_full_service(contract, predictor, tmp_path_factory.mktemp("service"), warehouse) as place:
         yield place

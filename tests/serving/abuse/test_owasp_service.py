@@ -1,4 +1,4 @@
-"""OWASP's API Security Top 10 of 2023, 7 to 10: what the service itself asks for, shows, serves and takes in."""
+"""OWASP's API Security Top 10 of 2023, risks 7 to 10: requests, configuration and data of the service."""
 
 import itertools
 import json
@@ -35,8 +35,7 @@ def api(service):
 
 
 def test_api7_server_side_request_forgery_nothing_that_looks_like_an_address_is_fetched(service, api):
-    """No route fetches anything: the address of a listener, in every field and in a token's own header, is never
-    connected to."""
+    """No route fetches a URL: a listener's address, in every field and header, gets no connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         where = f"127.0.0.1:{listener.getsockname()[1]}"
@@ -94,12 +93,12 @@ def test_api8_security_misconfiguration_answers_trust_no_browser_and_name_no_par
 
 
 def test_api9_inventory_every_served_route_is_in_openapi_or_opened_on_purpose(service, api, contract, bento_url):
-    """One version, no route besides; what BentoML would add of its own is not there, but for probes."""
+    """There is one API version, and of BentoML's own routes only the probes."""
     routes = list(iter_route_contexts(create_app(contract, service.auth).routes))
     assert {route.path_format for route in routes if getattr(route, "include_in_schema", False)} == set(api["paths"])
     assert all(path.startswith("/api/v1/") for path in api["paths"])
     served = {route.path for route in routes} - set(api["paths"]) - {"/api/v1/properties/{property_id:path}"}
-    assert served == {"/", "/docs", "/docs/oauth2-redirect", "/docs-assets", "/openapi.json", "/metrics"}
+    assert served == {"/", "/docs", "/docs/oauth2-redirect", "/docs-assets", "/openapi.json", "/metrics", "/readyz"}
     assert {"/", "/docs", "/openapi.json", "/livez", "/readyz", "/healthz"} == route_access.OPEN_PATHS
     for path in ("/schema.json", "/docs.json", "/redoc", "/static_content/index.css", "/api", "/api/v2/predict/price"):
         assert httpx.get(bento_url + path).status_code == 404, path

@@ -1,4 +1,4 @@
-"""When a service that asks for tokens may be sent requests."""
+"""Readiness of the context that authorises requests."""
 
 import sqlite3
 from contextlib import closing

@@ -1,10 +1,12 @@
 """Rates and lock-outs, on a fake clock."""
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homei.serving.auth import rate_limits
-from homei.serving.auth.rate_limits import LockOut, RateLimiter
+from homei.serving.auth import context
+from homei.serving.auth.context import LockOut, RateLimiter
 
 
 @given(st.integers(1, 20), st.lists(st.floats(0, 3), max_size=80))
@@ -13,11 +15,11 @@ def test_a_client_gets_at_most_its_burst_and_its_rate(rate, pauses):
     for pause in pauses:
         now += pause
         passed += rates.seconds_to_wait("a", rate, now) == 0
-        assert passed <= rate * rate_limits.BURST_SECONDS + rate * now + 1e-6
+        assert passed <= rate * context.BURST_SECONDS + rate * now + 1e-6
 
 
 @given(st.integers(1, 20), st.integers(0, 100))
-def test_a_client_that_waits_as_told_may_make_a_request(rate, asked):
+def test_a_client_that_waits_for_retry_after_may_make_a_request(rate, asked):
     rates = RateLimiter()
     for _ in range(asked):
         rates.seconds_to_wait("a", rate, 5.0)
@@ -30,7 +32,17 @@ def test_a_client_gets_no_more_than_its_burst_after_any_pause(rate, quiet):
     rates = RateLimiter()
     rates.seconds_to_wait("a", rate, 0.0)
     at_once = [rates.seconds_to_wait("a", rate, 10.0 + quiet) for _ in range(5 * rate)]
-    assert at_once.count(0) == rate * rate_limits.BURST_SECONDS
+    assert at_once.count(0) == rate * context.BURST_SECONDS
+
+
+@given(st.integers(1, 20), st.integers(1, 1000))
+def test_a_cost_above_the_burst_is_allowed_once_and_waited_for_afterwards(rate, cost):
+    rates = RateLimiter()
+    assert rates.seconds_to_wait("a", rate, 0.0, cost) == 0
+    burst = rate * context.BURST_SECONDS
+    wait = rates.seconds_to_wait("a", rate, 0.0)
+    assert wait == max(0, math.ceil((cost + 1 - burst) / rate))
+    assert wait == 0 or rates.seconds_to_wait("a", rate, float(wait)) == 0
 
 
 def test_a_lock_ends_after_its_time(contract):
@@ -57,7 +69,7 @@ def test_an_ipv6_network_counts_as_one_address(contract):
 
 
 def test_the_number_of_remembered_networks_is_limited(contract, monkeypatch):
-    monkeypatch.setattr(rate_limits, "MAX_NETWORKS", 3)
+    monkeypatch.setattr(context, "MAX_NETWORKS", 3)
     lock = LockOut(contract.limits.access)
     for number in range(9):
         lock.count_failure(f"10.0.0.{number}", 0)

@@ -1,13 +1,18 @@
 """Checks before a service starts."""
 
 import asyncio
+import contextlib
 import datetime
 import os
+import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from live_server import live_server
 
 from homei.config import params
 from homei.serving.auth import clients, signing_keys
@@ -87,8 +92,39 @@ def test_a_certificate_and_its_key_make_it_https(keyed, certify, tmp_path):
     certificate, key = certify(tmp_path)
     found = check_access("0.0.0.0", PUBLISH, certificate, key)
     assert found.scheme == "https"
-    assert found.options == ("--ssl-certfile", str(certificate), "--ssl-keyfile", str(key))
+    assert found.options[:4] == ("--ssl-certfile", str(certificate), "--ssl-keyfile", str(key))
     assert not [note for note in found.notes if "unencrypted" in note]
+
+
+@pytest.mark.parametrize(
+    ("version", "cipher", "is_accepted"),
+    [
+        (ssl.TLSVersion.TLSv1_3, None, True),
+        (ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-GCM-SHA256", True),
+        (ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-CHACHA20-POLY1305", True),
+        (ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-SHA", False),
+        (ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES256-SHA384", False),
+    ],
+)
+def test_https_accepts_only_modern_ciphers(certify, tmp_path, version, cipher, is_accepted):
+    certificate, key, ciphers = tls_options(*certify(tmp_path))[1::2]
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.minimum_version = client.maximum_version = version
+    if cipher:
+        client.set_ciphers(cipher)
+    client.load_verify_locations(certificate)
+    options = {"ssl_certfile": certificate, "ssl_keyfile": key, "ssl_ciphers": ciphers}
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    with live_server(app, **options) as url:
+        port = urlsplit(url).port
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            expected = contextlib.nullcontext() if is_accepted else pytest.raises(ssl.SSLError)
+            with expected, client.wrap_socket(connection, server_hostname="localhost") as secured:
+                assert secured.version() == {"TLSv1_2": "TLSv1.2", "TLSv1_3": "TLSv1.3"}[version.name]
 
 
 def test_an_unusable_certificate_is_an_error(certify, tmp_path):
@@ -105,11 +141,24 @@ def test_an_unusable_certificate_is_an_error(certify, tmp_path):
         tls_options(certificate, key)
 
 
-@pytest.mark.parametrize(
-    ("server", "status"),
-    [(("127.0.0.1", 3000), 200), (("::1", 3000), 200), (("/run/s", None), 200), (("10.0.0.1", 3000), 403)],
-)
-def test_an_open_service_refuses_requests_to_other_addresses(server, status):
+LOCAL = {"server": ("127.0.0.1", 3000), "client": ("127.0.0.1", 50_000), "headers": [(b"host", b"localhost:3000")]}
+ORIGINS = {
+    "this machine": ({}, 200),
+    "this machine by IPv6": ({"server": ("::1", 3000), "headers": [(b"host", b"[::1]:3000")]}, 200),
+    "a Unix socket": ({"server": ("/run/s", None), "client": None}, 200),
+    "an address of the network": ({"server": ("10.0.0.1", 3000)}, 403),
+    "another machine": ({"client": ("10.0.0.2", 50_000)}, 403),
+    "a page whose name resolves to this machine": ({"headers": [(b"host", b"attacker.example:3000")]}, 403),
+    "a page whose name looks local": ({"headers": [(b"host", b"localhost.attacker.example")]}, 403),
+    "a Host that is none": ({"headers": [(b"host", b"[")]}, 403),
+    "a proxy": ({"headers": [(b"host", b"localhost"), (b"x-forwarded-for", b"127.0.0.1")]}, 403),
+    "a proxy by RFC 7239": ({"headers": [(b"host", b"localhost"), (b"forwarded", b"for=127.0.0.1")]}, 403),
+}
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_an_open_service_answers_only_requests_from(origin):
+    changes, status = ORIGINS[origin]
     sent = []
 
     async def app(scope, receive, send):
@@ -118,5 +167,7 @@ def test_an_open_service_refuses_requests_to_other_addresses(server, status):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(LoopbackOnlyMiddleware(app)({"type": "http", "server": server}, None, send))
+    asyncio.run(LoopbackOnlyMiddleware(app)({"type": "http", **LOCAL, **changes}, None, send))
     assert sent[0]["status"] == status
+    if status == 403:
+        assert b"set HOMEI_KEYS" in sent[1]["body"]

@@ -1,8 +1,10 @@
-"""The token endpoint, as RFC 6749 has it."""
+"""The token endpoint follows RFC 6749."""
 
 import asyncio
 import base64
+import socket
 import time
+from urllib.parse import urlsplit
 
 import jwt
 import pytest
@@ -72,7 +74,7 @@ REFUSED = {
     "a parameter twice": (
         lambda p: {"content": "grant_type=password&scope=a&scope=b", "headers": FORM}, 400, "invalid_request"),
     "bytes that are no text": (lambda p: {"content": b"grant_type=%ff", "headers": FORM}, 400, "invalid_request"),
-    "a form of 9,000 letters": (lambda p: {"data": GRANT | {"x": "y" * 9000}}, 400, "invalid_request"),
+    "parameters in the URL": (lambda p: {"params": GRANT, "data": GRANT | own(p)}, 400, "invalid_request"),
     "another grant": (lambda p: {"data": own(p) | {"grant_type": "password"}}, 400, "unsupported_grant_type"),
     "a scope that it doesn't have": (
         lambda p: {"data": GRANT | own(p) | {"scope": "predict feedback"}}, 400, "invalid_scope"),
@@ -89,6 +91,28 @@ def test_a_token_request_is_refused_if_it_has(service, name):
     assert answer.headers["cache-control"] == "no-store"
     # RFC 6749 §5.2: a client that tried by a header is answered with the scheme it tried.
     assert ("www-authenticate" in answer.headers) == (status == 401 and "authorization" in request.get("headers", {}))
+
+
+def test_a_token_request_of_more_than_8_kib_gets_413(service):
+    with service.session() as session:
+        assert session.post(TOKEN, data=GRANT | own(service) | {"x": "y" * 8192}).status_code == 413
+
+
+def test_stalled_token_requests_time_out_and_take_no_place_of_other_requests(service):
+    address = urlsplit(service.url)
+    head = b"POST /api/v1/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    stalled = [socket.create_connection((address.hostname, address.port), timeout=20) for _ in range(300)]
+    try:
+        for connection in stalled:
+            connection.sendall(head + b"Content-Length: 8000\r\n\r\ngrant")
+        started = time.monotonic()
+        with service.session() as session:
+            assert session.post(TOKEN, data=GRANT | own(service)).status_code == 200
+        assert stalled[-1].recv(100).startswith(b"HTTP/1.1 408")
+        assert time.monotonic() - started < 8
+    finally:
+        for connection in stalled:
+            connection.close()
 
 
 def test_a_revoked_client_gets_no_token(service):
@@ -129,7 +153,7 @@ def test_too_many_verifications_at_once_get_503(service, monkeypatch):
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
-def test_the_trail_has_the_name_of_a_proven_client_and_never_an_unknown_one(service):
+def test_the_audit_trail_names_verified_clients_only(service):
     sent = {"right": own(service), "wrong": own(service) | {"client_secret": "x"}}
     sent |= {"strange": {"client_id": "anna@example.com", "client_secret": "x"}}
     with service.session() as session:

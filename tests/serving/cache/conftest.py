@@ -15,7 +15,7 @@ WAREHOUSE = PublishConfig(address="HOMEI_CACHED_WAREHOUSE", file="")
 
 
 class Figures:
-    """What a cache has told Prometheus."""
+    """The Prometheus metrics of a cache."""
 
     def __init__(self):
         self.registry = CollectorRegistry()
@@ -38,14 +38,14 @@ def figures():
 
 @pytest.fixture(scope="session")
 def one_redis(redis_server):
-    """A Redis that all tests share which don't end it."""
+    """A Redis that is shared by all tests that do not stop it."""
     with redis_server() as server:
         yield server
 
 
 @pytest.fixture
 def own(redis_server, monkeypatch):
-    """A Redis to be killed."""
+    """A Redis of this test, which may stop it."""
     with redis_server() as server:
         monkeypatch.setenv("HOMEI_CACHE", server.url)
         yield server
@@ -53,7 +53,7 @@ def own(redis_server, monkeypatch):
 
 @pytest.fixture(params=["memory", "redis"])
 def anywhere(request, monkeypatch):
-    """The environment that asks for a cache of each kind."""
+    """Sets the environment for a cache of each kind."""
     monkeypatch.delenv("HOMEI_CACHE", raising=False)
     if request.param == "redis":
         url = request.getfixturevalue("one_redis").url
@@ -65,7 +65,7 @@ def anywhere(request, monkeypatch):
 
 @pytest.fixture
 def data(tmp_path, monkeypatch) -> PublishConfig:
-    """A published warehouse of one's own."""
+    """A published warehouse of this test."""
     monkeypatch.setenv(WAREHOUSE.address, f"sqlite:///{tmp_path / 'homei.db'}")
     warehouses.publish(WAREHOUSE)
     return WAREHOUSE
@@ -73,7 +73,7 @@ def data(tmp_path, monkeypatch) -> PublishConfig:
 
 @pytest.fixture
 def service(contract, data, figures):
-    """Runs a service with a cache, for the length of a block, and gives a client of it."""
+    """Runs a service with a cache for the length of a block, and returns a client of it."""
 
     @contextlib.contextmanager
     def running(predictor, log=None, **how):

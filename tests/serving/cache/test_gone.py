@@ -1,4 +1,4 @@
-"""A Redis that is gone, frozen, refuses, or holds what others wrote: slower answers, and right ones."""
+"""A Redis that is stopped, frozen, full or holds foreign data delays responses and changes none."""
 
 import asyncio
 import concurrent.futures
@@ -37,7 +37,7 @@ def until(is_so, seconds=60):
         time.sleep(0.02)
 
 
-def test_a_redis_that_is_killed_under_load_and_comes_back_costs_no_answer(service, predictor, own, figures):
+def test_a_redis_that_is_killed_and_restarted_under_load_loses_no_response(service, predictor, own, figures):
     routes = [f"{SEARCH}?limit={limit}" for limit in range(1, 9)] + ["/api/v1/analytics/market-trends"]
     wrong, stopping = [], threading.Event()
     with service(predictor, retry_seconds=0.1, timeout_seconds=TIMEOUT_SECONDS) as client:
@@ -92,7 +92,7 @@ def test_a_frozen_redis_costs_one_timeout_before_each_retry(contract, figures, o
     asyncio.run(work())
 
 
-def test_a_redis_that_was_never_there_is_found_once_it_is(contract, figures, own):
+def test_a_redis_that_starts_late_is_used(contract, figures, own):
     own.stop()
 
     async def work():
@@ -106,7 +106,7 @@ def test_a_redis_that_was_never_there_is_found_once_it_is(contract, figures, own
     asyncio.run(work())
 
 
-def test_it_is_told_once_where_the_cache_is_and_never_by_what_password(contract, figures, own, caplog):
+def test_an_outage_is_logged_once_with_the_address_and_without_the_password(contract, figures, own, caplog):
     caplog.set_level(logging.DEBUG)
     own.stop()
 
@@ -132,7 +132,9 @@ def test_it_is_told_once_where_the_cache_is_and_never_by_what_password(contract,
     assert PASSWORD not in caplog.text
 
 
-def test_a_wrong_password_is_away_and_is_not_told(service, predictor, own, figures, monkeypatch, caplog):
+def test_a_wrong_password_counts_as_unreachable_and_is_not_logged(
+    service, predictor, own, figures, monkeypatch, caplog
+):
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("HOMEI_CACHE", own.url.replace(PASSWORD, "wrong-one"))
     with service(predictor) as client:
@@ -144,7 +146,7 @@ def test_a_wrong_password_is_away_and_is_not_told(service, predictor, own, figur
 
 
 class Harm:
-    """What runs code where it is unpickled."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -154,7 +156,7 @@ class Harm:
 
 
 @pytest.mark.parametrize("prefix", [b"", b"bytes:", b"Harm:"])
-def test_what_others_wrote_is_never_run(contract, figures, own, tmp_path, prefix):
+def test_pickles_in_the_cache_are_never_loaded(contract, figures, own, tmp_path, prefix):
     harm = prefix + pickle.dumps(Harm(tmp_path / "harm"))
 
     async def work():
@@ -168,7 +170,7 @@ def test_what_others_wrote_is_never_run(contract, figures, own, tmp_path, prefix
     assert not (tmp_path / "harm").exists()
 
 
-def test_a_redis_that_is_full_or_only_read_costs_no_answer(service, predictor, own):
+def test_a_redis_that_is_full_or_read_only_loses_no_response(service, predictor, own):
     with redis.Redis.from_url(own.url) as admin:
         admin.config_set("maxmemory", 1)
     with service(predictor) as client:

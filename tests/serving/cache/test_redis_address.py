@@ -1,4 +1,4 @@
-"""What names a Redis, and what of it may be told."""
+"""Addresses of Redis: which are valid, and which parts messages show."""
 
 import pytest
 
@@ -10,9 +10,9 @@ SETTINGS = params.pick("serve").serve.cache
 
 
 def test_without_the_environment_there_is_no_redis(monkeypatch):
-    monkeypatch.delenv(SETTINGS.address, raising=False)
+    monkeypatch.delenv(SETTINGS.address_variable, raising=False)
     assert address(SETTINGS) is None
-    monkeypatch.setenv(SETTINGS.address, "")
+    monkeypatch.setenv(SETTINGS.address_variable, "")
     assert address(SETTINGS) is None
 
 
@@ -24,8 +24,8 @@ def test_without_the_environment_there_is_no_redis(monkeypatch):
         ("redis://:secret@[::1]:7000", "redis://[::1]:7000/0"),
     ],
 )
-def test_an_address_is_told_without_its_secrets(given, told, monkeypatch):
-    monkeypatch.setenv(SETTINGS.address, given)
+def test_an_address_is_shown_without_its_secrets(given, told, monkeypatch):
+    monkeypatch.setenv(SETTINGS.address_variable, given)
     assert address(SETTINGS) == given
     assert shown(given) == told
 
@@ -47,16 +47,16 @@ def test_an_address_is_told_without_its_secrets(given, told, monkeypatch):
         "mem://?secret=1",
     ],
 )
-def test_what_is_no_address_is_refused_and_not_shown(given, monkeypatch):
-    monkeypatch.setenv(SETTINGS.address, given)
+def test_an_invalid_address_is_refused_and_not_shown(given, monkeypatch):
+    monkeypatch.setenv(SETTINGS.address_variable, given)
     with pytest.raises(CacheError, match=r"^HOMEI_CACHE is no address of a Redis: redis://") as told:
         address(SETTINGS)
     assert "secret" not in str(told.value)
     assert told.value.__cause__ is None and told.value.__context__ is None
 
 
-def test_a_client_that_isnt_installed_is_named(monkeypatch):
-    monkeypatch.setenv(SETTINGS.address, "redis://:secret@host")
+def test_a_missing_redis_client_is_an_error_that_names_the_extra(monkeypatch):
+    monkeypatch.setenv(SETTINGS.address_variable, "redis://:secret@host")
     monkeypatch.setattr(asked.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(CacheError, match=r"^HOMEI_CACHE names a Redis: pip install 'homei\[redis\]'$"):
         address(SETTINGS)

@@ -1,4 +1,4 @@
-"""Kept answers over HTTP: the same bytes, never of an older version."""
+"""Cached responses over HTTP: the same bytes, never those of an older version."""
 
 import contextlib
 
@@ -27,7 +27,7 @@ def status(response):
 
 
 def publish_anew(settings, digest):
-    """Another publication, of dearer homes and a dearer market."""
+    """Replaces the publication by one with higher prices."""
     engine = connect(settings)
     with writing(engine) as connection:
         connection.execute(update(property_analytics).values(price=property_analytics.c.price + 1))
@@ -40,7 +40,7 @@ def publish_anew(settings, digest):
 @pytest.mark.parametrize(
     "route", [SEARCH, f"{SEARCH}?sort=-area&limit=3", DETAIL, TRENDS, f"{TRENDS}?location=harbour&format=csv"]
 )
-def test_an_answer_that_is_kept_is_the_answer_byte_for_byte(client, route, figures):
+def test_a_cached_response_equals_the_computed_one_byte_for_byte(client, route, figures):
     first, second = client.get(route), client.get(route)
     assert (status(first), status(second)) == (MISS, HIT)
     assert first.content == second.content
@@ -49,7 +49,7 @@ def test_an_answer_that_is_kept_is_the_answer_byte_for_byte(client, route, figur
     assert (figures.counted("miss"), figures.counted("hit")) == (1, 1)
 
 
-def test_a_question_in_other_words_is_the_same_question(client):
+def test_equal_parameters_in_another_form_share_a_cache_entry(client):
     assert status(client.get(SEARCH, params={"area_min": "50", "sort": "price", "limit": 5})) == MISS
     assert status(client.get(SEARCH, params={"limit": "5", "area_min": "50.0"})) == HIT
     assert status(client.get(SEARCH, params={"limit": "6", "area_min": "50.0"})) == MISS
@@ -58,7 +58,7 @@ def test_a_question_in_other_words_is_the_same_question(client):
     assert status(client.get(TRENDS, params={"format": "csv"})) == HIT
 
 
-def test_what_is_published_under_a_running_service_is_answered_at_once(client, data):
+def test_a_new_publication_is_visible_at_once(client, data):
     routes = (SEARCH, f"{SEARCH}?limit=2", DETAIL, TRENDS, f"{TRENDS}?format=csv")
     old = {route: client.get(route).content for route in routes}
     for number in range(3):
@@ -70,7 +70,7 @@ def test_what_is_published_under_a_running_service_is_answered_at_once(client, d
             old[route] = new.content
 
 
-def test_a_cursor_of_older_data_is_refused_however_often_it_was_answered(client, data):
+def test_a_cursor_of_older_data_is_refused_despite_the_cache(client, data):
     cursor = client.get(SEARCH, params={"limit": 2}).json()["next"]
     asked = {"limit": 2, "cursor": cursor}
     assert [status(client.get(SEARCH, params=asked)) for _ in range(2)] == [MISS, HIT]
@@ -78,7 +78,7 @@ def test_a_cursor_of_older_data_is_refused_however_often_it_was_answered(client,
     assert client.get(SEARCH, params=asked).status_code == 422
 
 
-def test_refusals_are_not_kept_and_say_nothing_of_it(client, data):
+def test_refusals_are_not_cached_and_have_no_cache_status(client, data):
     for route in (f"{SEARCH}?limit=0", "/api/v1/properties/nowhere", f"{TRENDS}?location=nowhere"):
         for _ in range(2):
             refused = client.get(route)
@@ -94,9 +94,7 @@ def test_refusals_are_not_kept_and_say_nothing_of_it(client, data):
     assert client.get(SEARCH).status_code == 200
 
 
-def test_what_one_client_asked_is_kept_for_others_and_not_for_those_who_may_not_ask(
-    contract, predictor, data, tmp_path
-):
+def test_clients_share_cached_responses_if_their_scope_allows_the_route(contract, predictor, data, tmp_path):
     with run_service(contract, predictor, tmp_path, data) as place:
         for name in ("one", "other"):
             place.add_client(name, "analytics", "predict")
@@ -115,7 +113,7 @@ class Unlike:
         return [[] for _ in columns["month"]]
 
 
-def test_a_newer_model_does_not_answer_from_the_cache_of_the_last_one(contract, predictor, data, anywhere):
+def test_a_newer_model_does_not_use_the_cache_of_the_previous_one(contract, predictor, data, anywhere):
     newer = contract.model_copy(update={"model_version": "newer"})
     app = create_app(contract)
     app.state.cache, app.state.warehouse = cache_from_environment(contract), WarehouseClient(Warehouse(data))
@@ -126,7 +124,7 @@ def test_a_newer_model_does_not_answer_from_the_cache_of_the_last_one(contract, 
         assert client.get(DETAIL).json()["comparables"] == []
 
 
-def test_services_of_two_contracts_share_a_redis_and_no_answer(contract, predictor, data, monkeypatch, one_redis):
+def test_services_of_two_contracts_share_a_redis_but_no_entry(contract, predictor, data, monkeypatch, one_redis):
     monkeypatch.setenv("HOMEI_CACHE", one_redis.url)
     other = contract.model_copy(update={"title": "Another town"})
     with contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Answers by key: what is made anew, what is made once for many, and what is never kept."""
+"""Which responses are cached, computed once for several requests, or never cached."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from homei.serving.problem_details import Problem, ProblemError
 
 
 class Maker:
-    """Makes an answer for a key, and counts how often."""
+    """Computes the response of a key, and counts how often."""
 
     def __init__(self, key, body=b"{}", seconds=0.0):
         self.key, self.body, self.seconds, self.made = key, body, seconds, 0
@@ -27,7 +27,7 @@ def tried(contract, figures, work):
     return asyncio.run(work(cache_from_environment(contract, figures.registry)))
 
 
-def test_what_was_answered_is_answered_again_byte_for_byte(contract, figures, anywhere):
+def test_a_cached_response_is_returned_byte_for_byte(contract, figures, anywhere):
     async def work(cache):
         key = cache.key("/route", anywhere, "bytes")
         maker = Maker(key, b'{"price":1.0}\n\xff')
@@ -41,7 +41,7 @@ def test_what_was_answered_is_answered_again_byte_for_byte(contract, figures, an
 
 
 @pytest.mark.parametrize("body", [b"", b"1", b"123", b"bytes:", b"int:1", b"\x80\x05N."])
-def test_any_bytes_come_back_as_they_were(contract, figures, anywhere, body):
+def test_any_bytes_are_cached_unchanged(contract, figures, anywhere, body):
     async def work(cache):
         key = cache.key("/route", anywhere, str(body))
         assert (await cache.answer("/route", key, Maker(key, body))).body == body
@@ -50,7 +50,7 @@ def test_any_bytes_come_back_as_they_were(contract, figures, anywhere, body):
     tried(contract, figures, work)
 
 
-def test_keys_differ_where_route_version_question_or_contract_do(contract):
+def test_keys_differ_by_route_version_parameters_and_contract(contract):
     one, other = (
         cache_from_environment(contract),
         cache_from_environment(contract.model_copy(update={"model_version": "another"})),
@@ -67,13 +67,13 @@ def test_keys_differ_where_route_version_question_or_contract_do(contract):
     assert one.key(*parts[0]) == cache_from_environment(contract).key(*parts[0])
 
 
-def test_another_program_finds_nothing(contract, monkeypatch):
+def test_other_code_has_other_keys(contract, monkeypatch):
     before = cache_from_environment(contract).key("/a")
     monkeypatch.setattr("homei.serving.cache.service.code_digest", lambda: code_digest() + "x")
     assert cache_from_environment(contract).key("/a") != before
 
 
-def test_refusals_and_failures_are_not_kept(contract, figures, anywhere):
+def test_refusals_and_failures_are_not_cached(contract, figures, anywhere):
     async def work(cache):
         key = cache.key("/route", anywhere, "refused")
         for error in (ProblemError(422, [Problem("a", "b")]), ZeroDivisionError()):
@@ -84,7 +84,7 @@ def test_refusals_and_failures_are_not_kept(contract, figures, anywhere):
     tried(contract, figures, work)
 
 
-def test_those_who_ask_at_once_wait_for_one_answer(contract, figures, anywhere):
+def test_concurrent_requests_share_one_computation(contract, figures, anywhere):
     async def work(cache):
         key = cache.key("/route", anywhere, "at once")
         maker = Maker(key, b"one", 0.1)
@@ -95,7 +95,7 @@ def test_those_who_ask_at_once_wait_for_one_answer(contract, figures, anywhere):
     assert (figures.counted("miss"), figures.counted("shared"), figures.counted("hit")) == (1, 19, 0)
 
 
-def test_those_who_wait_for_a_refusal_are_refused(contract, figures):
+def test_concurrent_requests_share_a_refusal(contract, figures):
     async def work(cache):
         maker = Maker(key := cache.key("/route", "refused"), ProblemError(404, [Problem("a", "b")]), 0.05)
         asked = (cache.answer("/route", key, maker) for _ in range(3))
@@ -105,7 +105,7 @@ def test_those_who_wait_for_a_refusal_are_refused(contract, figures):
     tried(contract, figures, work)
 
 
-def test_one_who_goes_away_takes_the_answer_from_nobody(contract, figures):
+def test_a_cancelled_request_does_not_cancel_the_shared_computation(contract, figures):
     async def work(cache):
         maker = Maker(key := cache.key("/route", "going"), b"one", 0.1)
         first, second = [asyncio.create_task(cache.answer("/route", key, maker)) for _ in range(2)]
@@ -117,7 +117,7 @@ def test_one_who_goes_away_takes_the_answer_from_nobody(contract, figures):
     tried(contract, figures, work)
 
 
-def test_an_answer_is_kept_under_the_version_that_it_was_made_from(contract, figures):
+def test_a_response_is_cached_under_the_version_it_was_computed_from(contract, figures):
     async def work(cache):
         old, new = cache.key("/route", "old"), cache.key("/route", "new")
         assert (await cache.answer("/route", old, Maker(new, b"new"))).body == b"new"
@@ -127,25 +127,27 @@ def test_an_answer_is_kept_under_the_version_that_it_was_made_from(contract, fig
     tried(contract, figures, work)
 
 
-def test_memory_is_bounded_in_answers_and_in_the_bytes_of_one(contract, figures, monkeypatch):
+def test_the_memory_cache_is_limited_by_entries_and_bytes_of_an_entry(contract, figures, monkeypatch):
     monkeypatch.delenv("HOMEI_CACHE", raising=False)
 
     async def work(cache):
         limits = contract.limits.cache
-        maker = Maker("large", b"x" * (limits.entry_bytes + 1))
+        maker = Maker("large", b"x" * (limits.max_entry_bytes + 1))
         for _ in range(2):
             await cache.answer("/route", "large", maker)
         assert maker.made == 2
-        for number in range(limits.entries + 1):
+        for number in range(limits.max_entries + 1):
             await cache.answer("/route", str(number), Maker(str(number)))
-        assert (await cache.answer("/route", str(limits.entries), Maker("x"))).status == "homei; hit"
+        assert (await cache.answer("/route", str(limits.max_entries), Maker("x"))).status == "homei; hit"
         assert (await cache.answer("/route", "0", Maker("0"))).status == "homei; fwd=miss"
 
     tried(contract, figures, work)
 
 
-def test_what_is_old_is_made_anew(contract, figures, anywhere):
-    limits = contract.limits.model_copy(update={"cache": contract.limits.cache.model_copy(update={"seconds": 1})})
+def test_an_expired_response_is_computed_again(contract, figures, anywhere):
+    limits = contract.limits.model_copy(
+        update={"cache": contract.limits.cache.model_copy(update={"expire_seconds": 1})}
+    )
 
     async def work(cache):
         maker = Maker(key := cache.key("/route", anywhere, "old"))

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import literal_column, select
 
 from homei.serving.app import create_app
-from homei.serving.middleware.limits import BodyLimitMiddleware
+from homei.serving.middleware.limits import BodyLimit, BodyLimitMiddleware
 from homei.serving.middleware.request_id import RequestIdMiddleware
 from homei.serving.predictions.log import PredictionLog
 from homei.serving.predictions.metrics import PredictionMetrics
@@ -82,7 +82,7 @@ def app_with(contract, predictor):
         app = create_app(contract)
         app.state.predictor = predictor
         app.state.prediction_log = log
-        return RequestIdMiddleware(BodyLimitMiddleware(app, contract.limits.max_body_bytes, 2))
+        return RequestIdMiddleware(BodyLimitMiddleware(app, BodyLimit(contract.limits.max_body_bytes, 2), 10**7))
 
     return create
 

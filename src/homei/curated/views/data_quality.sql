@@ -1,7 +1,7 @@
 -- How good each feed's records are, by month: whole records (column_name '*') and the columns that the feed declares.
 --
 -- Reads raw_<table> and valid_<table> of sales, listings, customers, leads and indicators (of a valid record, `present`
--- names the columns that hold something), quarantine, and declared
+-- names the columns that hold something), quarantine, and feed_columns
 -- (table_name, feed, column_name, is_required). Parameters: as_of (date), freshness_days (int), and the thresholds
 -- completeness, optional, validity, uniqueness (double).
 WITH believed AS (
@@ -31,7 +31,9 @@ rejected AS (
   SELECT
     source_table AS table_name,
     source_feed AS feed,
-    split(reasons, '; ') AS faults,
+    -- Rows that are excluded, or that their source has replaced, deleted or stated before, are not wrong.
+    reasons RLIKE '^(excluded|replaced|deleted|deed: further row)' AS is_aside,
+    CASE WHEN NOT is_aside THEN split(reasons, '; ') END AS faults,
     from_json(to_json(struct(*)), 'map<string, string>') AS cells,
     CASE source_table
       WHEN 'sales' THEN cells['sale_date']
@@ -40,13 +42,13 @@ rejected AS (
       WHEN 'leads' THEN cells['happened_on']
       WHEN 'indicators' THEN cells['month']
     END AS written,
-    CASE source_table
+    CASE WHEN NOT is_aside THEN CASE source_table
       WHEN 'sales' THEN cells['transaction_id']
       WHEN 'listings' THEN cells['listing_id']
       WHEN 'customers' THEN cells['customer_id']
       WHEN 'leads' THEN cells['lead_id']
       WHEN 'indicators' THEN concat(cells['series'], ' ', cells['month'])
-    END AS id,
+    END END AS id,
     CASE WHEN written RLIKE '^[12][0-9]{3}-[01][0-9]' THEN try_cast(written AS DATE) END AS parsed,
     CASE WHEN parsed <= :as_of THEN parsed END AS dated
   FROM quarantine
@@ -56,7 +58,7 @@ judged AS (
   SELECT table_name, feed, dated, month, id, present, CAST(NULL AS ARRAY<STRING>) AS faults FROM believed
   UNION ALL
   SELECT table_name, feed, dated, trunc(dated, 'MONTH'), id,
-    map_keys(map_filter(cells, (name, cell) -> trim(cell) <> '' AND NOT array_contains(faults, name || ': missing'))),
+    map_keys(map_filter(cells, (name, cell) -> trim(cell) <> '' AND NOT coalesce(exists(faults, fault -> startswith(fault, name || ': missing')), FALSE))),
     faults
   FROM rejected
 ),
@@ -117,7 +119,7 @@ by_cell AS (
     coalesce(exists(faults, fault -> startswith(fault, column_name || ': ') OR startswith(fault, 'row: ')), FALSE)
       AS is_faulty
   FROM alike
-  JOIN declared ON declared.table_name = alike.table_name AND declared.feed = alike.feed
+  JOIN feed_columns ON feed_columns.table_name = alike.table_name AND feed_columns.feed = alike.feed
 ),
 by_column AS (
   SELECT

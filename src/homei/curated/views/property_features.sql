@@ -1,7 +1,6 @@
 -- What was known of a sale's home and of its location's market before the month of the sale.
 --
--- Reads sales. Parameters: as_of (date), average_months (int), and the contract's lowest_price, highest_price,
--- lowest_square_meters, highest_square_meters (double).
+-- Reads sales that meet the contract. Parameters: as_of (date), average_months (int).
 -- Money is added in whole cents: exact, whatever the order of the rows.
 WITH allowed AS (
   SELECT
@@ -11,8 +10,7 @@ WITH allowed AS (
   WHERE sale_date <= :as_of
     AND location IS NOT NULL
     AND property_type IS NOT NULL
-    AND (price > 0 AND price BETWEEN :lowest_price AND :highest_price)
-    AND (square_meters > 0 AND square_meters BETWEEN :lowest_square_meters AND :highest_square_meters)
+    AND price > 0
 ),
 by_month AS (
   SELECT
@@ -49,7 +47,7 @@ SELECT
   CAST(allowed.year_built AS INT) AS year_built,
   year(allowed.sale_date) - CAST(allowed.year_built AS INT) AS age_at_sale,
   allowed.is_market,
-  round(allowed.price / allowed.square_meters, 2) AS reported_price_per_square_meter,
+  round(try_divide(allowed.price, allowed.square_meters), 2) AS reported_price_per_square_meter,
   CASE WHEN before_month.market_sales > 0 THEN round(before_month.cents / before_month.market_sales / 100, 2) END
     AS location_average_price,
   before_month.market_sales AS location_sales

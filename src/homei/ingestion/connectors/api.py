@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping, MutableMapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import httpx
@@ -11,8 +12,17 @@ from pydantic import Field
 
 from homei.config.model import ConfigModel, Count
 from homei.ingestion.connectors.authentication import ApiAuth, Authentication
-from homei.ingestion.connectors.http_client import USER_AGENT, FetchError, HttpClient, json_body, without_query
-from homei.ingestion.connectors.paging import NoPaging, Paging, value_at
+from homei.ingestion.connectors.http_client import (
+    TEMPORARY_STATUSES,
+    USER_AGENT,
+    FetchError,
+    HttpClient,
+    TemporaryError,
+    json_body,
+    without_query,
+)
+from homei.ingestion.connectors.nested import value_at
+from homei.ingestion.connectors.paging import NoPaging, PagePaging, Paging
 from homei.ingestion.connectors.text_rows import SourceError, expanded
 from homei.ingestion.feeds import IncrementalFeed, Span
 
@@ -72,10 +82,12 @@ class Api(IncrementalFeed):
         page_url = self.paging.first(url.copy_merge_params(self._parameters(span)))
         previous: list[dict[str, Any]] | None = None
         for number in range(1, self.page_limit + 1):
-            response, body = client.get(str(page_url), headers, accept=(304,), convert=_json_if_modified)
-            if response.status_code == 304:
+            # Many servers answer a page after the last one with 404.
+            accept = (304, 404) if number > 1 and isinstance(self.paging, PagePaging) else (304,)
+            response, body = client.get(str(page_url), headers, accept, partial(_json_of, client.label))
+            if response.status_code in accept:
                 return
-            records = self._records_in(body, page_url)
+            records = self._records_in(body, page_url, is_first=number == 1)
             where = without_query(page_url)
             if records and records == previous:
                 raise SourceError(f"{client.label}: page {number} of {where} repeats the one before: correct `paging`")
@@ -97,16 +109,34 @@ class Api(IncrementalFeed):
                 parameters[moment.parameter] = value.astimezone(datetime.UTC).strftime(moment.format)
         return parameters
 
-    def _records_in(self, body: Any, url: httpx.URL) -> list[dict[str, Any]]:
+    def _records_in(self, body: Any, url: httpx.URL, is_first: bool) -> list[dict[str, Any]]:
         records = value_at(body, self.records_at)
         if isinstance(records, list) and all(isinstance(record, Mapping) for record in records):
             return records
+        label = f"feed {self.name}: {without_query(url)}"
+        if message := _error_in(body):
+            raise SourceError(f"{label} answered with an error: {message}")
+        if records is None and not is_first:
+            return []
         place = f"at {self.records_at}" if self.records_at else "as its whole response"
         keys = f"; the response has {', '.join(map(str, body))}" if isinstance(body, Mapping) else ""
-        raise SourceError(
-            f"feed {self.name}: {without_query(url)} has no list of records {place}: correct `records_at`{keys}"
-        )
+        raise SourceError(f"{label} has no list of records {place}: correct `records_at`{keys}")
 
 
-def _json_if_modified(response: httpx.Response) -> tuple[httpx.Response, Any]:
-    return response, None if response.status_code == 304 else json_body(response)
+def _json_of(label: str, response: httpx.Response) -> tuple[httpx.Response, Any]:
+    if not response.is_success:
+        return response, None
+    body = json_body(response, label)
+    error = body.get("error") if isinstance(body, Mapping) else None
+    if isinstance(error, Mapping) and error.get("code") in TEMPORARY_STATUSES:
+        raise TemporaryError(f"the server answered with an error: {_error_in(body)}")
+    return response, body
+
+
+def _error_in(body: Any) -> str:
+    """The error in a response with the status of a success, as of ArcGIS; empty if there is none."""
+    error = next((body[key] for key in ("error", "errors") if body.get(key)), "") if isinstance(body, Mapping) else ""
+    if not isinstance(error, Mapping):
+        return str(error)
+    parts = [error.get("code"), error.get("message"), *(error.get("details") or [])]
+    return " ".join(dict.fromkeys(str(part) for part in parts if part)) or str(dict(error))

@@ -95,7 +95,7 @@ class ApiAuth(httpx.Auth):
 
     def _token_in(self, response: httpx.Response) -> str:
         check_status(response, self._label)
-        body = json_body(response)
+        body = json_body(response, self._label)
         if not isinstance(body, dict) or not isinstance(body.get("access_token"), str):
             raise FetchError(f"{self._label}: {without_query(response.request.url)} answered without an access_token")
         return body["access_token"]

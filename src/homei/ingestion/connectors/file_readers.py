@@ -2,63 +2,84 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import sys
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
-from homei.config.feeds import FileFormat
-from homei.ingestion.connectors.csv_reader import UNDECODABLE, open_text, read_csv
+import numpy as np
+
+from homei.config.file_formats import FileFormat
+from homei.ingestion.connectors.csv_reader import read_csv
+from homei.ingestion.connectors.nested import flattened, is_document, json_document, json_lines
+from homei.ingestion.connectors.text_files import UNDECODABLE, open_text, undecodable
 from homei.ingestion.connectors.text_rows import Batch, Row, SourceError, batches, column_names, header_and_lines
 
-# A part of a file: its name (empty if the file has one part), its column names, and its rows, read lazily.
-Part = tuple[str, list[str], Iterator[Batch]]
+
+class Part(NamedTuple):
+    """A part of a file: its name (empty for a single part), its column names, and its rows, read lazily."""
+
+    name: str
+    header: list[str]
+    rows: Iterator[Batch]
+    first_year: int = 1900  # from which serial dates count
 
 
 def read_excel(file: IO[bytes], name: str, reading: FileFormat) -> list[Part]:
-    """The rows of a workbook's first sheet, or of each sheet that matches `reading.sheet`."""
+    """The rows of a workbook's first visible sheet, or of each sheet that `reading.sheet` names."""
     import openpyxl
 
     book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-    if reading.sheet is None:
-        return [("", *_sheet(book.worksheets[0], name, reading))]
-    titles = [title for title in book.sheetnames if title == reading.sheet or fnmatchcase(title, reading.sheet)]
-    if not titles:
-        raise SourceError(f"{name}: has no sheet {reading.sheet!r}, only {', '.join(book.sheetnames)}")
-    if titles == [reading.sheet]:
-        return [("", *_sheet(book[reading.sheet], name, reading))]
-    return [(f"#{title}", *_sheet(book[title], f"{name}#{title}", reading)) for title in titles]
+    titles = _sheet_titles(book, name, reading.sheet)
+    has_parts = reading.sheet is not None and titles != [reading.sheet]
+    parts = []
+    for title in titles:
+        part = f"#{title}" if has_parts else ""
+        header, rows = _sheet(book[title], name + part, reading)
+        parts.append(Part(part, header, rows, book.epoch.year if book.epoch.year == 1904 else 1900))
+    return parts
 
 
-def read_jsonl(file: IO[bytes], name: str, reading: FileFormat) -> list[Part]:
-    """The objects of a JSON lines file; the columns are all their keys."""
-    lines = [(line, content) for line, content in enumerate(open_text(file, reading), 1) if content.strip()]
-    objects = [_json_object(content) for _, content in lines]
-    header = column_names(list(dict.fromkeys(key for values in objects for key in values or ())), name)
-    undecodable = f"row: bytes that are not {reading.encoding}"
-    rows = (
-        Row(line, [None] * len(header), "row: not a JSON object")
-        if values is None
-        else Row(line, [values.get(key) for key in header], undecodable if UNDECODABLE.search(content) else None)
-        for (line, content), values in zip(lines, objects, strict=True)
-    )
-    return [("", header, batches(rows))]
+def read_json(file: IO[bytes], name: str, reading: FileFormat) -> list[Part]:
+    """The objects of JSON lines or of a list in JSON; nested values are columns by their path."""
+    text = open_text(file, name, reading)
+    fault = undecodable(text)
+    lines = [*text]
+    content = "".join(lines)
+    is_list = bool(reading.records_at) or is_document(content)
+    values = [*(json_document(content, name, reading.records_at) if is_list else json_lines(lines))]
+    records = [flattened(value) if isinstance(value, dict) else None for _, value in values]
+    header = column_names(list(dict.fromkeys(key for record in records for key in record or ())), name)
+    has_undecodable = UNDECODABLE.search(content) is not None
+
+    def row(line: int, record: dict[str, Any] | None) -> Row:
+        if record is None:
+            return Row(line, [None] * len(header), "row: not a JSON object")
+        is_bad = has_undecodable and UNDECODABLE.search(json.dumps(record, ensure_ascii=False))
+        return Row(line, [record.get(key) for key in header], fault if is_bad else None)
+
+    return [Part("", header, batches(row(line, record) for (line, _), record in zip(values, records, strict=True)))]
 
 
 def read_parquet(file: IO[bytes], name: str, reading: FileFormat) -> list[Part]:
-    """The rows of a Parquet file, numbered from 2 as if the header were line 1."""
+    """The rows of a Parquet file, numbered from 2; fields of structs are columns by their path."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pq.ParquetFile(file).read()
+    while any(pa.types.is_struct(field.type) and field.type.num_fields for field in table.schema):
+        table = table.flatten()
     header = column_names(table.column_names, name)
-    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
-    return [("", header, batches(Row(line, cells) for line, cells in enumerate(rows, 2)))]
+    rows = zip(*(_values(column) for column in table.columns), strict=True)
+    return [Part("", header, batches(Row(line, cells) for line, cells in enumerate(rows, 2)))]
 
 
 READERS: dict[str, Callable[[IO[bytes], str, FileFormat], list[Part]]] = {
-    "csv": lambda file, name, reading: [("", *read_csv(file, name, reading))],
+    "csv": lambda file, name, reading: [Part("", *read_csv(file, name, reading))],
     "excel": read_excel,
-    "jsonl": read_jsonl,
+    "jsonl": read_json,
     "parquet": read_parquet,
 }
 
@@ -70,12 +91,34 @@ def _sheet(sheet: Any, name: str, reading: FileFormat) -> tuple[list[str], Itera
     filled = ((line, cells) for line, cells in rows if any(cell is not None for cell in cells))
     header, lines = header_and_lines(filled, reading, name)
     width = len(header)
+    if reading.names is not None:
+        first = next(lines, None)
+        lines = itertools.chain([first] if first else [], lines)
+        if first and any(cell is not None for cell in first[1][width:]):
+            raise SourceError(f"{name}: row {first[0]} has more cells than the {width} of `names`: name all columns")
     return header, batches(Row(line, [*cells, *[None] * width][:width]) for line, cells in lines)
 
 
-def _json_object(content: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return {name.strip(): cell for name, cell in value.items()} if isinstance(value, dict) else None
+def _sheet_titles(book: Any, name: str, pattern: str | None) -> list[str]:
+    """The titles of the sheets to read; hidden ones only if they are named in full."""
+    visible = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    if pattern is None:
+        if not visible:
+            raise SourceError(f"{name}: all its sheets are hidden: name one of {', '.join(book.sheetnames)} as `sheet`")
+        if others := visible[1:]:
+            hint = f"reading only sheet {visible[0]!r}, not {', '.join(others)}; `sheet` names others"
+            print(f"homei: {name}: {hint}", file=sys.stderr)  # noqa: T201
+        return visible[:1]
+    titles = [pattern] if pattern in book.sheetnames else [title for title in visible if fnmatchcase(title, pattern)]
+    if not titles:
+        hidden = ", ".join(f"{title} (hidden)" for title in book.sheetnames if title not in visible)
+        raise SourceError(f"{name}: has no sheet {pattern!r}, only {', '.join(filter(None, [*visible, hidden]))}")
+    return titles
+
+
+def _values(column: Any) -> list[Any]:
+    """A column of Parquet as Python values; 32-bit numbers as people see them, 84.1 and not 84.09999847."""
+    if str(column.type) not in ("float", "halffloat"):
+        return column.to_pylist()
+    numbers = column.to_numpy().astype(np.float32)
+    return [None if number != number else float(str(number)) for number in numbers]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import codecs
 import csv
 import itertools
+import sys
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO, Annotated, Literal
 
@@ -16,13 +19,15 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from homei.config.feeds import Feed, FileFormat
+from homei.config.feeds import Feed
+from homei.config.file_formats import FileFormat
 from homei.ingestion.connectors.file_readers import READERS, Part
 from homei.ingestion.connectors.text_rows import Batch, SourceError, UnreadableError, is_number, texts
 
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".xlsx": "excel", ".xlsm": "excel",
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".pq": "parquet",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".geojson": "jsonl",
+    ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
 UNFINISHED_SUFFIXES = {".part", ".tmp", ".crdownload", ".filepart"}
 # zipfile raises RuntimeError for a zip with a password.
@@ -42,7 +47,8 @@ class Sheet:
 
     `faults` say why a row can't be read, null for most. `part` is empty for a whole file, "#title" for one of several
     sheets of a workbook and "/name" for a file in a zip; `name` ends with it. `number_masks` mark the cells that were
-    typed as numbers, by column: a declared decimal comma does not apply to them.
+    typed as numbers, by column: a declared decimal comma does not apply to them. `repeated` are the names that several
+    columns have, which are not in `cells`. Serial dates count from the start of `first_year`.
     """
 
     name: str
@@ -51,6 +57,8 @@ class Sheet:
     lines: np.ndarray
     faults: pa.ChunkedArray
     number_masks: Mapping[str, np.ndarray] = field(default_factory=dict)
+    repeated: frozenset[str] = frozenset()
+    first_year: int = 1900
 
 
 def read(path: Path, reading: FileFormat) -> Sheet:
@@ -69,11 +77,13 @@ def sheets(path: Path, reading: FileFormat) -> list[Sheet]:
     Raises UnreadableError if the whole file can't be read.
     """
     try:
-        codecs.lookup(reading.encoding)
+        codecs.lookup(reading.encoding or "utf-8")
     except LookupError as error:
         raise SourceError(f"{path}: can't be read ({error})") from error
     is_zip = path.suffix.lower() == ".zip"
     kind = "zip" if is_zip else _format(str(path), reading)
+    if reading.names is not None and kind in ("jsonl", "parquet"):
+        raise SourceError(f"{path}: `names` is for CSV and Excel files: {kind} files name their columns themselves")
     try:
         with path.open("rb") as file:
             parts = _zip_parts(file, path, reading) if is_zip else READERS[kind](file, str(path), reading)
@@ -97,34 +107,59 @@ def is_open(path: Path) -> bool:
 def _zip_parts(file: IO[bytes], path: Path, reading: FileFormat) -> Iterator[Part]:
     """The parts of all files in a zip, sorted by name; macOS metadata and temporary files are skipped."""
     with zipfile.ZipFile(file) as archive:
-        members = sorted(
-            name
-            for name in archive.namelist()
-            if not name.endswith("/") and not name.startswith("__MACOSX/") and not is_unfinished(Path(name))
-        )
-        if not members:
-            raise UnreadableError(f"{path}: is empty; it must hold files of rows")
+        members = _members(archive, path, reading)
         for member in members:
             name = f"{path}/{member}"
             with archive.open(member) as inner:
-                for part, header, rows in READERS[_format(name, reading)](inner, name, reading):
-                    yield f"/{member}{part}", header, rows
+                for part in READERS[_format(name, reading)](inner, name, reading):
+                    yield part._replace(name=f"/{member}{part.name}")
+
+
+def _members(archive: zipfile.ZipFile, path: Path, reading: FileFormat) -> list[str]:
+    """The names of the files to read in a zip.
+
+    Others, such as a description as PDF, are named in a warning.
+    """
+    names = sorted(
+        name
+        for name in archive.namelist()
+        if not name.endswith("/") and not name.startswith("__MACOSX/") and not is_unfinished(Path(name))
+    )
+    if reading.member is not None:
+        members = [name for name in names if fnmatchcase(name, reading.member)]
+    else:
+        members = [name for name in names if reading.format != "auto" or _suffix(name) in FORMATS]
+        if others := [name for name in names if name not in members]:
+            print(f"homei: {path}: skipping {', '.join(others)}", file=sys.stderr)  # noqa: T201
+    if not names:
+        raise UnreadableError(f"{path}: is empty; it must hold files of rows")
+    if not members:
+        wanted = f"no member {reading.member!r}" if reading.member is not None else "no file of a known format"
+        raise SourceError(f"{path}: has {wanted}, only {', '.join(names)}")
+    return members
 
 
 def _as_sheet(path: Path, part: Part) -> Sheet:
-    name, header, batches = part
+    header = part.header
     empty = Batch(np.array([], dtype=np.int64), ((),) * len(header))
-    converted = [_without_blank_rows(batch) for batch in itertools.chain([empty], batches)]
+    converted = [_without_blank_rows(batch) for batch in itertools.chain([empty], part.rows)]
     lines, faults, columns, masks = zip(*converted, strict=True)
-    cells = [pa.chunked_array(chunks, pa.string()) for chunks in zip(*columns, strict=True)]
+    counts = Counter(header)
+    cells = {
+        name: pa.chunked_array(chunks, pa.string())
+        for name, *chunks in zip(header, *columns, strict=True)
+        if counts[name] == 1 or not name
+    }
     number_masks = {name: np.concatenate(chunks) for name, *chunks in zip(header, *masks, strict=True)}
     return Sheet(
-        path.name + name,
-        name,
-        pa.table(cells, names=header),
+        path.name + part.name,
+        part.name,
+        pa.table(cells),
         np.concatenate(lines),
         pa.chunked_array(faults, pa.string()),
         {name: mask for name, mask in number_masks.items() if mask.any()},
+        frozenset(name for name, count in counts.items() if name and count > 1),
+        part.first_year,
     )
 
 
@@ -149,8 +184,14 @@ def _format(name: str, reading: FileFormat) -> str:
     """The declared format, or the one that the file's name tells."""
     if reading.format != "auto":
         return reading.format
-    path = PurePosixPath(name)
-    suffix = (PurePosixPath(path.stem).suffix if path.suffix == ".gz" else path.suffix).lower()
+    suffix = _suffix(name)
+    if suffix in (".xls", ".xlsb", ".ods"):
+        raise SourceError(f"{name}: unknown file format: save it as .xlsx")
     if suffix not in FORMATS:
         raise SourceError(f"{name}: unknown file format: set format to csv, excel, jsonl or parquet")
     return FORMATS[suffix]
+
+
+def _suffix(name: str) -> str:
+    path = PurePosixPath(name)
+    return (PurePosixPath(path.stem).suffix if path.suffix.lower() == ".gz" else path.suffix).lower()

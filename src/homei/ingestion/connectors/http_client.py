@@ -125,12 +125,19 @@ def check_status(response: httpx.Response, label: str, accept: tuple[int, ...] =
         raise FetchError(f"{label}: {request.method} {without_query(request.url)} was answered {status}")
 
 
-def json_body(response: httpx.Response) -> Any:
-    """The JSON of a response; raises TemporaryError for invalid JSON, which may be truncated."""
+def json_body(response: httpx.Response, label: str) -> Any:
+    """The JSON of a response; raises TemporaryError if it may be truncated, FetchError if it is no JSON at all."""
     try:
         return response.json()
     except ValueError as error:
-        raise TemporaryError("the response is not JSON") from error
+        start = response.text.lstrip("\ufeff \t\r\n")[:40]
+        if not start or start[0] in "{[":
+            raise TemporaryError("the response is not complete JSON") from error
+        kind = response.headers.get("Content-Type", "another type").partition(";")[0]
+        url = without_query(response.request.url)
+        raise FetchError(
+            f"{label}: {url} was answered with {kind}, not JSON; it begins with {start!r}: check `url` and `parameters`"
+        ) from error
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 import httpx
 from pydantic import Field
 
-from homei.config.feeds import Column, FileFormat
+from homei.config.columns import Column
+from homei.config.file_formats import FileFormat
 from homei.ingestion.connectors.download import download
 from homei.ingestion.connectors.files import read
 from homei.ingestion.connectors.http_client import TIMEOUT_SECONDS, HttpClient
@@ -30,6 +31,7 @@ class Indicators(IncrementalFeed):
     month: Column
     value: Column
     lag_months: Annotated[int, Field(ge=0)]
+    absent: Literal["deleted", "kept"] = "kept"  # many series are published for the last years only
     key: list[str] = []
     columns: dict[str, Column] = {}
 

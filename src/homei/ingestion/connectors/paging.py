@@ -6,19 +6,12 @@ or None after the last one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import httpx
 
 from homei.config.model import ConfigModel, Count
-
-
-def value_at(body: Any, path: str) -> Any:
-    """The value at a path such as `data.next`, or None; `body` itself for an empty path."""
-    for name in path.split(".") if path else []:
-        body = body.get(name) if isinstance(body, Mapping) else None
-    return body
+from homei.ingestion.connectors.nested import value_at
 
 
 class NoPaging(ConfigModel):

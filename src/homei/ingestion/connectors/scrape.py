@@ -8,7 +8,7 @@ import re
 import sys
 import urllib.robotparser
 from collections import Counter
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import httpx
@@ -82,6 +82,10 @@ class Scrape(IncrementalFeed):
 
     def came_from(self) -> str:
         return self.url
+
+    def present_keys(self, read: set[str], memory: Mapping[str, str]) -> set[str] | None:
+        """The paths of all pages that the list links: `memory` has those of unchanged pages."""
+        return {*memory, *read} if self.key == ["url"] else None
 
     def records(self, span: Span, memory: MutableMapping[str, str]) -> Iterator[list[dict[str, Any]]]:
         """The fields of new and changed property pages, with `url` (its path on the site) and the page's HTML.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, MutableMapping
+import re
+from collections.abc import Callable, Iterator, MutableMapping
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,12 +13,14 @@ import pyarrow as pa
 from pydantic import model_validator
 
 from homei.config.model import Count
-from homei.ingestion.connectors.text_rows import SourceError, expanded, texts
+from homei.config.texts import normal_text
+from homei.ingestion.connectors.text_rows import SourceError, expanded, text, texts
 from homei.ingestion.feeds import IncrementalFeed, Span
+from homei.ingestion.record_versions import change_times, epoch_unit
 from homei.storage.database_errors import driver_message, install_command
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection, Engine, Select
+    from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Select
 
 
 class Sql(IncrementalFeed):
@@ -49,8 +53,8 @@ class Sql(IncrementalFeed):
             with engine.connect() as connection:
                 _make_read_only(connection)
                 options = {"stream_results": True, "max_row_buffer": self.chunk}
-                result = connection.execute(self._select(span), execution_options=options)
-                names = list(result.keys())
+                result = connection.execute(self._select(connection, span), execution_options=options)
+                names = [*map(normal_text, result.keys())]
                 for rows in result.partitions(self.chunk):
                     yield pa.table([_as_text(cells) for cells in zip(*rows, strict=True)], names=names)
         except SQLAlchemyError as error:
@@ -73,21 +77,47 @@ class Sql(IncrementalFeed):
             raise SourceError(f"feed {self.name}: {path}: no such database")
         return engine
 
-    def _select(self, span: Span) -> Select[Any]:
-        from sqlalchemy import column, select, table
+    def _select(self, connection: Connection, span: Span) -> Select[Any]:
+        from sqlalchemy import column, select
+        from sqlalchemy import text as sql
+
+        rows = select(sql("*")).select_from(self._origin())
+        if self.changed is None or (literal := self._literal_of(connection)) is None:
+            return rows
+        changed = column(self.changed)
+        # A row without a time of change is read each time, as it may have changed.
+        rows = rows.where(changed.is_(None) | (changed < literal(span.until + datetime.timedelta(days=1))))
+        return rows if span.since is None else rows.where(changed.is_(None) | (changed >= literal(span.since)))
+
+    def _origin(self) -> FromClause:
+        from sqlalchemy import table
         from sqlalchemy import text as sql
 
         if self.table is not None:
             schema, _, name = self.table.rpartition(".")
-            origin = table(name, schema=schema or None)
-        else:
-            origin = sql(f"({str(self.query).strip().rstrip(';')}) AS feed")
-        rows = select(sql("*")).select_from(origin)
-        if self.changed is None:
-            return rows
+            return table(name, schema=schema or None)
+        return sql(f"({str(self.query).strip().rstrip(';')}) AS feed")
+
+    def _literal_of(self, connection: Connection) -> Callable[[datetime.datetime], ColumnElement[Any]] | None:
+        """Writes a moment as the column `changed` holds it; None if its values can't be compared with a moment in SQL.
+
+        SQLite compares values of different types without an error: no number is later than a text.
+        """
+        from sqlalchemy import column, func, select
+
         changed = column(self.changed)
-        rows = rows.where(changed < _day_literal(span.until + datetime.timedelta(days=1)))
-        return rows if span.since is None else rows.where(changed >= _day_literal(span.since))
+        ends = connection.execute(select(func.min(changed), func.max(changed)).select_from(self._origin())).one()
+        if ends[1] is None or all(isinstance(end, datetime.date) or _is_iso(end) for end in ends):
+            return _day_literal
+        times = change_times(pa.array([text(end) for end in ends], pa.string()))
+        if times.isna().any() and ends[0] != "":
+            raise SourceError(
+                f"feed {self.name}: changed = {self.changed!r}: {text(ends[times.isna().argmax()])!r} is no time in "
+                "ISO 8601 and no number since 1970: name another column, or remove the key to read all rows each time"
+            )
+        units = {epoch_unit(float(end)) if isinstance(end, int | float | Decimal) else None for end in ends}
+        unit = units.pop() if len(units) == 1 else None
+        return None if unit is None else lambda moment: _number_literal(moment, unit)
 
 
 def _make_read_only(connection: Connection) -> None:
@@ -107,6 +137,18 @@ def _day_literal(moment: datetime.datetime) -> ColumnElement[str]:
     return literal_column(f"'{moment:%Y-%m-%d}'")
 
 
+def _number_literal(moment: datetime.datetime, unit: float) -> ColumnElement[float]:
+    """A day as the number of seconds since 1970, or of parts of a second, `unit` of them."""
+    from sqlalchemy import literal_column
+
+    day = datetime.datetime.combine(moment.date(), datetime.time(), datetime.UTC)
+    return literal_column(str(int(day.timestamp() * unit)))
+
+
+def _is_iso(value: Any) -> bool:
+    return isinstance(value, str) and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) is not None
+
+
 def _as_text(cells: tuple[Any, ...]) -> pa.Array:
     """A column's values as text; Arrow converts columns of one simple type faster than `texts`."""
     try:
@@ -114,6 +156,7 @@ def _as_text(cells: tuple[Any, ...]) -> pa.Array:
         array = pa.array(cells, pa.string() if isinstance(cells[0], str) else None, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         return texts(cells)
-    if pa.types.is_nested(array.type) or pa.types.is_binary(array.type) or pa.types.is_timestamp(array.type):
+    has_own_text = (pa.types.is_nested, pa.types.is_binary, pa.types.is_timestamp, pa.types.is_floating)
+    if any(is_type(array.type) for is_type in has_own_text):
         return texts(cells)
     return array.cast(pa.string())

@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from numbers import Number
 from typing import Any, NamedTuple
 
@@ -16,8 +17,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from homei.config.feeds import FileFormat
+from homei.config.file_formats import FileFormat
+from homei.config.texts import normal_text
 
+EXACT = 2**53  # the limit below which a float holds every whole number
 ROWS_A_BATCH = 5_000  # larger batches slow down Python's garbage collector
 Line = tuple[int, Sequence[Any]]  # its number, from 1, and its cells
 _VARIABLE = re.compile(r"\$([A-Z_][A-Z0-9_]*)")
@@ -82,9 +85,15 @@ def text(value: Any) -> str | None:
     if isinstance(value, float):
         if value != value:
             return None
+        if abs(value) >= EXACT:
+            return f"{value:.15g}"  # 1.4082e+19: its last digits are lost, and this says so
         return str(int(value)) if value.is_integer() else repr(value)
     if isinstance(value, datetime.datetime):
-        return (value.date() if value.time() == datetime.time() else value).isoformat()
+        # An instant at midnight is a day in its own time zone only.
+        is_day = value.time() == datetime.time() and value.tzinfo is None
+        return (value.date() if is_day else value).isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, dict | list):
@@ -101,6 +110,12 @@ def texts(cells: Sequence[Any] | pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(array, ""), None, array)
 
 
+def normal_texts(cells: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """The cells in the form of `normal_text`."""
+    composed = pc.replace_substring_regex(pc.utf8_normalize(cells, "NFC"), "[\ufeff\u200b]", "")
+    return pc.utf8_trim_whitespace(pc.replace_substring_regex(composed, r"[\s\p{Z}]+", " "))
+
+
 def is_number(cells: Sequence[Any] | pa.Array) -> np.ndarray:
     """A mask of the cells whose type is a number; texts that look like numbers are none."""
     if isinstance(cells, pa.Array) or {*map(type, cells)} <= {str, type(None)}:
@@ -114,10 +129,12 @@ def header_and_lines(lines: Iterable[Line], reading: FileFormat, file: str) -> t
     `lines` has no blank lines. Raises UnreadableError if none of them has the column names.
     """
     lines = iter(lines)
-    if reading.header is not None:
-        lines = itertools.dropwhile(lambda line: line[0] < reading.header, lines)
-    header_lines = [cells for _, cells in itertools.islice(lines, reading.header_lines)]
-    header = column_names(_joined(header_lines), file)
+    if reading.names is not None:
+        header = reading.names
+    else:
+        if reading.header is not None:
+            lines = itertools.dropwhile(lambda line: line[0] < reading.header, lines)
+        header = column_names(_joined([cells for _, cells in itertools.islice(lines, reading.header_lines)]), file)
     if reading.footer is None:
         return header, lines
     footer = reading.footer.casefold()
@@ -125,12 +142,10 @@ def header_and_lines(lines: Iterable[Line], reading: FileFormat, file: str) -> t
 
 
 def column_names(cells: Sequence[Any], file: str) -> list[str]:
-    """The column names; raises UnreadableError if all are empty, SourceError if one repeats."""
+    """The column names, of which some may repeat; raises UnreadableError if all are empty."""
     names = [_stripped(cell) for cell in cells]
     if not any(names):
         raise UnreadableError(f"{file}: is empty; one line of it must hold the column names")
-    if repeated := sorted({name for name in names if name and names.count(name) > 1}):
-        raise SourceError(f"{file}: has several columns named {', '.join(repeated)}: give each its own name")
     return names
 
 
@@ -155,4 +170,4 @@ def _first_text(cells: Sequence[Any]) -> str:
 
 
 def _stripped(cell: Any) -> str:
-    return (text(cell) or "").strip()
+    return normal_text(text(cell) or "")

@@ -66,7 +66,8 @@ def new_entry(
 
 def entry_hash(row: Mapping[str, Any]) -> str:
     """SHA-256 over the canonical JSON of a row without its hash; the time in UTC to the microsecond."""
-    content = {name: row[name] for name in row if name != "hash"} | {"happened_at": _utc(row["happened_at"])}
+    happened_at = row["happened_at"].astimezone(datetime.UTC)
+    content = {name: row[name] for name in row if name != "hash"} | {"happened_at": happened_at.isoformat()}
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -135,9 +136,3 @@ def _fault(row: Mapping[str, Any], head: Head) -> str | None:
     if row["previous_hash"] != head.hash:
         return f"entry {expected} does not continue entry {head.number}: one of them was replaced"
     return None
-
-
-def _utc(moment: datetime.datetime) -> str:
-    """ISO 8601 in UTC; SQLite returns times in UTC without a zone."""
-    aware = moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
-    return aware.isoformat()

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine
 
 from homei.serving.audit import chain
 from homei.serving.audit.chain import Entry, Head, HeadError
-from homei.serving.outbox.locked_files import file_lock, replace_text
+from homei.serving.outbox.entry_file import file_lock
+from homei.storage.files import write_text
 from homei.warehouse.connection import writing
 
 FOLDER_VARIABLE = "HOMEI_AUDIT"  # the environment variable with the folder of the head file and the outbox
@@ -54,7 +55,7 @@ class HeadFile:
             with file_lock(self._folder / "head.lock"):
                 stored = self.read()
                 if stored is None or head.number > stored.number:
-                    replace_text(self._path, f"{head}\n")
+                    write_text(f"{head}\n", self._path)
         except OSError as error:
             log.error("the head of the audit trail cannot be written to %s: %s", self._path, error.strerror)
 

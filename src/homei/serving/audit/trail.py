@@ -13,9 +13,8 @@ from sqlalchemy import Connection, select
 from homei.serving.audit import chain
 from homei.serving.audit.chain import Entry, Head
 from homei.serving.audit.head_file import HeadFile
-from homei.serving.outbox.deliverer import RETRY_SECONDS, OutboxDeliverer
-from homei.serving.outbox.folder import Batch
-from homei.serving.outbox.outbox import PAUSE_SECONDS, Outbox
+from homei.serving.outbox.entry_file import Batch
+from homei.serving.outbox.outbox import PAUSE_SECONDS, RETRY_SECONDS, Outbox
 from homei.warehouse.sessions import Warehouse
 from homei.warehouse.tables import audit
 
@@ -36,20 +35,19 @@ class AuditTrail:
     ) -> None:
         self._warehouse = warehouse
         self._head_file = HeadFile(folder)
-        self.outbox = Outbox("audit", folder, _encode, pause_seconds=pause_seconds)
-        self._deliverer = OutboxDeliverer(self.outbox, warehouse, self._deliver, pause_seconds, retry_seconds)
+        self.outbox = Outbox(
+            folder, warehouse, _encode, self._deliver, pause_seconds=pause_seconds, retry_seconds=retry_seconds
+        )
 
     def start(self) -> None:
-        """Starts to write; raises LockedError or OSError if the folder cannot be used."""
+        """Starts to write; raises OSError if the folder cannot be used."""
         self.record(SERVICE, "service.start", "ok")
         self.outbox.start()
-        self._deliverer.start()
 
     def stop(self) -> None:
         """Writes the remaining entries to disk, and to the warehouse if it can be reached."""
         self.record(SERVICE, "service.stop", "ok")
         self.outbox.stop()
-        self._deliverer.stop()
 
     def record(self, actor: str, action: str, outcome: str, **fields: Any) -> None:
         """Records an entry of this moment; `fields` may be subject, request_id and details."""
@@ -62,13 +60,7 @@ class AuditTrail:
 
     def _deliver(self, batch: Batch) -> None:
         entries = [_decode(entry) for entry in batch.entries]
-        if batch.n_torn:
-            counts = {"entries": len(entries), "torn": batch.n_torn}
-            now = datetime.datetime.now(datetime.UTC)
-            entries.append(chain.new_entry(SERVICE, "audit.replay", "incomplete", now, details=counts))
-        if not entries:
-            return
-        # The mark by which a batch is recognised that was stored by a process that died before it removed the file.
+        # The mark by which a batch is recognised that was stored by a process that died before it removed the batch.
         entries[0]["details"]["batch"] = batch.batch_id
         head, is_intact = Head(), True
 

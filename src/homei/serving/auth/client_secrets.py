@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from concurrent.futures import ThreadPoolExecutor
 
+from anyio import CapacityLimiter, to_thread
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
@@ -35,18 +34,13 @@ class SecretVerifier:
 
     def __init__(self) -> None:
         self._dummy_hash = hash_secret(new_secret())
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="argon2")
-        self._n_waiting = 0
+        self._thread = CapacityLimiter(1)
 
     async def verify(self, secret: str, secret_hash: str | None) -> bool:
         """Whether the hash is the secret's; takes as long if there is no hash. Raises BusyError."""
-        if self._n_waiting >= MAX_WAITING:
-            raise BusyError(f"{self._n_waiting} verifications are waiting")
-        self._n_waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._verify, secret, secret_hash)
-        finally:
-            self._n_waiting -= 1
+        if self._thread.statistics().tasks_waiting >= MAX_WAITING:
+            raise BusyError(f"{MAX_WAITING} verifications are waiting")
+        return await to_thread.run_sync(self._verify, secret, secret_hash, limiter=self._thread)
 
     def _verify(self, secret: str, secret_hash: str | None) -> bool:
         try:

@@ -89,11 +89,5 @@ def _find(connection: Connection, name: str) -> Client | None:
 
 
 def _client(row: Mapping[str, Any]) -> Client:
-    return Client(
-        row["client"],
-        row["secret_hash"],
-        frozenset(row["scopes"]),
-        row["requests_per_second"],
-        row["added_at"],
-        row["revoked_at"],
-    )
+    columns = {name: value for name, value in row.items() if name not in ("client", "scopes")}
+    return Client(row["client"], scopes=frozenset(row["scopes"]), **columns)

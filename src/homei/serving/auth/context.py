@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
+import math
 import os
 import threading
 import time
+from collections import OrderedDict
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from homei.serving.audit.head_file import FOLDER_VARIABLE, audit_folder
 from homei.serving.audit.trail import SERVICE, AuditTrail
-from homei.serving.auth import signing_keys
+from homei.serving.auth import errors, signing_keys
 from homei.serving.auth.client_secrets import SecretVerifier
 from homei.serving.auth.clients import Client, read_clients
-from homei.serving.auth.rate_limits import LockOut, RateLimiter
 from homei.serving.auth.signing_keys import Keyring, UnusableKeyError
 from homei.serving.config import AccessConfig
 from homei.warehouse.config import PublishConfig
@@ -26,8 +28,74 @@ REFRESH_SECONDS = 2.0  # until changes of clients and keys take effect
 TRUST_SECONDS = 300.0  # for which cached clients stay valid if the warehouse cannot be reached
 READY_SECONDS = 15.0  # after which a warehouse that does not respond counts as unreachable
 AUDIT_TIMEOUT_SECONDS = 10.0
+BURST_SECONDS = 2  # a client that made no requests may make those of two seconds at once
+MAX_NETWORKS = 10_000
 
 log = logging.getLogger("homei.auth")
+
+
+class RateLimiter:
+    """A token bucket for each client, for several threads; `now` is a monotonic clock in seconds."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def seconds_to_wait(self, client: str, rate: int, now: float, cost: int = 1) -> int:
+        """0 if the client may make a request, whose cost is then counted; else whole seconds until it may.
+
+        A cost above the burst needs a full bucket, and the client waits for the rest afterwards.
+        """
+        capacity = float(rate * BURST_SECONDS)
+        with self._lock:
+            level, filled_at = self._buckets.get(client, (capacity, now))
+            level = min(capacity, level + (now - filled_at) * rate)
+            # One below the capacity, since a batch is counted as a request before its rows are.
+            needed = max(1, min(cost, capacity - 1))
+            is_allowed = level >= needed
+            self._buckets[client] = (level - cost if is_allowed else level, now)
+        return 0 if is_allowed else math.ceil((needed - level) / rate)
+
+
+class LockOut:
+    """Counts failures by address: `max_failures` of them within `lock_seconds` lock it for as long.
+
+    An IPv6 address counts as its /64 network. The last 10,000 networks with failures are remembered.
+    """
+
+    def __init__(self, config: AccessConfig) -> None:
+        self._max_failures = config.max_failures
+        self._lock_seconds = float(config.lock_seconds)
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def seconds_to_wait(self, address: str, now: float) -> int:
+        """0 for an address that is not locked out; else whole seconds until the lock ends."""
+        n_failures, since = self._failures.get(_network(address), (0, 0.0))
+        if n_failures < self._max_failures:
+            return 0
+        return max(0, math.ceil(since + self._lock_seconds - now))
+
+    def count_failure(self, address: str, now: float) -> bool:
+        """Counts a failure and returns whether it locked the address."""
+        network = _network(address)
+        n_failures, since = self._failures.pop(network, (0, now))
+        if now - since >= self._lock_seconds:
+            n_failures, since = 0, now
+        n_failures += 1
+        is_locked_now = n_failures == self._max_failures
+        self._failures[network] = (n_failures, now if is_locked_now else since)
+        if len(self._failures) > MAX_NETWORKS:
+            self._failures.popitem(last=False)
+        return is_locked_now
+
+
+def _network(address: str) -> str:
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return address
 
 
 class AuthContext:
@@ -45,6 +113,8 @@ class AuthContext:
         self.keys = signing_keys.read_keys(key_folder)
         self.rate_limiter = RateLimiter()
         self.lock_out = LockOut(config)
+        # Anyone could fill the audit trail with requests that have no valid token: an address may add a few of them.
+        self.unknown_clients = LockOut(config)
         self.secret_verifier = SecretVerifier()
         self.trail = trail
         self._key_folder, self._engine, self._refresh_seconds = key_folder, engine, refresh_seconds
@@ -76,6 +146,18 @@ class AuthContext:
     def has_client(self, name: str) -> bool:
         """Whether a client of this name exists or was revoked."""
         return name in self._clients
+
+    def charge(self, client: Client, cost: int = 1) -> None:
+        """Counts requests against a client's rate; raises AuthError (429) above it."""
+        rate = client.requests_per_second or self.config.requests_per_second
+        if seconds := self.rate_limiter.seconds_to_wait(client.name, rate, time.monotonic(), cost):
+            raise errors.rate_exceeded(seconds)
+
+    def charge_rows(self, client: str | None, n_rows: int) -> None:
+        """Counts a batch as one request for each started `rows_per_request`; the first one is counted already."""
+        more_requests = (n_rows - 1) // self.config.rows_per_request
+        if more_requests and client and (row := self.active_client(client)):
+            self.charge(row, more_requests)
 
     @property
     def can_authorise(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from homei.serving.openapi import BODY_ERRORS
 from homei.serving.problem_details import Problem, ProblemError
 
 REALM = 'Bearer realm="homei"'
@@ -12,20 +11,6 @@ MESSAGES = {
     "wrong_audience": "the token is for another audience",
     "wrong_issuer": "the token is from another issuer",
     "revoked": "the client was revoked",
-}
-# Descriptions for OpenAPI: at the token endpoint, and where a token is needed.
-TOKEN_ROUTE_ERRORS = {
-    408: BODY_ERRORS[408],
-    413: BODY_ERRORS[413],
-    429: "Too many failed attempts from this address; retry after `Retry-After` seconds.",
-    503: "No request can be authorised now, or too many requests wait; retry after `Retry-After` seconds.",
-}
-TOKEN_ERRORS = {
-    400: "More than one `Authorization` header.",
-    401: "The token is missing or invalid; `WWW-Authenticate` tells which.",
-    403: "The token lacks the scope of this route.",
-    429: "Above the client's request rate, or too many failed attempts; retry after `Retry-After` seconds.",
-    503: TOKEN_ROUTE_ERRORS[503],
 }
 
 

@@ -9,7 +9,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from homei.serving.auth import errors
@@ -17,13 +19,14 @@ from homei.serving.auth.clients import Client
 from homei.serving.auth.context import AuthContext
 from homei.serving.auth.errors import AuthError
 from homei.serving.auth.route_access import METHODS, RouteAccess, RouteTable
-from homei.serving.auth.tokens import Grant, InvalidTokenError, verify_token
+from homei.serving.auth.tokens import BAD_SIGNATURE, Grant, InvalidTokenError, verify_token
 from homei.serving.middleware.request_id import request_id
 from homei.serving.problem_details import Problem, ProblemError, problem_response
 
 UNKNOWN_CLIENT = "unknown"
 AUTH_STATE = "homei.auth"  # key of the AuthState in an ASGI scope
 MAX_VERIFIED_TOKENS = 10_000
+FORWARDING_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 # Recording these would let anyone fill the trail. A lock-out is recorded with the failure that caused it, and a service
 # that cannot authorise requests logs why.
 UNRECORDED_REASONS = ("locked", "unable")
@@ -37,6 +40,7 @@ class AuthState:
     subject: str | None = None
     reason: str | None = None
     status: int | None = None
+    is_guess: bool = False  # whether its secret or signature was wrong
     is_lock_out: bool = False  # whether this request's failure locked its address
 
 
@@ -62,7 +66,8 @@ class AuthMiddleware:
             if message["type"] == "http.response.start":
                 state.status = message["status"]
                 # Before the client has the response: its next request must meet the lock.
-                self._count_failure(scope, state)
+                if state.is_guess:
+                    state.is_lock_out = self._auth.lock_out.count_failure(_address(scope), time.monotonic())
             await send(message)
 
         try:
@@ -70,6 +75,7 @@ class AuthMiddleware:
             await self.app(scope, receive, send_and_note)
         except AuthError as error:
             state.reason = error.reason
+            state.is_guess = error.reason == BAD_SIGNATURE
             await problem_response(scope, error)(scope, receive, send_and_note)
         finally:
             self._record(scope, access, state, time.perf_counter() - started)
@@ -86,9 +92,7 @@ class AuthMiddleware:
             self._check_lock_out(scope)
             raise
         state.client = client.name
-        rate = client.requests_per_second or self._auth.config.requests_per_second
-        if seconds := self._auth.rate_limiter.seconds_to_wait(client.name, rate, time.monotonic()):
-            raise errors.rate_exceeded(seconds)
+        self._auth.charge(client)
         if access.scope and access.scope not in grant.scopes & client.scopes:
             raise errors.insufficient_scope(access.scope)
         return None
@@ -125,13 +129,10 @@ class AuthMiddleware:
         if seconds := self._auth.lock_out.seconds_to_wait(_address(scope), time.monotonic()):
             raise errors.locked_out(seconds)
 
-    def _count_failure(self, scope: Scope, state: AuthState) -> None:
-        has_failed = state.client is None and 400 <= (state.status or 0) < 500
-        if has_failed and state.reason not in UNRECORDED_REASONS:
-            state.is_lock_out = self._auth.lock_out.count_failure(_address(scope), time.monotonic())
-
     def _record(self, scope: Scope, access: RouteAccess, state: AuthState, seconds: float) -> None:
-        if state.reason in UNRECORDED_REASONS:
+        if state.reason in UNRECORDED_REASONS or (
+            state.client is None and not state.is_lock_out and self._is_repeated(scope)
+        ):
             return
         details: dict[str, Any] = {"status": state.status, "ms": round(seconds * 1000)}
         if state.reason:
@@ -148,20 +149,30 @@ class AuthMiddleware:
             details=details,
         )
 
+    def _is_repeated(self, scope: Scope) -> bool:
+        """Whether the address has many requests without a proven client in the trail already."""
+        address, now = _address(scope), time.monotonic()
+        is_repeated = self._auth.unknown_clients.seconds_to_wait(address, now) > 0
+        if not is_repeated:
+            self._auth.unknown_clients.count_failure(address, now)
+        return is_repeated
+
 
 class LoopbackOnlyMiddleware:
-    """Refuses requests to any address but loopback, in services without keys."""
+    """Refuses requests that do not come from this machine, in services without keys.
+
+    The header Host shows web pages whose own name resolves to this machine (DNS rebinding), and forwarding headers show
+    a proxy that other machines may reach.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host, port = scope.get("server") or ("", None)
-        is_unix_socket = port is None
-        if scope["type"] != "http" or is_unix_socket or is_loopback(host):
+        if scope["type"] != "http" or (reason := _foreign_origin(scope)) is None:
             return await self.app(scope, receive, send)
-        problem = Problem("host", "this service has no keys and answers on loopback only: set HOMEI_KEYS")
-        return await problem_response(scope, ProblemError(403, [problem]))(scope, receive, send)
+        message = f"{reason}; a service without keys answers its own machine only: set HOMEI_KEYS"
+        return await problem_response(scope, ProblemError(403, [Problem("host", message)]))(scope, receive, send)
 
 
 def client_of(scope: Mapping[str, Any]) -> str | None:
@@ -176,6 +187,22 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _foreign_origin(scope: Scope) -> str | None:
+    """Why a request may come from another machine; None if it does not."""
+    server, client, headers = scope.get("server"), scope.get("client"), Headers(scope=scope)
+    if server and server[1] is not None and not is_loopback(server[0]):  # a Unix socket has no port
+        return "the request was sent to an address of the network"
+    if client and not is_loopback(client[0]):
+        return "the request comes from another machine"
+    if header := next((name for name in FORWARDING_HEADERS if name in headers), None):
+        return f"the request was forwarded by a proxy (header {header})"
+    try:
+        host = urlsplit(f"//{headers['host']}").hostname if "host" in headers else "localhost"
+    except ValueError:
+        host = None
+    return None if host and is_loopback(host) else "the header Host names another machine"
 
 
 def _bearer_token(scope: Scope) -> bytes:

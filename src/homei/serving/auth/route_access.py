@@ -16,9 +16,6 @@ from fastapi.security import OAuth2
 from starlette.routing import Match
 from starlette.types import Scope
 
-from homei.serving.auth.errors import TOKEN_ERRORS, TOKEN_ROUTE_ERRORS
-from homei.serving.openapi import problem_responses
-
 TOKEN_PATH = "/api/v1/token"
 SCOPES = {
     "predict": "Request valuations.",
@@ -85,27 +82,6 @@ class RouteTable:
             if match is Match.PARTIAL:
                 same_path = RouteAccess(access.template, needs_token=access.needs_token)
         return same_path
-
-
-def describe_access(schema: dict[str, Any], has_auth: bool) -> None:
-    """Adds AuthMiddleware's responses to an OpenAPI schema, or removes security without `has_auth`."""
-    if not has_auth:
-        schema["components"].pop("securitySchemes")
-    for operations in schema["paths"].values():
-        for operation in operations.values():
-            if has_auth:
-                _describe_errors(operation)
-            else:
-                del operation["security"]
-
-
-def _describe_errors(operation: dict[str, Any]) -> None:
-    needs_token = bool(operation["security"])
-    if not needs_token:
-        del operation["responses"]["422"]  # FastAPI's, for forms; RFC 6749 has 400
-    for status, response in problem_responses(TOKEN_ERRORS if needs_token else TOKEN_ROUTE_ERRORS).items():
-        described = operation["responses"].setdefault(status, response)
-        described["content"] = response["content"] | described["content"]
 
 
 def _declared(route: RouteContext) -> RouteAccess:

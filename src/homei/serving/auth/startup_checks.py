@@ -14,10 +14,12 @@ from homei.serving.auth.middleware import is_loopback
 from homei.serving.auth.route_access import TOKEN_PATH
 from homei.warehouse.config import PublishConfig
 from homei.warehouse.connection import connect
-from homei.warehouse.schema import require_newest
+from homei.warehouse.schema import require_supported
 
 OPEN = "It runs open: every program on this machine can use it without a token."
 NO_CLIENTS = "It requires tokens, and there is no client yet: add one with `homei client add`, at any time."
+# BentoML's default has none but CBC with SHA-1 for TLS 1.2; TLS 1.3 has its own.
+TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 UNENCRYPTED = "Tokens travel unencrypted: give --certificate and --certificate-key, or use a TLS proxy."
 
 
@@ -53,7 +55,7 @@ def check_access(host: str, publish: PublishConfig, certificate: Path | None = N
     signing_keys.read_keys(folder)
     engine = connect(publish)
     try:
-        require_newest(engine)
+        require_supported(engine)
         n_clients = sum(client.revoked_at is None for client in read_clients(engine))
     finally:
         engine.dispose()
@@ -84,7 +86,14 @@ def tls_options(certificate: Path | None, key: Path | None) -> tuple[str, ...]:
     except (ssl.SSLError, UnsafeError) as error:
         reason = getattr(error, "reason", None) or error
         raise UnsafeError(f"{certificate} and {key} are no certificate and its key in PEM format: {reason}") from error
-    return "--ssl-certfile", str(certificate.resolve()), "--ssl-keyfile", str(key.resolve())
+    return (
+        "--ssl-certfile",
+        str(certificate.resolve()),
+        "--ssl-keyfile",
+        str(key.resolve()),
+        "--ssl-ciphers",
+        TLS_1_2_CIPHERS,
+    )
 
 
 def _refuse_password() -> str:

@@ -15,13 +15,14 @@ from homei.serving.config import AccessConfig
 TYPE = "at+jwt"
 CLAIMS = ["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "scope"]
 MAX_CHARACTERS = 4096
+BAD_SIGNATURE = "bad_signature"
 # PyJWT's errors, from the special to the general, and the reasons in responses and the audit trail.
 REASONS: dict[type[jwt.InvalidTokenError], str] = {
     jwt.ExpiredSignatureError: "expired",
     jwt.ImmatureSignatureError: "not_yet_valid",
     jwt.InvalidAudienceError: "wrong_audience",
     jwt.InvalidIssuerError: "wrong_issuer",
-    jwt.InvalidSignatureError: "bad_signature",
+    jwt.InvalidSignatureError: BAD_SIGNATURE,
     jwt.InvalidAlgorithmError: "wrong_algorithm",
     jwt.MissingRequiredClaimError: "missing_claim",
     jwt.InvalidTokenError: "malformed",

@@ -22,16 +22,16 @@ def address(config: CacheConfig) -> str | None:
 
     Raises CacheError for an invalid URL, and where the Redis client is not installed.
     """
-    url = os.environ.get(config.address)
+    url = os.environ.get(config.address_variable)
     if not url:
         return None
     if not _is_valid(url):
         raise CacheError(
-            f"{config.address} is no address of a Redis: redis://:password@host:{PORT}/0, "
+            f"{config.address_variable} is no address of a Redis: redis://:password@host:{PORT}/0, "
             f"or rediss:// for TLS, with no options but {OPTION_PREFIX}*"
         )
     if importlib.util.find_spec("redis") is None:
-        raise CacheError(f"{config.address} names a Redis: pip install 'homei[redis]'")
+        raise CacheError(f"{config.address_variable} names a Redis: pip install 'homei[redis]'")
     return url
 
 

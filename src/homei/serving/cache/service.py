@@ -6,16 +6,19 @@ import asyncio
 import contextlib
 import functools
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic_core import to_json
+from starlette.responses import Response
 
 import homei
 from homei.serving.cache.redis_address import address
 from homei.serving.cache.store import CacheMetrics, Store, UnreachableError
 from homei.serving.contract import Contract
+from homei.serving.warehouse_client import WarehouseClient
+from homei.warehouse.sessions import Query
 
 HIT, MISS, SHARED, AWAY = "hit", "miss", "shared", "away"
 # The header Cache-Status (RFC 9211).
@@ -42,7 +45,7 @@ class Cache:
 
     def __init__(self, contract: Contract, store: Store, metrics: CacheMetrics) -> None:
         self._store, self._metrics = store, metrics
-        self._max_bytes = contract.limits.cache.entry_bytes
+        self._max_bytes = contract.limits.cache.max_entry_bytes
         # Services of other code or another contract may share the Redis.
         self._namespace = _digest([code_digest(), contract.model_dump(mode="json")])
         self._tasks: dict[str, asyncio.Task[bytes]] = {}
@@ -106,3 +109,35 @@ def code_digest() -> str:
 
 def _digest(parts: Any) -> str:
     return hashlib.sha256(to_json(parts)).hexdigest()
+
+
+async def cached_read(
+    cache: Cache | None, warehouse: WarehouseClient, route: str, request_key: Any, query: Query[bytes]
+) -> CachedBody:
+    """The result of `query`, or the cached one of an equal request.
+
+    `request_key` is all that the result depends on besides the publication, whose row is read each time and is part of
+    the cache's key: a request after a publication is answered from its data. The client is not part of the key.
+    """
+    if cache is None:
+        return CachedBody(await warehouse.read(query))
+
+    def cache_key(publication: Mapping[str, Any]) -> str:
+        return cache.key(route, dict(publication), request_key)
+
+    async def compute() -> tuple[str, bytes]:
+        publication, body = await warehouse.read(lambda connection, row: (row, query(connection, row)))
+        return cache_key(publication), body
+
+    return await cache.answer(route, cache_key(await warehouse.read(lambda _, row: row)), compute)
+
+
+def cached_response(cached: CachedBody, media_type: str = "application/json") -> Response:
+    """A response with a cached body, and whether it comes from the cache (RFC 9211)."""
+    headers = {"Cache-Status": cached.status} if cached.status else None
+    return Response(cached.body, media_type=media_type, headers=headers)
+
+
+def json_bytes(value: Any) -> bytes:
+    """JSON of a response; NaN and infinity become null."""
+    return to_json(value, inf_nan_mode="null")

@@ -11,6 +11,8 @@ import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
+
 from homei.serving.cache.redis_address import shown
 from homei.serving.config import CacheConfig
 from homei.serving.logs import LogThrottle
@@ -31,22 +33,18 @@ class UnreachableError(RuntimeError):
 class CacheMetrics:
     """The Prometheus metrics of the cache."""
 
-    def __init__(self, registry: Any = None) -> None:
-        # Imported late: see homei.serving.service about PROMETHEUS_MULTIPROC_DIR.
-        import prometheus_client as prometheus
-
-        options = {"registry": registry or prometheus.REGISTRY}
-        self.requests = prometheus.Counter(
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.requests = Counter(
             "homei_cache_requests",
             "Cacheable responses: hit, miss, shared with a concurrent request, or the cache was away.",
             ["route", "outcome"],
-            **options,
+            registry=registry,
         )
-        self.up = prometheus.Gauge("homei_cache_up", "Whether the last call to the cache succeeded.", **options)
+        self.up = Gauge("homei_cache_up", "Whether the last call to the cache succeeded.", registry=registry)
 
 
 class Store:
-    """Values that expire after `config.seconds`: of this process, or of all that use the same Redis."""
+    """Values that expire after `config.expire_seconds`, in this process or in a Redis."""
 
     def __init__(
         self,
@@ -56,10 +54,10 @@ class Store:
         timeout_seconds: float = TIMEOUT_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
-        self._client = _redis_client(redis_url, timeout_seconds) if redis_url else _memory_client(config.entries)
+        self._client = _redis_client(redis_url, timeout_seconds) if redis_url else _memory_client(config.max_entries)
         self._name = shown(redis_url) if redis_url else "memory"
         self._expire_seconds, self._timeout_seconds, self._retry_seconds = (
-            config.seconds,
+            config.expire_seconds,
             timeout_seconds,
             retry_seconds,
         )

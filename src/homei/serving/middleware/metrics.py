@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Any
 
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from homei.serving.auth.route_access import METHODS, RouteTable
@@ -17,7 +17,6 @@ LEAST_LOGGED_STATUS = {ALL: 100, REFUSED: 400, FAILED: 500}
 SLOW_SECONDS = 1.0  # a request that took longer has a line in any case
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that leaves before its response
-MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # of Prometheus's text format
 
 log = logging.getLogger("homei.requests")
 
@@ -29,24 +28,20 @@ class LogRequestsError(ValueError):
 class RequestMetrics:
     """The Prometheus metrics of requests; `registry` is the process's own unless another one is given."""
 
-    def __init__(self, registry: Any = None) -> None:
-        # Imported late: see homei.serving.service about PROMETHEUS_MULTIPROC_DIR.
-        import prometheus_client as prometheus
-
-        options = {"registry": registry or prometheus.REGISTRY}
-        self.in_flight = prometheus.Gauge("homei_requests_in_flight", "Requests that are being answered.", **options)
-        self.seconds = prometheus.Histogram(
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.in_flight = Gauge("homei_requests_in_flight", "Requests that are being answered.", registry=registry)
+        self.seconds = Histogram(
             "homei_request_seconds",
             "From a request's head to its response's end.",
             ["method", "route"],
             buckets=BUCKETS,
-            **options,
+            registry=registry,
         )
-        self.requests = prometheus.Counter(
+        self.requests = Counter(
             "homei_requests",
             "Requests that were answered; 499 where the client had left.",
             ["method", "route", "status"],
-            **options,
+            registry=registry,
         )
 
 
@@ -97,10 +92,3 @@ def log_requests_from_environment() -> str:
     if choice not in LEAST_LOGGED_STATUS:
         raise LogRequestsError(f"{LOG_REQUESTS} is {choice}: it should be {ALL}, {REFUSED} or {FAILED}")
     return choice
-
-
-def latest_metrics() -> bytes:
-    """All metrics of this process in Prometheus's text format."""
-    import prometheus_client as prometheus
-
-    return prometheus.generate_latest()

@@ -29,9 +29,10 @@ def request_id(scope: Scope) -> str:
 
 
 class RequestIdMiddleware:
-    """Takes the client's X-Request-Id if it is a plain one, else makes one; answers 500 where the app raises.
+    """Takes the client's X-Request-Id or makes one; answers 500 where the app raises.
 
-    The log has the exception under the request's id; the response shows nothing of it.
+    An id that PLAIN_ID does not match is replaced. The log has an exception under the request's id; the response shows
+    nothing of it.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -16,9 +16,8 @@ from homei.serving.contract import Contract
 from homei.serving.experiment import Models, design_from_environment
 from homei.serving.logs import LogThrottle
 from homei.serving.middleware.request_id import request_id
-from homei.serving.outbox.deliverer import RETRY_SECONDS, OutboxDeliverer, UndeliverableError
-from homei.serving.outbox.folder import Batch
-from homei.serving.outbox.outbox import PAUSE_SECONDS, Outbox
+from homei.serving.outbox.entry_file import Batch
+from homei.serving.outbox.outbox import PAUSE_SECONDS, RETRY_SECONDS, Outbox, UndeliverableError
 from homei.serving.predictions.metrics import PredictionMetrics
 from homei.serving.predictions.records import ValuedRequest, json_rows, valued_request
 from homei.warehouse.predictions import InvalidPredictionError, add_predictions
@@ -29,7 +28,6 @@ DEFAULT_FOLDER = "data/predictions"
 VARIANT_VARIABLE = "HOMEI_VARIANT"  # environment: what the log calls the model that is served
 LATEST, CHAMPION = "latest", "champion"
 MAX_QUEUED = 100_000  # valuations in memory, of about 2 KB each, while the disk is slow or full
-MAX_ROWS = 2000  # in one transaction
 TIMEOUT_SECONDS = 5.0  # of a transaction
 
 log = logging.getLogger("homei.predictions")
@@ -53,37 +51,34 @@ class PredictionLog:
         max_queued: int = MAX_QUEUED,
         design: ExperimentDesign | None = None,
     ) -> None:
-        self._variant, self._metrics, self._design = variant, metrics, design
+        self._variant, self.metrics, self._design = variant, metrics, design
         self._folder, self._warehouse, self._max_queued = folder, warehouse, max_queued
         self._queue_is_full = LogThrottle(log)
         self._outbox: Outbox | None = None
-        self._deliverer: OutboxDeliverer | None = None
         if folder and warehouse:
-            self._outbox = Outbox("predictions", folder, self._encode, self._count_written, pause_seconds)
-            self._deliverer = OutboxDeliverer(self._outbox, warehouse, self._deliver, pause_seconds, retry_seconds)
+            self._outbox = Outbox(
+                folder, warehouse, self._encode, self._deliver, self._count_written, pause_seconds, retry_seconds
+            )
 
     def start(self) -> None:
         """Starts to store valuations; raises FolderError if the folder cannot be written."""
-        if not (self._outbox and self._deliverer):
-            log.warning("predictions are not stored: serve.log is off, or %s is not set", FOLDER_VARIABLE)
+        if not self._outbox:
+            log.warning("predictions are not stored: serve.store_predictions is off, or %s is not set", FOLDER_VARIABLE)
             return
         try:
             self._outbox.start()
         except OSError as error:
             raise FolderError(f"{FOLDER_VARIABLE}: {self._folder} cannot be written: {error.strerror}") from error
-        self._deliverer.look_for_warehouse()
-        self._deliverer.start()
 
     def stop(self) -> None:
         """Writes the remaining valuations to disk, and to the warehouse if it can be reached."""
-        if self._outbox and self._deliverer:
+        if self._outbox:
             self._outbox.stop()
-            self._deliverer.stop()
 
     @property
     def is_storing(self) -> bool:
         """Whether valuations are stored: there is a folder and, as far as is known, a warehouse."""
-        return self._deliverer is not None and self._deliverer.has_warehouse
+        return self._outbox is not None and self._outbox.has_warehouse
 
     def record(
         self,
@@ -99,47 +94,34 @@ class PredictionLog:
             self._count_written([(request, 0)])
             return None
         if not self._outbox.append(request, len(rows), self._max_queued):
-            self._metrics.count_lines("lost", len(rows))
+            self.metrics.lines.labels("lost").inc(len(rows))
             self._queue_is_full.error("predictions are lost: %d wait for the disk already", self._outbox.n_queued)
             return None
         return request.prediction_id if self.is_storing else None
 
-    def count_refused(self, status: int) -> None:
-        """Counts a request that got no valuation."""
-        self._metrics.count_refused(status)
-
-    def count_reload(self, outcome: str) -> None:
-        """Counts an attempt to load a newer model."""
-        self._metrics.count_reload(outcome)
-
     def set_models(self, models: Models) -> None:
         """Has the metrics name the models that are served from now on."""
         for variant, model_version, data_version in models.versions():
-            self._metrics.set_model(variant or self._variant, model_version, data_version)
+            self.metrics.set_model(variant or self._variant, model_version, data_version)
 
     def _encode(self, request: ValuedRequest) -> Iterable[bytes]:
         return json_rows(request, self._variant, self._design) if self.is_storing else ()
 
     def _count_written(self, written: Sequence[tuple[ValuedRequest, int]]) -> None:
         for request, n_lines in written:
-            self._metrics.count_lines("spooled" if n_lines else "unkept", len(request.rows))
-            self._metrics.count_valuations(request)
+            self.metrics.lines.labels("spooled" if n_lines else "unkept").inc(len(request.rows))
+            self.metrics.count_valuations(request)
         if self._outbox:
-            self._metrics.set_waiting_bytes(self._outbox.folder.n_bytes())
+            self.metrics.waiting_bytes.set(self._outbox.n_bytes())
 
     def _deliver(self, batch: Batch) -> None:
         assert self._warehouse
-        for first in range(0, len(batch.entries), MAX_ROWS):
-            rows = batch.entries[first : first + MAX_ROWS]
-            try:
-                self._warehouse.append(lambda connection, rows=rows: add_predictions(connection, rows))
-            except InvalidPredictionError as error:
-                self._metrics.count_lines("lost", len(batch.entries))
-                raise UndeliverableError(str(error)) from error
-            self._metrics.count_lines("kept", len(rows))
-        if batch.n_torn:
-            self._metrics.count_lines("lost", batch.n_torn)
-            log.error("%d predictions were cut short by a crash and are lost", batch.n_torn)
+        try:
+            self._warehouse.append(lambda connection: add_predictions(connection, batch.entries))
+        except InvalidPredictionError as error:
+            self.metrics.lines.labels("lost").inc(len(batch.entries))
+            raise UndeliverableError(str(error)) from error
+        self.metrics.lines.labels("kept").inc(len(batch.entries))
 
 
 def from_environment(contract: Contract) -> PredictionLog:
@@ -147,7 +129,7 @@ def from_environment(contract: Contract) -> PredictionLog:
     variant = os.environ.get(VARIANT_VARIABLE) or LATEST
     metrics = PredictionMetrics(variant, contract.model_version, contract.data_version)
     folder = os.environ.get(FOLDER_VARIABLE)
-    if not (folder and contract.limits.log):
+    if not (folder and contract.limits.store_predictions):
         return PredictionLog(variant, metrics)
     warehouse = Warehouse(contract.warehouse, connections=1, seconds=TIMEOUT_SECONDS)
     return PredictionLog(variant, metrics, Path(folder), warehouse, design=design_from_environment())

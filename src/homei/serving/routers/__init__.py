@@ -1,1 +1,1 @@
-"""The HTTP routes, one module a noun; each has a `router`, or a function that makes one for a contract."""
+"""The HTTP routes, a module for each noun, with a `router` or a function that makes one."""

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Callable
 from typing import Annotated, Any, Self
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Request, Response
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Connection
 
 from homei.serving.auth.route_access import requires
-from homei.serving.deps import ClientDep, WarehouseDep
+from homei.serving.deps import ClientDep, FeedbackQueueDep, WarehouseDep
 from homei.serving.openapi import BODY_ERRORS, VALIDATION_ERROR, WAREHOUSE_UNAVAILABLE, responses_of
 from homei.serving.problem_details import Problem, ProblemError, field_error, shown
 from homei.serving.query_params import Name
-from homei.serving.request_bodies import JsonRoute, RequestModel
+from homei.serving.request_bodies import Date, JsonRoute, RequestModel
+from homei.serving.warehouse_client import WarehouseBusyError
 from homei.warehouse.feedback import ReportedSale, StoredFeedback, store_feedback, stored_feedback
 from homei.warehouse.property_records import is_published
 
@@ -24,12 +25,6 @@ KEY_HEADER = "idempotency-key"
 OPEN_CLIENT = "anyone"  # the client's name in a service without authentication
 FIRST_DAY = datetime.date(1900, 1, 1)
 UTC_OFFSET_MAX = datetime.timedelta(hours=14)  # where a property is, it may be tomorrow already
-
-
-def _parse_day(value: Any) -> datetime.date:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        return datetime.date.fromisoformat(value)
-    raise ValueError("should be a date such as 2026-01-31")
 
 
 def _requires(name: str) -> dict[str, Any]:
@@ -47,9 +42,7 @@ class SaleReport(RequestModel):
     prediction_id: Name | None = Field(
         None, description="X-Prediction-Id of a response; `.17` appended means row 17 of a batch."
     )
-    sold_on: Annotated[datetime.date, BeforeValidator(_parse_day)] = Field(
-        description=f"From {FIRST_DAY} to today.", examples=["2025-11-03"]
-    )
+    sold_on: Date = Field(description=f"From {FIRST_DAY} to today.", examples=["2025-11-03"])
     price: Annotated[float, Field(gt=0, le=1e9)] = Field(description="In the currency of the data.", examples=[312000])
 
     @model_validator(mode="after")
@@ -94,6 +87,7 @@ CONFLICT = {409: "Another body was sent under this key before."}
 ERRORS = BODY_ERRORS | CONFLICT | VALIDATION_ERROR | WAREHOUSE_UNAVAILABLE
 RESPONSES = responses_of(FeedbackReceipt, ERRORS, status=201)
 RESPONSES[200] = {"model": FeedbackReceipt, "description": "It was stored before under this key."}
+RESPONSES[202] = {"model": FeedbackReceipt, "description": "It is on disk, and stored once a publication has ended."}
 EXAMPLE = {"property_id": "P1", "sold_on": "2025-11-03", "price": 312000}
 
 router = APIRouter(tags=["feedback"], dependencies=[requires("feedback")], route_class=JsonRoute)
@@ -110,31 +104,46 @@ async def report_sale(
     key: Annotated[str, Depends(get_idempotency_key)],
     client: ClientDep,
     warehouse: WarehouseDep,
+    queue: FeedbackQueueDep,
     response: Response,
 ) -> FeedbackReceipt:
     """Report what a property sold at."""
-    sale = ReportedSale(**report.model_dump())
-    stored = await warehouse.write(_store_command(client or OPEN_CLIENT, key, sale))
+    client, sale = client or OPEN_CLIENT, ReportedSale(**report.model_dump())
+    received_at = datetime.datetime.now(datetime.UTC)
+    try:
+        stored = await warehouse.write(_store_command(client, key, sale, received_at))
+        response.status_code = 201 if stored.is_new else 200
+    except WarehouseBusyError:
+        if queue is None:
+            raise
+        # A publication locks a SQLite file for writers, and not for readers.
+        stored = await warehouse.read(lambda connection, _: _known_feedback(connection, client, key, sale))
+        response.status_code = 200
+        if stored is None:
+            await to_thread.run_sync(queue.add, client, key, sale, received_at)
+            stored, response.status_code = StoredFeedback(sale, received_at, True), 202
     if stored.sale != sale:
         raise ProblemError(409, [Problem(KEY_HEADER, "was sent with another body before", shown(key))])
-    response.status_code = 201 if stored.is_new else 200
     return FeedbackReceipt(**report.model_dump(), received_at=stored.received_at)
 
 
-def _store_command(client: str, key: str, sale: ReportedSale) -> Callable[[Connection], StoredFeedback]:
-    """The command that stores a sale; raises ProblemError if its property is not published.
+def _store_command(
+    client: str, key: str, sale: ReportedSale, received_at: datetime.datetime
+) -> Callable[[Connection], StoredFeedback]:
+    def command(connection: Connection) -> StoredFeedback:
+        stored = _known_feedback(connection, client, key, sale)
+        return stored or store_feedback(connection, client, key, sale, received_at)
+
+    return command
+
+
+def _known_feedback(connection: Connection, client: str, key: str, sale: ReportedSale) -> StoredFeedback | None:
+    """The sale stored under a key; without one, raises ProblemError for an unpublished property.
 
     A prediction_id is not checked, because predictions are stored after they are sent. A sale that is stored already
     is not checked either, because its property may have vanished from the data.
     """
-
-    def command(connection: Connection) -> StoredFeedback:
-        stored = stored_feedback(connection, client, key)
-        if stored is not None:
-            return stored
-        if sale.property_id is not None and not is_published(connection, sale.property_id):
-            problem = Problem("property_id", "no such property is published", shown(sale.property_id))
-            raise ProblemError(422, [problem])
-        return store_feedback(connection, client, key, sale, datetime.datetime.now(datetime.UTC))
-
-    return command
+    stored = stored_feedback(connection, client, key)
+    if stored is None and sale.property_id is not None and not is_published(connection, sale.property_id):
+        raise ProblemError(422, [Problem("property_id", "no such property is published", shown(sale.property_id))])
+    return stored

@@ -3,12 +3,12 @@
 # Annotations are evaluated here: FastAPI reads the parameter model of a contract from them.
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Path, Query
 from sqlalchemy import Connection, RowMapping
 from starlette.responses import Response
 
 from homei.serving.auth.route_access import requires
-from homei.serving.cache.routes import cached_read, cached_response, json_bytes
+from homei.serving.cache.service import cached_read, cached_response, json_bytes
 from homei.serving.contract import Contract
 from homei.serving.cursors import Cursor, data_fingerprint, decode_cursor, require_same_data, search_fingerprint
 from homei.serving.deps import CacheDep, PredictorDep, WarehouseDep
@@ -16,7 +16,6 @@ from homei.serving.experiment import Models
 from homei.serving.openapi import CACHE_STATUS_HEADER, VALIDATION_ERROR, WAREHOUSE_UNAVAILABLE, responses_of
 from homei.serving.problem_details import Problem, ProblemError, shown
 from homei.serving.property_responses import PropertyDetail, PropertyPage, property_detail, property_summary, versions
-from homei.serving.query_params import check_query_string
 from homei.serving.search_params import NO_CONDITIONS, SearchParams, search_params_model
 from homei.warehouse.property_records import property_events, property_row
 from homei.warehouse.search_sql import MAX_COUNTED, CoordinateScale, Page, PageStart, PropertySearch
@@ -34,7 +33,6 @@ def create_router(contract: Contract) -> APIRouter:
     @router.get(
         "/search",
         responses=responses_of(PropertyPage, VALIDATION_ERROR | WAREHOUSE_UNAVAILABLE, headers=CACHE_STATUS_HEADER),
-        dependencies=[Depends(check_query_string)],
     )
     async def search_properties(
         params: Annotated[Params, Query()], cache: CacheDep, warehouse: WarehouseDep

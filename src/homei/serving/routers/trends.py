@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from sqlalchemy import Connection, RowMapping
 from starlette.responses import Response
 
 from homei.serving.auth.route_access import requires
-from homei.serving.cache.routes import cached_read, cached_response, json_bytes
+from homei.serving.cache.service import cached_read, cached_response, json_bytes
 from homei.serving.deps import CacheDep, WarehouseDep
 from homei.serving.openapi import CACHE_STATUS_HEADER, JSON, VALIDATION_ERROR, WAREHOUSE_UNAVAILABLE, responses_of
 from homei.serving.problem_details import Problem, ProblemError, shown
 from homei.serving.property_responses import versions
-from homei.serving.query_params import check_query_string
 from homei.serving.trend_responses import CSV, CSV_HEADER, MarketTrends, TrendParams, prefers_csv, trends_csv
 from homei.warehouse.market_trends import TrendQuery, has_trends, trend_periods
 from homei.warehouse.sessions import Query as WarehouseQuery
@@ -26,7 +25,7 @@ RESPONSES = responses_of(
 )
 RESPONSES[200]["content"] = {CSV: {"schema": {"type": "string"}, "example": ",".join(CSV_HEADER) + "\r\n"}}
 
-router = APIRouter(tags=["market"], dependencies=[requires("analytics"), Depends(check_query_string)])
+router = APIRouter(tags=["market"], dependencies=[requires("analytics")])
 
 
 @router.get(TRENDS, responses=RESPONSES)

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 
 from homei.serving.auth.route_access import requires
 from homei.serving.contract import Contract
-from homei.serving.deps import BatcherDep, ClientDep, PredictionLogDep, PredictorDep
+from homei.serving.deps import AuthDep, BatcherDep, ClientDep, PredictionLogDep, PredictorDep
 from homei.serving.openapi import BODY_ERRORS, PREDICTION_ID_HEADER, VALIDATION_ERROR, responses_of
 from homei.serving.property_model import IncludeParam, batch_model, property_model, rows_of
 from homei.serving.request_bodies import JsonRoute
@@ -34,7 +34,7 @@ class Recorder:
 
     def count_refusal(self, status_code: int) -> None:
         if self._log:
-            self._log.count_refused(status_code)
+            self._log.metrics.refused.labels(str(status_code)).inc()
 
 
 async def get_recorder(request: Request, response: Response, log: PredictionLogDep) -> AsyncIterator[Recorder]:
@@ -58,7 +58,7 @@ def create_router(contract: Contract) -> APIRouter:
         prefix="/api/v1/predict", tags=["valuations"], dependencies=[requires("predict")], route_class=JsonRoute
     )
     Property = property_model(contract)  # noqa: N806
-    Batch = batch_model(Property, contract.limits.max_batch)  # noqa: N806
+    Batch = batch_model(Property, contract.limits.max_batch_rows)  # noqa: N806
 
     @router.post(
         "/price",
@@ -92,10 +92,13 @@ def create_router(contract: Contract) -> APIRouter:
         batch: Batch,
         predictor: PredictorDep,
         client: ClientDep,
+        auth: AuthDep,
         recorder: RecorderDep,
         include: IncludeParam = (),
     ) -> Any:
         """Value many properties at once, in order; one invalid property refuses the whole batch."""
+        if auth:
+            auth.charge_rows(client, len(batch.properties))
         rows = rows_of(batch.properties, predictor.contract, is_batch=True)
         answers = predictor.value_batch(rows, frozenset(include), client)
         recorder.record(rows, answers)

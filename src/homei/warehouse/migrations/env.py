@@ -1,4 +1,4 @@
-"""Alembic environment: runs the revisions on the connection and in the transaction of homei.warehouse.schema."""
+"""Alembic environment: runs the revisions in the transaction of homei.warehouse.schema."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from homei.warehouse.tables import metadata
 
 
 def _is_in_metadata(_object: object, name: str | None, *_: object) -> bool:
-    """False for the word indexes, which each database defines in its own way (FTS5 adds tables of its own)."""
+    """False for the word indexes, which each database has in its own way (FTS5 adds tables)."""
     return name is None or not name.startswith(("property_words", "ix_property_words"))
 
 

@@ -46,26 +46,25 @@ def _columns(kind: type, *names: str, nullable: bool = True) -> list[sa.Column]:
     return [sa.Column(name, kind, nullable=nullable) for name in names]
 
 
-def _primary_key(table: str, *names: str) -> sa.PrimaryKeyConstraint:
-    return sa.PrimaryKeyConstraint(*names, name=op.f(f"pk_{table}"))
+def _keys(kind: type, *names: str) -> list[sa.Column]:
+    return [sa.Column(name, kind, primary_key=True) for name in names]
 
 
 def _create_publication() -> None:
     op.create_table(
         "publication",
-        sa.Column("number", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         *_columns(sa.Text, "source", "currency", "data_version", "model_version", "digest", nullable=False),
         sa.Column("as_of", sa.Date, nullable=False),
         sa.Column("level", sa.Double, nullable=False),
-        sa.CheckConstraint("number = 1", name=op.f("ck_publication_one_row")),
-        _primary_key("publication", "number"),
+        sa.CheckConstraint("number = 1", name="one_row"),
     )
 
 
 def _create_properties() -> None:
     op.create_table(
         "property_analytics",
-        sa.Column("property_id", sa.Text, nullable=False),
+        sa.Column("property_id", sa.Text, primary_key=True),
         *_columns(sa.Text, "address", "location", "property_type"),
         *_columns(sa.Double, "square_meters", "bedrooms", "bathrooms", "floor"),
         sa.Column("year_built", sa.Integer),
@@ -85,7 +84,6 @@ def _create_properties() -> None:
         sa.Column("is_listed", sa.Boolean, nullable=False),
         *_columns(sa.Double, "asked_before_sale", "discount_to_asking"),
         sa.Column("features", DOCUMENT, nullable=False),
-        _primary_key("property_analytics", "property_id"),
     )
     for name, columns in PROPERTY_INDEXES.items():
         op.create_index(name, "property_analytics", columns)
@@ -95,13 +93,13 @@ def _create_properties() -> None:
 def _create_history() -> None:
     op.create_table(
         "property_history",
-        *_columns(sa.Text, "event", "event_id", "property_id", nullable=False),
+        *_keys(sa.Text, "event", "event_id"),
+        sa.Column("property_id", sa.Text, nullable=False),
         sa.Column("happened_on", sa.Date, nullable=False),
         sa.Column("ended_on", sa.Date),
         *_columns(sa.Double, "price", "square_meters"),
         sa.Column("is_market", sa.Boolean),
-        sa.CheckConstraint("event IN ('sale', 'listing')", name=op.f("ck_property_history_known")),
-        _primary_key("property_history", "event", "event_id"),
+        sa.CheckConstraint("event IN ('sale', 'listing')", name="known"),
     )
     op.create_index("ix_history_property", "property_history", ["property_id", "happened_on"])
 
@@ -110,7 +108,7 @@ def _create_customers() -> None:
     counts = ("leads", "inquiries", "viewings", "offers", "purchases", "priced_purchases")
     op.create_table(
         "customer_analytics",
-        sa.Column("customer_id", sa.Text, nullable=False),
+        sa.Column("customer_id", sa.Text, primary_key=True),
         sa.Column("registered_on", sa.Date),
         sa.Column("segment", sa.Text),
         *_columns(sa.Integer, "recency_score", "frequency_score", "value_score"),
@@ -121,7 +119,6 @@ def _create_customers() -> None:
         *_columns(sa.Double, "purchase_value", "lifetime_value", nullable=False),
         *_columns(sa.Text, "wanted_location", "most_asked_location", "most_asked_type"),
         *_columns(sa.Double, "median_budget", "median_asking_price"),
-        _primary_key("customer_analytics", "customer_id"),
     )
     op.create_index("ix_customer_segment", "customer_analytics", ["segment"])
 
@@ -129,22 +126,20 @@ def _create_customers() -> None:
 def _create_markets() -> None:
     op.create_table(
         "market_analytics",
-        sa.Column("month", sa.Date, nullable=False),
-        sa.Column("location", sa.Text, nullable=False),
+        sa.Column("month", sa.Date, primary_key=True),
+        sa.Column("location", sa.Text, primary_key=True),
         sa.Column("market_sales", sa.BigInteger, nullable=False),
         *_columns(sa.Double, "average_price", "median_price", "average_price_per_square_meter", "price_index"),
         *_columns(sa.BigInteger, "inventory", "new_listings", "closed_listings"),
         *_columns(sa.Double, "months_of_supply", "median_days_on_market"),
         sa.Column("indicators", DOCUMENT, nullable=False),
-        _primary_key("market_analytics", "month", "location"),
     )
     op.create_index("ix_market_location", "market_analytics", ["location", "month"])
     op.create_table(
         "market_trends",
-        *_columns(sa.Text, "frequency", "location", "property_type", nullable=False),
-        sa.Column("period", sa.Date, nullable=False),
+        *_keys(sa.Text, "frequency", "location", "property_type"),
+        sa.Column("period", sa.Date, primary_key=True),
         sa.Column("market_sales", sa.BigInteger, nullable=False),
         *_columns(sa.Double, "median_price", "average_price_per_square_meter", "price_index"),
         *_columns(sa.BigInteger, "inventory", "new_listings", "closed_listings"),
-        _primary_key("market_trends", "frequency", "location", "property_type", "period"),
     )

@@ -41,14 +41,10 @@ def _columns(kind: type, *names: str, nullable: bool = True) -> list[sa.Column]:
     return [sa.Column(name, kind, nullable=nullable) for name in names]
 
 
-def _primary_key(table: str, *names: str) -> sa.PrimaryKeyConstraint:
-    return sa.PrimaryKeyConstraint(*names, name=op.f(f"pk_{table}"))
-
-
 def _create_predictions() -> None:
     op.create_table(
         "predictions",
-        sa.Column("prediction_id", sa.Text, nullable=False),
+        sa.Column("prediction_id", sa.Text, primary_key=True),
         sa.Column("predicted_at", sa.DateTime(timezone=True), nullable=False),
         *_columns(sa.Text, "request_id", "client", "property_id"),
         sa.Column("inputs", DOCUMENT, nullable=False),
@@ -57,7 +53,6 @@ def _create_predictions() -> None:
         *_columns(sa.Text, "variant", "model_version", "data_version", nullable=False),
         sa.Column("latency_ms", sa.Double, nullable=False),
         sa.Column("experiment", sa.Text),
-        _primary_key("predictions", "prediction_id"),
     )
     op.create_index("ix_predictions_time", "predictions", ["predicted_at"])
     op.create_index("ix_predictions_property", "predictions", ["property_id", "predicted_at"])
@@ -74,13 +69,13 @@ def _create_predictions() -> None:
 def _create_feedback() -> None:
     op.create_table(
         "feedback",
-        *_columns(sa.Text, "client", "key", nullable=False),
+        sa.Column("client", sa.Text, primary_key=True),
+        sa.Column("key", sa.Text, primary_key=True),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         *_columns(sa.Text, "prediction_id", "property_id"),
         sa.Column("sold_on", sa.Date, nullable=False),
         sa.Column("price", sa.Double, nullable=False),
-        sa.CheckConstraint("price > 0", name=op.f("ck_feedback_positive_price")),
-        _primary_key("feedback", "client", "key"),
+        sa.CheckConstraint("price > 0", name="positive_price"),
     )
     op.create_index("ix_feedback_prediction", "feedback", ["prediction_id"])
     op.create_index("ix_feedback_property", "feedback", ["property_id"])
@@ -89,25 +84,24 @@ def _create_feedback() -> None:
 def _create_clients() -> None:
     op.create_table(
         "clients",
-        *_columns(sa.Text, "client", "secret_hash", nullable=False),
+        sa.Column("client", sa.Text, primary_key=True),
+        sa.Column("secret_hash", sa.Text, nullable=False),
         sa.Column("scopes", DOCUMENT, nullable=False),
         sa.Column("requests_per_second", sa.Integer),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True)),
-        _primary_key("clients", "client"),
     )
 
 
 def _create_audit() -> None:
     op.create_table(
         "audit",
-        sa.Column("number", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("happened_at", sa.DateTime(timezone=True), nullable=False),
         *_columns(sa.Text, "actor", "action", "outcome", nullable=False),
         *_columns(sa.Text, "subject", "request_id"),
         sa.Column("details", DOCUMENT, nullable=False),
         *_columns(sa.Text, "previous_hash", "hash", nullable=False),
-        _primary_key("audit", "number"),
     )
     op.create_index("ix_audit_actor", "audit", ["actor", "happened_at"])
     for statement in AUDIT_TRIGGERS[op.get_bind().dialect.name]:

@@ -1,0 +1,112 @@
+"""Rows that repeat a record of their feed: duplicates, later corrections, and marked deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from homei.config.feeds import TABLES, Feed
+from homei.validation.contracts import reason_rows
+
+# Rows that their source has replaced or deleted are set aside, and do not count as rejected.
+DELETED, REPLACED, DUPLICATE = "deleted", "replaced", "duplicate"
+
+
+def repeats(raw: pd.DataFrame, feeds: Sequence[Feed], table: str, rejected: set[int]) -> pd.DataFrame:
+    """The rows to set aside because of another one of their feed, with `kind` and `reason`.
+
+    Rows of one record share its id or, without ids, every mapped column. The last file with a valid row wins, and in it
+    the first valid row; a row in `rejected` is not valid. If the last row is marked as deleted, so are all others.
+    """
+    groups = _groups(raw, feeds, table)
+    rows = pd.DataFrame(
+        {
+            "row": np.arange(len(raw)),
+            "group": groups,
+            "file": pd.factorize(raw["source_file"])[0],
+            "content": _content_numbers(raw, feeds),
+            "is_deleted": _marks(raw).notna().to_numpy(),
+        }
+    )
+    is_deleted = rows["is_deleted"].to_numpy() & raw["source_fault"].isna().to_numpy()
+    repeated = rows[(groups >= 0) & (rows["group"].duplicated(keep=False) | is_deleted).to_numpy()]
+    ends = repeated.groupby("group").tail(1)
+    deletions = ends.loc[ends["is_deleted"], "group"]
+    deleted = _deleted(raw, rows, repeated[repeated["group"].isin(deletions)], ends)
+    alone = rows.loc[is_deleted & (groups < 0), "row"]
+    marks = _marks(raw).to_numpy(dtype=object)
+    by_marker = reason_rows(alone, DELETED, [f"{DELETED}: {marks[row]}" for row in alone])
+    others = repeated[~repeated["group"].isin(deletions)]
+    return pd.concat([deleted, by_marker, _replaced(raw, others, rejected)], ignore_index=True).sort_values("row")
+
+
+def _groups(raw: pd.DataFrame, feeds: Sequence[Feed], table: str) -> np.ndarray:
+    """The number of each row's record; -1 for a row of a deed, and for one without any key."""
+    groups = np.full(len(raw), -1)
+    for feed in feeds:
+        is_of_feed = (raw["source_feed"] == feed.name).to_numpy(bool)
+        # An indicator has one value a month; all other records have an id in their first column.
+        ids = ["series", "month"] if table == "indicators" else [TABLES[table][0]]
+        key = ids if feed.columns.keys() >= {*ids} else [*feed.columns]
+        cells = raw.loc[is_of_feed, key].apply(lambda column: column.str.strip())
+        has_key = cells.notna().any(axis=1).to_numpy()
+        if feed.deed is not None:
+            has_key &= raw.loc[is_of_feed, "source_deed"].isna().to_numpy()
+        numbers = cells.groupby(key, sort=False, dropna=False).ngroup().to_numpy() + groups.max(initial=-1) + 1
+        groups[is_of_feed] = np.where(has_key, numbers, -1)
+    return groups
+
+
+def _content_numbers(raw: pd.DataFrame, feeds: Sequence[Feed]) -> np.ndarray:
+    """A number for each different content of the mapped columns."""
+    names = sorted({name for feed in feeds for name in feed.columns if name in raw.columns})
+    return raw[names].groupby(names, sort=False, dropna=False).ngroup().to_numpy() if names else np.zeros(len(raw))
+
+
+def _marks(raw: pd.DataFrame) -> pd.Series:
+    """Why each row's source calls it deleted; missing for the others."""
+    return raw["source_deleted"] if "source_deleted" in raw else pd.Series(None, index=raw.index, dtype=object)
+
+
+def _deleted(raw: pd.DataFrame, rows: pd.DataFrame, deleted: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
+    last = ends.set_index("group")["row"].reindex(deleted["group"]).to_numpy()
+    marks = _marks(raw).to_numpy(dtype=object)
+    reasons = [
+        f"{DELETED}: {marks[end]}" if row == end else f"{DELETED}: by {_place(raw, end, row)}"
+        for row, end in zip(deleted["row"], last, strict=True)
+    ]
+    return reason_rows(deleted["row"], DELETED, reasons)
+
+
+def _replaced(raw: pd.DataFrame, repeated: pd.DataFrame, rejected: set[int]) -> pd.DataFrame:
+    """The rows that repeat another: duplicates if content or file are equal, otherwise replaced ones."""
+    valid = repeated[~repeated["row"].isin(rejected) & ~repeated["is_deleted"]]
+    is_last_file = valid["file"] == valid.groupby("group")["file"].transform("max")
+    latest = valid[is_last_file].groupby("group").head(1)
+    # An equal row of an earlier file is the same record, sent again.
+    equal = valid.merge(latest[["group", "content"]], on=["group", "content"])
+    winner = equal.groupby("group")["row"].first().reindex(repeated["group"]).to_numpy()
+    latest_file = latest.set_index("group")["file"].reindex(repeated["group"]).to_numpy()
+    latest_content = latest.set_index("group")["content"].reindex(repeated["group"]).to_numpy()
+    is_repeat = ~np.isnan(winner) & (repeated["row"].to_numpy() != winner)
+    is_earlier = (repeated["file"].to_numpy() < latest_file) & (repeated["content"].to_numpy() != latest_content)
+    is_earlier |= repeated["is_deleted"].to_numpy()
+    # A rejected row before the one that stays has reasons of its own.
+    is_repeat &= is_earlier | (repeated["row"].to_numpy() > winner)
+    is_repeat &= ~(is_earlier & repeated["row"].isin(rejected).to_numpy())
+    rows, others = repeated["row"].to_numpy()[is_repeat], winner[is_repeat].astype(int)
+    kinds = np.where(is_earlier[is_repeat], REPLACED, DUPLICATE)
+    prepositions = {REPLACED: "by", DUPLICATE: "of"}
+    reasons = [
+        f"{kind}: {prepositions[kind]} {_place(raw, other, row)}"
+        for kind, row, other in zip(kinds, rows, others, strict=True)
+    ]
+    return reason_rows(rows, kinds, reasons)
+
+
+def _place(raw: pd.DataFrame, other: int, row: int) -> str:
+    """The line of another row, with its file if that differs."""
+    line, file = raw["source_line"].iloc[other], raw["source_file"].iloc[other]
+    return f"line {line}" if file == raw["source_file"].iloc[row] else f"line {line} in {file}"
