@@ -34,7 +34,7 @@ MONTHLY = {
 HOLD_OUT = {
     "noise_floor": "noise floor",
     "out_of_time": "**homei, out of time**",
-    "random_split": "homei on a random split (flatters)",
+    "random_split": "homei on a random split (too optimistic)",
     "linear": "ridge regression on all features",
     "naive": "median of similar properties",
 }

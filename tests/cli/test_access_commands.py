@@ -1,8 +1,11 @@
 """`homei key`, `homei client` and `homei audit`, as an operator types them."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
+import warehouses
 from click.testing import CliRunner
 
 from homei.cli.main import cli
@@ -13,6 +16,7 @@ from homei.warehouse.connection import connect, writing
 from homei.warehouse.tables import audit
 
 REPOSITORY = Path(__file__).parents[2]
+WAREHOUSE = Path("data/warehouse/homei.db")
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +26,7 @@ def project(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOMEI_KEYS", str(tmp_path / "keys"))
     Path("params.yaml").write_text(params.compose(["city=demo"], REPOSITORY / "params"))
+    warehouses.migrated_file(WAREHOUSE)
 
 
 def run(*arguments, fails=False):
@@ -31,7 +36,7 @@ def run(*arguments, fails=False):
 
 
 def cut_last_entry():
-    engine = connect(PublishConfig(address="HOMEI_WAREHOUSE", file="data/warehouse/homei.db"))
+    engine = connect(PublishConfig(address="HOMEI_WAREHOUSE", file=str(WAREHOUSE)))
     with writing(engine) as connection:
         connection.exec_driver_sql("DROP TRIGGER audit_keeps_delete")
         connection.execute(audit.delete().where(audit.c.number == 3))
@@ -50,9 +55,11 @@ def test_without_a_key_folder_the_error_names_its_variable(monkeypatch):
 
 
 def test_a_secret_is_shown_only_when_its_client_is_added():
-    told = run("client", "add", "partner", "--scope", "predict", "--scope", "analytics", "--rate", "20").stdout.split()
-    assert told[:2] == ["client_id", "partner"]
-    secret = told[3]
+    output = run(
+        "client", "add", "partner", "--scope", "predict", "--scope", "analytics", "--rate", "20"
+    ).stdout.split()
+    assert output[:2] == ["client_id", "partner"]
+    secret = output[3]
     assert len(secret) == 43
     listed = run("client", "list").stdout
     assert listed.split()[:3] == ["partner", "analytics,predict", "20/s"]
@@ -62,6 +69,18 @@ def test_a_secret_is_shown_only_when_its_client_is_added():
     kept = b"".join(file.read_bytes() for file in Path().rglob("*") if file.is_file())
     assert b"$argon2id$" in kept
     assert secret.encode() not in kept
+
+
+def test_adding_a_client_creates_and_migrates_no_tables():
+    WAREHOUSE.write_bytes(b"")
+    message = str(run("client", "add", "partner", "--scope", "predict", fails=True).exception)
+    assert "is empty: run `homei publish`, or `homei migrate` for the tables alone" in message
+    assert not tables_of(WAREHOUSE)
+
+
+def tables_of(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT name FROM sqlite_master").fetchall()
 
 
 @pytest.mark.parametrize(
@@ -91,9 +110,9 @@ def test_verify_finds_entries_that_were_cut_off_the_trail():
     for name in ("one", "two"):
         run("client", "add", name, "--scope", "predict")
     run("client", "revoke", "one")
-    told = run("audit", "verify").stdout
-    assert told.startswith("all 3 entries are intact; head 3:")
-    noted = told.split()[-1]
+    output = run("audit", "verify").stdout
+    assert output.startswith("all 3 entries are intact; head 3:")
+    noted = output.split()[-1]
     cut_last_entry()
     fault = "entry 3 is missing: 1 entries were cut off the end; the 2 entries before it are intact"
     assert fault in run("audit", "verify", fails=True).output

@@ -39,15 +39,15 @@ def homei(settings, monkeypatch):
     return run
 
 
-def test_a_plan_says_how_many_sales_it_takes(homei):
+def test_a_plan_states_the_number_of_sales(homei):
     draw = np.random.default_rng(1)
     price = np.exp(draw.normal(12, 0.3, 2000))
-    held = pd.DataFrame({"price": price, "predicted": price * (1 + draw.normal(0, 0.07, 2000)), "part": HOLD_OUT})
-    lake.write(pd.concat([held, held.assign(predicted=1.0, part="earlier")]), lake.PREDICTIONS)
-    told = homei("plan")
-    assert "0.5 points" in told
+    holdout = pd.DataFrame({"price": price, "predicted": price * (1 + draw.normal(0, 0.07, 2000)), "part": HOLD_OUT})
+    lake.write(pd.concat([holdout, holdout.assign(predicted=1.0, part="earlier")]), lake.PREDICTIONS)
+    output = homei("plan")
+    assert "0.5 points" in output
     # σ of |N(0, 0.07)|'s median is √(π ÷ 2 ÷ n) × 0.07 × … ≈ 0.055 ÷ √n: (2.80 × 2 × 0.055 ÷ 0.005)² is some 3,800.
-    count = int(next(word for word in told.split() if "," in word).replace(",", ""))
+    count = int(next(word for word in output.split() if "," in word).replace(",", ""))
     assert 2500 < count < 5500
     values = yaml.safe_load(Path("params.yaml").read_text())
     values["experiment"]["share"] = 0.1
@@ -56,7 +56,7 @@ def test_a_plan_says_how_many_sales_it_takes(homei):
     assert uneven == pytest.approx(count * 0.25 / (0.1 * 0.9), rel=0.01)
 
 
-def test_a_report_is_a_page_and_numbers(homei, engine):
+def test_a_report_writes_a_page_and_the_numbers(homei, engine):
     migrate(engine)
     with writing(engine) as connection:
         connection.execute(insert(predictions).values(VALUED | {"prediction_id": "a", "property_id": "P1"}))
@@ -65,10 +65,10 @@ def test_a_report_is_a_page_and_numbers(homei, engine):
     assert "Champion and challenger" in Path("reports/abtest/report.html").read_text()
     numbers = json.loads(homei("report", "--json"))
     assert numbers == lake.read_json(Path("reports/abtest/report.json"))
-    assert (numbers["experiment"], numbers["answers"]) == (DESIGN.name, {"champion": 1})
+    assert (numbers["experiment"], numbers["valuations"]) == (DESIGN.name, {"champion": 1})
 
 
-def test_without_a_warehouse_or_an_experiment_it_is_told_what_to_do(homei, engine):
+def test_without_a_warehouse_or_an_experiment_the_error_says_what_to_do(homei, engine):
     with pytest.raises(WarehouseError, match="homei publish"):
         homei("report")
     migrate(engine)

@@ -1,4 +1,4 @@
-"""The command line teaches, stops at slips before any work, and runs the code of the folder that it is called in."""
+"""The command line: help, errors before any work, and the code of the current folder."""
 
 import shutil
 import subprocess
@@ -32,7 +32,7 @@ def test_help_names_every_stage_and_shows_examples(project):
         assert stage.startswith("render_") or f"  {stage}" in printed
 
 
-def test_compose_writes_what_the_overrides_say_and_check_notices(project):
+def test_compose_applies_overrides_and_check_finds_the_difference(project):
     assert homei("compose", "--check", folder=project).returncode == 0
     assert homei("compose", "city=hdb", "tuning.trials=2", folder=project).returncode == 0
     values = yaml.safe_load((project / "params.yaml").read_text())
@@ -42,7 +42,7 @@ def test_compose_writes_what_the_overrides_say_and_check_notices(project):
     assert "run `homei compose`" in stale.stderr
 
 
-def test_a_slip_in_params_stops_a_stage_before_it_touches_anything(project):
+def test_an_invalid_parameter_stops_a_stage_before_it_changes_anything(project):
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("max_rejected_share", "max_rejected_shore"))
     stopped = homei("validate", folder=project)

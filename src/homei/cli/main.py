@@ -15,6 +15,7 @@ import click
 import homei
 from homei.cli import access_commands as access
 from homei.cli import model_commands as model
+from homei.cli import onboarding_commands as onboarding
 from homei.cli import project_commands as project
 from homei.cli import registry_commands as registry
 from homei.cli import warehouse_commands as warehouse
@@ -53,7 +54,7 @@ def render() -> None:
 
 
 for _command in (
-    project.compose, project.fetch, project.verify, project.lineage, project.java,
+    onboarding.init, onboarding.check, project.compose, project.fetch, project.verify, project.lineage, project.java,
     model.serve, model.sample, model.search,
     registry.promote, registry.champions, registry.rollback, registry.reload,
     warehouse.publish, warehouse.migrate,

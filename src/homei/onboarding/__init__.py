@@ -1,0 +1,1 @@
+"""First run of a city: `homei init` drafts its configuration, `homei check` tests it."""
