@@ -86,6 +86,11 @@ def test_where_nothing_was_sold_and_nothing_like_it_within_reach_a_price_is_refu
     assert fields_refused(client.post(f"{PRICE}?include=reasons", json=rows[1])) == ["body"]
 
 
+def test_a_location_in_another_case_is_refused_with_the_one_that_has_sales(client):
+    refused = client.post(PRICE, json=HOME | {"location": "HARBOUR"})
+    assert refused.json()["errors"][0]["message"].endswith("; did you mean 'harbour'?")
+
+
 def test_each_unusual_respect_of_a_property_is_flagged(client):
     large = client.post(PRICE, json=HOME | {"square_meters": 400, "floor": 35}).json()
     assert large["flags"] == ["unusual_area", "unlike_any_sale"]

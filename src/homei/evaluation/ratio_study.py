@@ -161,10 +161,7 @@ def vei(valued: np.ndarray, price: np.ndarray) -> np.ndarray:
 
 
 def strata_ends(n: int) -> list[int]:
-    """The exclusive end of each stratum of n sales in order of value, as in the draft's table 4.
-
-    Empty for few.
-    """
+    """The exclusive ends of the strata of n sales by value (the draft's table 4); empty for few sales."""
     strata = max((count for least, count in STRATA.items() if n >= least), default=0)
     return [-(-n * stratum // strata) for stratum in range(1, strata + 1)]
 

@@ -65,7 +65,8 @@ def _freshness(freshness: Mapping[str, Any] | None) -> list[Card]:
     if freshness is None:
         return []
     months = freshness["months"]
-    return [Card("Last sale", freshness["last_sale"], f"{months} month{'s' * (months != 1)} before the as-of date")]
+    note = f"{freshness['last_sale']}, {months} month{'s' * (months != 1)} before the as-of date"
+    return [Card("Last sale", freshness["last_sale"][:7], note)]
 
 
 def _table_or_nothing(rows: list[dict[str, Any]], formats: Mapping[str, str] | None = None) -> Html:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -181,14 +182,22 @@ class Predictor:
         problems = {}
         for row in map(int, np.flatnonzero(is_refused | ~is_priced)[:MAX_PROBLEMS]):
             if is_priced[row]:
-                raised = zip(FLAGS, values.flags[row], strict=True)
-                reasons = " and ".join(FLAG_REASONS[flag] for flag, is_raised in raised if is_raised)
+                raised = [flag for flag, is_raised in zip(FLAGS, values.flags[row], strict=True) if is_raised]
+                reasons = " and ".join(FLAG_REASONS[flag] for flag in raised)
+                if "unknown_location" in raised:
+                    reasons += self._similar_location(str(columns["location"][row]))
             elif np.isnan(columns["square_meters"][row]):
                 reasons = "properties of this type need square_meters"
             else:
                 reasons = "no price level is known for the month of valuation_date"
             problems[row] = f"insufficient market evidence for a valuation: {reasons}"
         return problems
+
+    def _similar_location(self, location: str) -> str:
+        """A hint at the most similar location with sales, also in another case; empty without one."""
+        by_folded = {name.casefold(): name for name in sorted(self._model.applicability.locations)}
+        similar = difflib.get_close_matches(location.casefold(), by_folded, n=1)
+        return f"; did you mean {by_folded[similar[0]]!r}?" if similar else ""
 
     def _columns(self, rows: Rows) -> dict[str, np.ndarray]:
         names = (*self._numeric, *self._categorical)
