@@ -93,8 +93,7 @@ def springfield(deeds, tmp_path_factory) -> Path:
     packed = gzip.compress("\n".join(lines).encode("latin-1"), mtime=0)
     (folder / "data/external/springfield/deeds-1.csv.gz").write_bytes(packed)
     page = (PROJECT / "docs/your-city.md").read_text(encoding="utf-8")
-    example = re.search(r"^    ```yaml\n(.*?)^    ```", page, re.DOTALL | re.MULTILINE)[1]
-    example = re.sub(r"(?m)^    ", "", example)
+    example = re.search(r"^```yaml\n(# @package.*?)^```", page, re.DOTALL | re.MULTILINE)[1]
     file = folder / "params/city/springfield.yaml"
     file.write_text(example.replace("square_feet", "square_foot"), encoding="utf-8")
     before = (folder / "params.yaml").read_bytes()
