@@ -1,5 +1,7 @@
 """Accuracy as cards, tables and charts."""
 
+import io
+
 import pandas as pd
 
 from homei.reporting import accuracy_views
@@ -67,3 +69,8 @@ def test_verdicts_become_a_row_each(metrics):
     html = accuracy_views.verdict_table(metrics["verdicts"])
     assert html.index("Level (median ratio)") < html.index("Uniformity (COD)")
     assert html.count("Holds") == len(metrics["verdicts"])
+
+
+def test_a_city_whose_groups_have_too_few_sales_gets_a_sentence():
+    slices = pd.read_csv(io.StringIO("slice,value,n,mdape,mdape_low,mdape_high,median_ratio\n"))
+    assert "No group has enough sales" in accuracy_views.slice_table(slices)

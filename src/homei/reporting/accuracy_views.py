@@ -128,7 +128,9 @@ def slice_charts(slices: pd.DataFrame) -> Html:
 
 
 def slice_table(slices: pd.DataFrame) -> Html:
-    """A table of slices of any kind with their error and its interval."""
+    """A table of slices of any kind with their error and its interval; a sentence without any."""
+    if slices.empty:
+        return Html("<p>No group has enough sales to measure its error.</p>")
     rows = pd.DataFrame(
         {
             "group": slices["slice"].map(label) + ": " + slices["value"].astype(str),
