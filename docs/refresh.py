@@ -139,7 +139,7 @@ def routes_digest(openapi: Mapping[str, Any]) -> str:
 
 
 def take_pictures(city: str) -> None:
-    """Screenshots of the front page and of the API page; records what they show in docs/images/sources.json."""
+    """Takes screenshots of the front page and the API page, and records their sources."""
     from playwright.sync_api import sync_playwright
 
     sources = read(PICTURES) if PICTURES.exists() else {}

@@ -14,9 +14,10 @@ NO_HEADER = "a file without a line of column names declares them instead: `names
 
 
 class FileFormat(ConfigModel):
-    """The format of a file; `auto` is by its suffix, with or without .gz. `jsonl` is also JSON that is one list.
+    """The format of a file; `auto` is by its suffix, with or without .gz.
 
-    In CSV and Excel, titles may precede the column names, and totals may follow the rows.
+    `jsonl` is also JSON that is one list. In CSV and Excel, titles may precede the column names, and totals may follow
+    the rows.
     """
 
     format: Literal["auto", "csv", "excel", "jsonl", "parquet"] = "auto"

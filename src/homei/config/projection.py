@@ -26,7 +26,7 @@ class Coordinates(ConfigModel):
 
     `system` is wgs84 (degrees), plane (latitude is y, longitude is x, in `unit`), or a code such as EPSG:2263, which
     stage `validate` converts to degrees. `origin` is the city's centre in degrees. Degrees further from it than
-    `radius_km` to the north, south, east or west are not believed.
+    `radius_km` to the north, south, east or west are implausible.
     """
 
     system: CoordinateSystem = "wgs84"

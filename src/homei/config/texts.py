@@ -19,7 +19,7 @@ def normal_text(text: str) -> str:
 
 
 def is_rounded(identifier: str) -> bool:
-    """Whether a spreadsheet or a float has rounded an identifier: 1.4082E+13 stands for a thousand of them.
+    """Whether an identifier was rounded by a spreadsheet or a float, such as 1.4082E+13.
 
     A feed's name may precede it. Spreadsheets and Python always write the sign and two digits of the exponent.
     """

@@ -54,13 +54,14 @@ def records(source: Source, table: str) -> pa.Table:
     parts = []
     for position, feed in enumerate(source.of(table)):
         read = _from_landing if isinstance(feed, IncrementalFeed) else _from_files
+        n_earlier_parts = len(parts)
         for rows in read(source, table, feed):
             rows = _with_constant(rows, "source_feed", feed.name)
             if position and table != "indicators":
                 ids = pc.binary_join_element_wise(f"{feed.name}:", rows[id_column], "")
                 rows = rows.set_column(rows.schema.get_field_index(id_column), id_column, ids)
             parts.append(rows)
-        _warn_of_unused_values(feed, parts)
+        _warn_of_unused_values(feed, parts[n_earlier_parts:])
     return _concatenated(parts, [*source.columns(table), "source_feed", *ORIGIN, *_markers(source.of(table), parts)])
 
 

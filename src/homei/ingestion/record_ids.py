@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
-from functools import reduce
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from homei.config.columns import Column
 from homei.config.texts import normal_text
@@ -23,20 +21,13 @@ def content_ids(rows: pa.Table, declared: Mapping[str, Column], counts: Counter[
     Cells of a lookup file are no part of the record. `counts` has the ids of the feed's rows so far, and is updated.
     """
     names = sorted(name for name, column in declared.items() if column.lookup is None)
-    cells = [pc.binary_join_element_wise(f"{name}{_AFTER_NAME}", rows[name], "") for name in names]
-    is_empty = reduce(pc.and_, map(pc.is_null, cells))
-    # Arrow leaves out a row whose cells are all null, so that the others would move up.
-    cells[0] = pc.if_else(is_empty, "", cells[0])
-    contents = pc.binary_join_element_wise(*cells, _BETWEEN_CELLS, null_handling="skip")
-    return pa.array([_numbered(_hash(content), counts) for content in contents.to_pylist()], pa.string())
+    records = zip(*(rows[name].to_pylist() for name in names), strict=True)
+    return pa.array([_numbered(_hash(zip(names, cells, strict=True)), counts) for cells in records], pa.string())
 
 
-def _hash(content: str) -> str:
-    cells = (
-        _AFTER_NAME.join(map(normal_text, cell.split(_AFTER_NAME, maxsplit=1)))
-        for cell in content.split(_BETWEEN_CELLS)
-    )
-    return hashlib.blake2b(_BETWEEN_CELLS.join(cells).encode(), digest_size=ID_BYTES).hexdigest()
+def _hash(cells: Iterable[tuple[str, str | None]]) -> str:
+    content = _BETWEEN_CELLS.join(f"{name}{_AFTER_NAME}{normal_text(cell)}" for name, cell in cells if cell is not None)
+    return hashlib.blake2b(content.encode(), digest_size=ID_BYTES).hexdigest()
 
 
 def _numbered(content_hash: str, counts: Counter[str]) -> str:

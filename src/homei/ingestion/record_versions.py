@@ -46,7 +46,7 @@ def merge_versions(landed: pa.Table | None, read: pa.Table, changed: str | None)
 
 
 def with_deletions(records: pa.Table, present: set[str], day: datetime.date) -> tuple[pa.Table, int]:
-    """The records with `_deleted`, the day on which each was first absent from `present`, and the number of new ones.
+    """The records with `_deleted`, the day of their first absence from `present`, and how many are new.
 
     The column is null for records at the source, and missing if all are.
     """

@@ -12,7 +12,7 @@ import numpy as np
 
 from homei.config.columns import Column
 from homei.onboarding.number_notation import missing_codes
-from homei.onboarding.profiles import ColumnProfile
+from homei.onboarding.profiles import ColumnProfile, Reading, best_readings
 from homei.validation.dates import date, suspect_midnights
 
 ENOUGH = 0.8
@@ -45,14 +45,10 @@ def date_notation(column: ColumnProfile, is_excel: bool = False) -> DateNotation
     tested = column.without(missing).tested
     if not tested.n_filled or tested.share(_HAS_DATE.search) < ENOUGH:
         return None
-    read = [(options, _read(tested, options)) for options in _candidates(tested, is_excel)]
-    if not read:
-        return None
-    shares = [float(tested.counts[~np.isnat(dates)].sum()) / tested.n_filled for _, dates in read]
-    best = max(shares)
+    readings = [(options, _read(tested, options)) for options in _candidates(tested, is_excel)]
+    best, equal = best_readings(tested, readings, np.isnat)
     if best < ENOUGH:
         return None
-    equal = [pair for pair, share in zip(read, shares, strict=True) if share >= best - 1e-12]
     options, dates = equal[0]
     # Formats that read the same dates are one; of the others, those that make implausible dates are dropped.
     distinct = [(options, dates), *(pair for pair in equal[1:] if not np.array_equal(pair[1], dates, equal_nan=True))]
@@ -120,18 +116,18 @@ def _formats(values: list[str]) -> Iterator[str]:
 def _read(column: ColumnProfile, options: dict[str, Any]) -> np.ndarray:
     declared = Column(column="x", **options)
     dates = [date(value, declared) for value in column.values]
-    believable = [day if day is not None and EARLIEST <= day < LATEST else None for day in dates]
-    return np.array(believable, dtype="datetime64[D]")
+    plausible = [day if day is not None and EARLIEST <= day < LATEST else None for day in dates]
+    return np.array(plausible, dtype="datetime64[D]")
 
 
-def _plausible(read: list[tuple[dict[str, Any], np.ndarray]]) -> list[tuple[dict[str, Any], np.ndarray]]:
+def _plausible(readings: list[Reading]) -> list[Reading]:
     """The readings without those that no register has, if others remain.
 
     Sales lie on many days of a month and in several months of a year: a reading with one month but many days, or with
     far more years than days, has its parts in the wrong order.
     """
-    if len(read) == 1:
-        return read
+    if len(readings) == 1:
+        return readings
 
     def parts(dates: np.ndarray) -> tuple[int, int, int]:
         days = dates[~np.isnat(dates)]
@@ -141,8 +137,8 @@ def _plausible(read: list[tuple[dict[str, Any], np.ndarray]]) -> list[tuple[dict
         return n_days, n_months, len(np.unique(days.astype("datetime64[Y]")))
 
     plausible = []
-    for options, dates in read:
+    for options, dates in readings:
         n_days, n_months, n_years = parts(dates)
         if not ((n_months == 1 and n_days >= 6) or n_years > 3 * n_days):
             plausible.append((options, dates))
-    return plausible or read
+    return plausible or readings

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from homei.config.columns import Column
-from homei.onboarding.profiles import ColumnProfile
+from homei.onboarding.profiles import ColumnProfile, best_readings
 from homei.onboarding.words import MISSING, MISSING_SIGNS, SQUARE_FEET, contains, normalised, phrases
 from homei.validation.numbers import CURRENCY_SIGNS, number
 
@@ -66,20 +66,24 @@ def number_notation(column: ColumnProfile) -> NumberNotation | None:
         return None
     currencies = currencies_of(" ".join(tested.values[:50]))
     currency = currencies[0] if currencies else None
-    read = [(options, _read(tested, options, currency)) for options in _candidates(tested)]
-    shares = [float(tested.counts[~np.isnan(values)].sum()) / tested.n_filled for _, values in read]
-    best = max(shares)
+    readings = [(options, _read(tested, options, currency)) for options in _candidates(tested)]
+    best, equal = best_readings(tested, readings, np.isnan)
     if best < ENOUGH:
         return None
-    equal = [pair for pair, share in zip(read, shares, strict=True) if share >= best - 1e-12]
     options, values = equal[0]
-    rival = next(
-        ((other, rival_values) for other, rival_values in equal[1:] if not _same(values, rival_values)), (None, None)
-    )
+    others = (reading for reading in equal[1:] if not np.array_equal(reading[1], values, equal_nan=True))
+    rival, rival_values = next(others, (None, None))
     is_read = ~np.isnan(values)
-    rival_values = None if rival[1] is None else rival[1][is_read]
-    counts = tested.counts[is_read]
-    return NumberNotation(options, best, values[is_read], counts, missing, rival[0], rival_values, currencies)
+    return NumberNotation(
+        options,
+        best,
+        values[is_read],
+        tested.counts[is_read],
+        missing,
+        rival,
+        None if rival_values is None else rival_values[is_read],
+        currencies,
+    )
 
 
 def currencies_of(text: str) -> tuple[str, ...]:
@@ -130,7 +134,3 @@ def _has_square_feet(column: ColumnProfile) -> bool:
 def _read(column: ColumnProfile, options: dict[str, Any], currency: str | None) -> np.ndarray:
     declared = Column(column="x", **options)
     return np.array([number(value, declared, currency) for value in column.values], dtype=float)
-
-
-def _same(left: np.ndarray, right: np.ndarray) -> bool:
-    return bool(np.array_equal(left, right, equal_nan=True))

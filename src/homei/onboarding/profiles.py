@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+Reading = tuple[dict[str, Any], np.ndarray]  # options of a column, and the values of its cells under them
 DISTINCT_TESTED = 1_500  # distinct values that a guess tests, the most frequent first
 
 
@@ -56,6 +57,15 @@ class ColumnProfile:
 
     def examples(self, n: int = 2) -> list[str]:
         return self.values[:n]
+
+
+def best_readings(
+    column: ColumnProfile, readings: Sequence[Reading], is_unread: Callable[[np.ndarray], np.ndarray]
+) -> tuple[float, list[Reading]]:
+    """The largest share of cells that any of the readings covers, and the readings that cover it."""
+    shares = [float(column.counts[~is_unread(values)].sum()) / column.n_filled for _, values in readings]
+    best = max(shares, default=0.0)
+    return best, [reading for reading, share in zip(readings, shares, strict=True) if share >= best - 1e-12]
 
 
 def profile(name: str, cells: pa.ChunkedArray | pa.Array) -> ColumnProfile:

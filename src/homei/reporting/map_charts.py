@@ -62,17 +62,19 @@ def city_map(
 
     More than MAX_POINTS points are drawn as square cells with their median. `diverging` centres the colours on zero;
     they end at the 98th percentile. `size` (such as a number of sales) scales the dots. Coordinates are degrees or
-    metres on a plane; points without coordinates are omitted.
+    metres on a plane; points without coordinates are omitted. Without any point, a sentence stands for the map.
     """
     points = np.array([longitude, latitude, value, np.ones(len(value)) if size is None else size], dtype=float)
     x, y, z, weight = points[:, np.isfinite(points[:3]).all(axis=0)]
+    if not x.size:
+        return picture(_write_no_coordinates, title, (5.2, 1.2))
     if len(x) > MAX_POINTS:
         x, y, z, weight = _cells(x, y, z, _stretch(y))
 
     def draw(canvas: Figure, axes: Axes) -> None:
         axes.set_axis_off()
         axes.set_aspect(_stretch(y), anchor="N")
-        area = 14 + 46 * np.sqrt(weight / max(weight.max(initial=0), 1e-9))
+        area = 14 + 46 * np.sqrt(weight / max(weight.max(), 1e-9))
         colours = DIVERGING if diverging else SEQUENTIAL
         dots = axes.scatter(x, y, c=z, s=area, cmap=colours, norm=_norm(z, diverging))
         dots.set_linewidth(0)
@@ -82,8 +84,13 @@ def city_map(
         scale.ax.tick_params(length=0)
         format_axis(scale.ax.xaxis, formats, ticks=4)
 
-    height = np.ptp(y) * _stretch(y) / (np.ptp(x) or 1.0) if x.size else 1.0
+    height = np.ptp(y) * _stretch(y) / (np.ptp(x) or 1.0)
     return picture(draw, title, (5.2, float(np.clip(5.0 * height + 1.0, 2.6, 6.0))))
+
+
+def _write_no_coordinates(_: Figure, axes: Axes) -> None:
+    axes.set_axis_off()
+    axes.text(0, 0.5, "No coordinates are known, so there is no map.")
 
 
 def _stretch(latitude: np.ndarray) -> float:

@@ -72,6 +72,9 @@ def quality_control(results: SimpleNamespace) -> str:
 
 
 def _reason_table(reasons: list[dict[str, Any]], unit: str) -> Html:
+    """A table of reasons with their number of rows; nothing without reasons."""
+    if not reasons:
+        return Html("")
     counts = pd.DataFrame(reasons, columns=["reason", unit])
     return table(counts.assign(reason=counts["reason"].map(label)))
 

@@ -117,8 +117,11 @@ def _months(months: pd.DataFrame) -> Html:
 def _map(areas: pd.DataFrame) -> Html:
     above, below = int((areas.median_error > LARGE_ERROR).sum()), int((areas.median_error < -LARGE_ERROR).sum())
     title, limit = "Median error by area", text(LARGE_ERROR, "percent0")
+    chart = charts.city_map(areas.longitude, areas.latitude, areas.median_error, title, size=areas.n, formats="change")
+    if areas.empty:
+        return figure(chart)
     return figure(
-        charts.city_map(areas.longitude, areas.latitude, areas.median_error, title, size=areas.n, formats="change"),
+        chart,
         "Blue is valued below the price paid, orange above; a larger dot is more sales. "
         f"Of {text(len(areas))} squares, {below} are more than {limit} below and {above} more than {limit} above.",
     )

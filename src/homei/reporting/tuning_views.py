@@ -36,8 +36,8 @@ def describe_gain(gain: TuningGain) -> str:
         f"The default parameters have an error of {text(gain.configured, 'percent3')} on the folds. The best trial, "
         f"number {gain.best_trial} of {gain.n_trials}, has {text(gain.best, 'percent3')}: a gain of "
         f"{points(gain.gain, 3)} points, found after {gain.folds_until_best} of {gain.folds_trained} fitted folds. "
-        f"{gain.n_pruned} trials were pruned, which saved {gain.folds_saved} of {n_folds} folds "
-        f"({text(gain.folds_saved / n_folds, 'percent0')}). The gain is "
+        f"{gain.n_pruned} trial{'s were' if gain.n_pruned != 1 else ' was'} pruned, which saved {gain.folds_saved} of "
+        f"{n_folds} folds ({text(gain.folds_saved / n_folds, 'percent0')}). The gain is "
         f"{points(100 * gain.gain / gain.folds_trained, 3)} points per 100 fitted folds."
     )
 

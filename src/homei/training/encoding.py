@@ -84,7 +84,7 @@ class Encoder:
         return self.log_size(columns) + columns[MARKET_LEVEL]
 
     def log_size(self, columns: Columns) -> np.ndarray:
-        """The log of each area; for an unknown one, the typical log price of the type relative to the city's level."""
+        """The log of each area; for an unknown one, the type's log price relative to the city's level."""
         log_area = np.log(columns["square_meters"])
         if not self.whole_prices:
             return log_area

@@ -1,4 +1,4 @@
-"""Coordinates of any system as degrees or metres, and the ones that can't be believed."""
+"""Coordinates of any system as degrees or metres, and the implausible ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Located(NamedTuple):
 def locate(
     latitude: np.ndarray, longitude: np.ndarray, coordinates: Coordinates, ranges: Mapping[str, Range]
 ) -> Located:
-    """Converts coordinates to degrees (a plane's stay as they are); those outside the city's area have a fault.
+    """Converts coordinates to degrees, a plane's excepted; those outside the city's area have a fault.
 
     `ranges` are those of the contract, which come before the area around the city's centre.
     """
@@ -33,11 +33,11 @@ def locate(
     area = dict.fromkeys(AXES, (-np.inf, np.inf)) | area_of(coordinates) | declared
     is_nowhere = (latitude == 0) & (longitude == 0)
     values = dict(zip(AXES, _converted(latitude, longitude, coordinates), strict=True))
-    turned = dict(zip(AXES, _converted(longitude, latitude, coordinates), strict=True))
+    exchanged = dict(zip(AXES, _converted(longitude, latitude, coordinates), strict=True))
     is_outside = {axis: (values[axis] < area[axis][0]) | (values[axis] > area[axis][1]) for axis in AXES}
     is_swapped = (is_outside["latitude"] | is_outside["longitude"]) & ~is_nowhere
     for axis in AXES:
-        is_swapped &= (turned[axis] >= area[axis][0]) & (turned[axis] <= area[axis][1])
+        is_swapped &= (exchanged[axis] >= area[axis][0]) & (exchanged[axis] <= area[axis][1])
     faults: dict[str, dict[int, str]] = {}
     for axis, other in zip(AXES, reversed(AXES), strict=True):
         low, high = area[axis]

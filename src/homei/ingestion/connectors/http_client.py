@@ -126,7 +126,7 @@ def check_status(response: httpx.Response, label: str, accept: tuple[int, ...] =
 
 
 def json_body(response: httpx.Response, label: str) -> Any:
-    """The JSON of a response; raises TemporaryError if it may be truncated, FetchError if it is no JSON at all."""
+    """The JSON of a response; TemporaryError if it may be truncated, FetchError if it is not JSON."""
     try:
         return response.json()
     except ValueError as error:

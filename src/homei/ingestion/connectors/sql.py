@@ -99,9 +99,10 @@ class Sql(IncrementalFeed):
         return sql(f"({str(self.query).strip().rstrip(';')}) AS feed")
 
     def _literal_of(self, connection: Connection) -> Callable[[datetime.datetime], ColumnElement[Any]] | None:
-        """Writes a moment as the column `changed` holds it; None if its values can't be compared with a moment in SQL.
+        """Writes a moment as the column `changed` holds it.
 
-        SQLite compares values of different types without an error: no number is later than a text.
+        None if its values can't be compared with a moment in SQL. SQLite compares values of different types without an
+        error: no number is later than a text.
         """
         from sqlalchemy import column, func, select
 
