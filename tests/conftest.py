@@ -186,7 +186,7 @@ def built_town(request, local_spark, city, features, town, town_places, tmp_path
         with contextlib.chdir(folder):
             lake.write(town.assign(is_market=True), lake.RESOLVED_SALES)
             lake.write(town_places, lake.VALID_PLACES)
-            run(city, local_spark, features)
+            run(1, city, local_spark, features)
 
     return copy_of("town-features", inputs, build, tmp_path_factory.mktemp("town"))
 

@@ -20,7 +20,7 @@ def training_set(spark, city, features, town_places):
     """Builds the training set of some sales, in order of transaction."""
 
     def make(sales: pd.DataFrame) -> pd.DataFrame:
-        tables = build(spark.createDataFrame(sales), town_places, city, features)
+        tables = build(spark.createDataFrame(sales), town_places, city, features, 1)
         return tables.training_set.toPandas().sort_values("transaction_id", ignore_index=True)
 
     return make
@@ -102,7 +102,7 @@ def test_unknown_values_are_stored_as_null(built_town):
 @pytest.mark.slow
 def test_shuffled_input_gives_the_same_bytes(project, built_town, local_spark, city, features, town, town_places):
     folder = project(town.sample(frac=1, random_state=5), town_places.sample(frac=1, random_state=6))
-    run(city, local_spark, features)
+    run(1, city, local_spark, features)
     assert digests(folder) == digests(built_town)
 
 
@@ -117,7 +117,7 @@ def test_a_single_sale_has_no_market_history(training_set, valid_sales):
 def test_a_source_without_places_has_no_place_columns(project, spark, local_spark, city, features, town, town_places):
     bare = city.model_copy(update={"place_kinds": []})
     project(town.head(20), town_places.head(0))
-    run(bare, local_spark, features)
+    run(1, bare, local_spark, features)
     distances = [name for name in lake.read(lake.TRAINING_SET) if name.endswith("_distance")]
     assert distances == ["comparable_distance", "alike_distance"]
     assert lake.read(lake.PLACES).empty
@@ -125,4 +125,4 @@ def test_a_source_without_places_has_no_place_columns(project, spark, local_spar
 
 def test_the_error_for_missing_input_names_the_table(project, spark, local_spark, city, features):
     with pytest.raises(lake.MissingTableError, match="resolved/sales"):
-        run(city, local_spark, features)
+        run(1, city, local_spark, features)

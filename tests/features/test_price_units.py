@@ -32,7 +32,7 @@ def partly_known(spark, local_spark, city, features, town, town_places, tmp_path
     with contextlib.chdir(folder):
         lake.write(sales, lake.RESOLVED_SALES)
         lake.write(town_places, lake.VALID_PLACES)
-        run(city, local_spark, features)
+        run(1, city, local_spark, features)
         export_lookup(city, features, 36, folder / "lookup")
         return lake.read(lake.TRAINING_SET), lake.read(lake.COMPARABLE_POOL), FeatureLookup(folder / "lookup")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from pyspark.sql import DataFrame
@@ -18,6 +18,7 @@ from homei.features.points_of_interest import PointsOfInterest, project_places
 from homei.features.previous_sales import previous_sales, with_previous
 from homei.features.price_index import market_cells, market_index
 from homei.features.price_units import whole_price_types_in_spark
+from homei.features.training_sample import training_sample
 from homei.spark.config import SparkConfig
 from homei.spark.session import numbers, session
 from homei.storage import lake, spark_tables
@@ -34,16 +35,18 @@ class FeatureTables(NamedTuple):
     places: pd.DataFrame
     comparable_pool: pd.DataFrame
     adjustments: pd.DataFrame
+    sample: dict[str, Any]  # how the rows of the training set were chosen
 
 
-def run(city: CityConfig, spark: SparkConfig, features: FeaturesConfig) -> None:
+def run(seed: int, city: CityConfig, spark: SparkConfig, features: FeaturesConfig) -> None:
     """Writes the training set and the market tables behind it."""
     engine = session(spark)
     sales, places = spark_tables.read(engine, lake.RESOLVED_SALES), lake.read(lake.VALID_PLACES)
-    tables = build(sales.where("is_market"), places, city, features)
+    tables = build(sales.where("is_market"), places, city, features, seed)
     lake.write(tables.index, lake.MARKET_INDEX)
     lake.write(tables.places, lake.PLACES)
     lake.write(tables.adjustments, lake.ADJUSTMENTS)
+    lake.write_json(tables.sample, lake.TRAINING_SAMPLE)
     lake.write(lake.typed(tables.comparable_pool), lake.COMPARABLE_POOL)
     outputs = [
         SparkTable(tables.history, lake.MARKET_HISTORY, key=["level", "place", "property_type", "month"]),
@@ -54,7 +57,7 @@ def run(city: CityConfig, spark: SparkConfig, features: FeaturesConfig) -> None:
 
 
 def build(
-    market_sales: DataFrame, valid_places: pd.DataFrame, city: CityConfig, features: FeaturesConfig
+    market_sales: DataFrame, valid_places: pd.DataFrame, city: CityConfig, features: FeaturesConfig, seed: int
 ) -> FeatureTables:
     """All tables from market sales and places, as known at the city's `as_of`."""
     last_month = month_of(city.as_of) + 1  # the month of the next valuations
@@ -67,14 +70,15 @@ def build(
     places = project_places(valid_places, city.coordinates)
     pool = comparable_pool(sales)
     comparables = comparable_features(pool_columns(pool), features.comparables, city.coordinates, last_month)
+    sampled, sample = training_sample(sales, features.max_training_rows, seed)
     training_set = (
-        sales.transform(with_history(history, features))
+        sampled.transform(with_history(history, features))
         .transform(with_previous(previous))
         .transform(with_comparables(pool, comparables.features))
         .transform(with_places(places, city, features))
         .select(*training_set_columns(city, features))
     )
-    return FeatureTables(training_set, index, history, previous, places, pool, comparables.adjustments)
+    return FeatureTables(training_set, index, history, previous, places, pool, comparables.adjustments, sample)
 
 
 def training_set_columns(city: CityConfig, features: FeaturesConfig) -> list[str]:

@@ -37,4 +37,5 @@ class FeaturesConfig(ConfigModel):
     cells: CellSizes
     index_months: Count
     places_radius: Annotated[float, Field(gt=0)]
+    max_training_rows: Annotated[int, Field(ge=1_000)]
     comparables: ComparablesConfig

@@ -22,6 +22,7 @@ RESOLVED_LISTINGS = Path("data/processed/resolved/listings")
 MERGED_SALES = Path("data/processed/resolved/merged_sales")
 
 TRAINING_SET = Path("data/processed/ml_ready/sales")  # one row a market sale: target and features
+TRAINING_SAMPLE = Path("data/processed/features/training_sample.json")  # how its rows were chosen
 
 # Look-up tables that training joins to its rows and the service joins to a request.
 MARKET_INDEX = Path("data/processed/aggregates/market_index")  # price level by month
