@@ -2,11 +2,12 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup compose repro test serve lab lint docs bench clean
+.PHONY: help setup parts compose repro test serve lab lint docs bench clean
 
 PYTHON ?= python3
 UV := $(or $(shell command -v uv),.tools/uv/bin/uv)
 INSTALLED := .venv/.installed
+S3_SERVER := .tools/versitygw/versitygw
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export DVC_NO_ANALYTICS := true
@@ -40,6 +41,15 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@homei java
 	@git rev-parse --git-dir >/dev/null 2>&1 && [ -z "$${CI:-}" ] && pre-commit install >/dev/null || true
 	@touch $@
+
+parts: setup  ## what lakes on S3 need: Spark's jars (with Maven), and the S3 server of the tests (with Go)
+	@homei jars
+	@if command -v go >/dev/null; then $(MAKE) --no-print-directory $(S3_SERVER); \
+	else echo "no go found: the S3 server of the tests is not built"; fi
+
+$(S3_SERVER): tests/servers/versitygw/go.mod tests/servers/versitygw/go.sum
+	@echo "building the S3 server of the tests into $(@D): two minutes of CPU time"
+	@go build -C tests/servers/versitygw -o $(CURDIR)/$@ github.com/versity/versitygw/cmd/versitygw
 
 compose: setup
 	@homei compose $(CHOSEN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 import postgres
 import pytest
 import redis_process
+import s3_server
 import yaml
 from build_cache import copy_of
 from hypothesis import settings
@@ -63,6 +65,23 @@ def redis_server(required):
     """Runs a Redis of one's own for the length of a block."""
     required(redis_process.binary(), "Redis", "Debian's package redis-server has it")
     return redis_process.running
+
+
+@pytest.fixture(scope="session")
+def s3_server_process(required) -> Iterator[s3_server.S3Server]:
+    """One S3 server for the test run; tests use `s3`, which gives each a bucket of its own."""
+    required(s3_server.binary(), "S3 server", "`make parts` builds it")
+    with s3_server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server_process, monkeypatch) -> s3_server.Bucket:
+    """An empty bucket on a real S3 server; its address and credentials are in the environment, as AWS names them."""
+    bucket = s3_server_process.create_bucket()
+    for name, value in s3_server_process.environment.items():
+        monkeypatch.setenv(name, value)
+    return bucket
 
 
 @pytest.fixture(scope="session")

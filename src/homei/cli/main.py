@@ -54,7 +54,8 @@ def render() -> None:
 
 
 for _command in (
-    onboarding.init, onboarding.check, project.compose, project.fetch, project.verify, project.lineage, project.java,
+    onboarding.init, onboarding.check, project.compose, project.fetch, project.verify, project.lineage,
+    project.java, project.jars,
     model.serve, model.sample, model.search,
     registry.promote, registry.champions, registry.rollback, registry.reload,
     warehouse.publish, warehouse.migrate,

@@ -1,4 +1,4 @@
-"""Commands for a project's parameters, data and state: compose, fetch, verify, lineage and java."""
+"""Commands for a project's parameters, data and state: compose, fetch, verify, lineage, java and jars."""
 
 from __future__ import annotations
 
@@ -93,3 +93,15 @@ def java() -> None:
     from homei.spark.java import ensure
 
     click.echo(f"Java: {ensure()}")
+
+
+@click.command()
+def jars() -> None:
+    """Fetch the jars with which Spark reads and writes S3, through Maven."""
+    from homei.spark.jars import JarsError, fetch_s3a_jars
+
+    try:
+        paths = fetch_s3a_jars()
+    except JarsError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Jars for S3: {len(paths)} in {paths[0].parent}")

@@ -1,4 +1,4 @@
-"""The folders of tools that `make setup` installs into a project: uv and a JRE."""
+"""The folders of what `make setup` and `make parts` install into a project: uv, a JRE, jars."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 UV = Path(".tools/uv/bin")
 JRE = Path(".tools/jre")
+JARS = Path(".tools/jars")
+SERVERS = Path(".tools/versitygw")
 
 
 def places(tool: Path) -> list[Path]:
