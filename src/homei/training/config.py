@@ -60,6 +60,7 @@ class TrainConfig(ConfigModel):
     excluded_features: list[str]
     attribute_masking: MaskingConfig
     half_life_months: Annotated[float, Field(gt=0)]
+    learning_curve_rows: list[Count]
 
 
 class IntervalsConfig(ConfigModel):

@@ -18,6 +18,7 @@ from homei.training.applicability import Applicability
 from homei.training.config import ModelConfig
 from homei.training.encoding import columns_of
 from homei.training.intervals import IntervalModel, OutOfTimeSales, calibrate
+from homei.training.learning_curve import CURVE, curve_row, learning_curve
 from homei.training.time_splits import TimeSplit, rolling_origins, split_holdout
 from homei.training.training_recipe import Recipe
 from homei.training.tuning_gain import BEST
@@ -42,9 +43,22 @@ def run(**sections: Any) -> TrainingResult:
     p = SimpleNamespace(**sections)
     recipe = Recipe.from_config(p).with_parameters(**tuned_parameters(p.model))
     data_version = lake.digest(lake.TRAINING_SET)[:12]
-    result = train_models(lake.read(lake.TRAINING_SET), recipe, p, data_version, p.train.workers)
+    sales = lake.read(lake.TRAINING_SET)
+    result = train_models(sales, recipe, p, data_version, p.train.workers)
     lake.write(result.predictions, lake.PREDICTIONS)
+    curve = whole_learning_curve(sales, result, recipe, p)
+    lake.write_text(curve.to_csv(index=False, lineterminator="\n"), CURVE)
     return TrainingResult(result.valuation.save(VALUATION), result.holdout.save(HOLDOUT), result.predictions)
+
+
+def whole_learning_curve(
+    sales: pd.DataFrame, result: TrainingResult, recipe: Recipe, p: SimpleNamespace
+) -> pd.DataFrame:
+    """The learning curve at `train.learning_curve_rows`, with the hold-out model's own errors as the last row."""
+    before, holdout = split_holdout(sales, p.split)
+    curve = learning_curve(before, holdout, p.train.learning_curve_rows, recipe, p.train.workers)
+    own = result.predictions[result.predictions["part"] == "hold_out"]
+    return pd.concat([curve, pd.DataFrame([curve_row(len(before), own["predicted"], own["price"])])], ignore_index=True)
 
 
 def tuned_parameters(model: ModelConfig, best_path: Path = BEST) -> dict[str, Any]:
