@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from homei.config.columns import Column
 from homei.storage import lake
+from homei.validation.notations import NotationError
 from homei.validation.numbers import number, number_fault
-from homei.validation.parsing import NotationError, Reader, parse, plain_numbers, read_each
+from homei.validation.parsing import Reader, parse, plain_numbers, read_each
 
 
 def column(**options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,11 +13,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from homei.config.columns import Column
-from homei.config.feeds import TABLES, Source
-from homei.config.projection import Coordinates
+from homei.config.feeds import Source
 from homei.config.texts import is_rounded, normal_text
-from homei.validation.coordinates import AXES, NOWHERE, Located, locate
-from homei.validation.dates import date, date_fault, suspect_midnights
+from homei.validation.coordinates import AXES, Located, locate
+from homei.validation.dates import date, date_fault
+from homei.validation.notations import (
+    CELLS_TO_CHECK,
+    PLACED,
+    check_amounts,
+    check_dates,
+    check_located,
+    coordinates_of,
+    has_undeclared_point,
+    mapped_columns,
+)
 from homei.validation.numbers import number, number_fault
 
 DATES = ("sale_date", "listed_on", "closed_on", "registered_on", "happened_on", "month")
@@ -26,15 +36,8 @@ NUMBERS = (
 )  # fmt: skip
 IDENTIFIERS = ("transaction_id", "property_id", "listing_id", "customer_id", "lead_id")
 ROUNDED = "rounded by a spreadsheet"
-AMOUNTS = ("price", "square_meters", "budget")
 NULLS = {np.float64: np.nan, "datetime64[s]": np.datetime64("NaT"), object: None}  # by type
-CELLS_TO_CHECK = 20_000  # different dates of a column that are checked as a whole
-CELLS_TO_JUDGE = 10  # different cells of a column, before they are taken for another notation
 Faults = dict[int, str]  # why a cell can't be read, by its row
-
-
-class NotationError(ValueError):
-    """A column that can be read in two ways; the message names the key that says in which."""
 
 
 class Reader(NamedTuple):
@@ -46,10 +49,14 @@ class Reader(NamedTuple):
 
 @dataclass(frozen=True)
 class Parsed:
-    """Typed columns, and for each column the faults of the cells that have a value which can't be read."""
+    """Typed columns, and for each column the faults of the cells that have a value which can't be read.
+
+    `located` has for each feed the number of rows by the fault of their coordinates, PLACED for those without one.
+    """
 
     columns: pd.DataFrame
     faults: dict[str, Faults]
+    located: dict[str, Counter[str]]
 
 
 def types_of(source: Source, table: str) -> dict[str, Any]:
@@ -67,16 +74,30 @@ def parse(raw: pd.DataFrame, source: Source, table: str = "sales") -> Parsed:
     Cells that are empty, unreadable, or one of the declared `missing` values are NaN, None or NaT. Raises
     NotationError for a column whose dates or numbers can be read in two ways.
     """
+    for feed in source.of(table):
+        is_of_feed = (raw["source_feed"] == feed.name).to_numpy(bool)
+        cells = raw if is_of_feed.all() else raw[is_of_feed]
+        for name in mapped_columns(feed, table):
+            if name in DATES:
+                check_dates(cells[name].dropna().unique()[:CELLS_TO_CHECK], name, feed, table)
+            if has_undeclared_point(name, feed, table):
+                check_amounts(pc.unique(pa.array(cells[name], pa.string())), name, feed, table)
+    parsed = parse_cells(raw, source, table)
+    for feed in source.of(table):
+        check_located(parsed.located.get(feed.name, Counter()), feed, source, table)
+    return parsed
+
+
+def parse_cells(raw: pd.DataFrame, source: Source, table: str = "sales") -> Parsed:
+    """As `parse`, without judging the feeds' notations, which needs all their rows."""
     dtypes = types_of(source, table)
     columns = {name: np.full(len(raw), NULLS[dtype], dtype) for name, dtype in dtypes.items()}
     faults: dict[str, Faults] = {name: {} for name in dtypes}
+    of_feeds: dict[str, Counter[str]] = {}
     for feed in source.of(table):
         rows = np.flatnonzero((raw["source_feed"] == feed.name).to_numpy(bool))
         cells = raw if len(rows) == len(raw) else raw.iloc[rows]
-        # `ingest` generates ids for a feed that maps none.
-        generated = {TABLES[table][0]: Column(column="id")}
-        for name, column in {**generated, **feed.columns}.items():
-            _check_notation(cells[name], name, column, f"feeds.{table} ({feed.name})")
+        for name, column in mapped_columns(feed, table).items():
             values, of_cells = read_each(
                 cells[name],
                 _reader(name, dtypes[name], column, source),
@@ -87,14 +108,13 @@ def parse(raw: pd.DataFrame, source: Source, table: str = "sales") -> Parsed:
             columns[name][rows] = values
             faults[name].update(_at(rows, of_cells))
         if columns.keys() >= {*AXES}:
-            system = feed.system or source.city.coordinates.system
-            coordinates = source.city.coordinates.model_copy(update={"system": system})
+            coordinates = coordinates_of(feed, source)
             located = locate(*(columns[axis][rows] for axis in AXES), coordinates, source.contract.ranges)
-            _check_located(located, coordinates, f"feeds.{table} ({feed.name})")
+            of_feeds[feed.name] = _faults_of_rows(located)
             for axis in AXES:
                 columns[axis][rows] = getattr(located, axis)
                 faults[axis] |= _at(rows, located.faults[axis])
-    return Parsed(pd.DataFrame(columns, index=raw.index), faults)
+    return Parsed(pd.DataFrame(columns, index=raw.index), faults, of_feeds)
 
 
 def read_each(
@@ -172,33 +192,8 @@ def _is_plain(column: Column) -> bool:
     return not column.band and column.decimal == "." and not column.thousands and not is_converted
 
 
-def _check_located(located: Located, coordinates: Coordinates, feed: str) -> None:
-    """Raises NotationError where most coordinates can't be those of this city."""
-    reasons = pd.Series(located.faults["longitude"] | located.faults["latitude"], dtype=object)
-    reasons = reasons[reasons != NOWHERE]
-    n_known = int((~np.isnan(located.latitude) & ~np.isnan(located.longitude)).sum()) + len(reasons)
-    if n_known >= CELLS_TO_JUDGE and len(reasons) > n_known / 2:
-        system, origin = coordinates.system, list(coordinates.origin)
-        raise NotationError(
-            f"{feed}: {len(reasons):,} of {n_known:,} coordinates are {reasons.mode()[0]}: correct city.coordinates "
-            f"(system = {system}, origin = {origin}, radius_km = {coordinates.radius_km:g}) or the two columns"
-        )
-
-
-def _check_notation(cells: pd.Series, name: str, column: Column, feed: str) -> None:
-    """Raises NotationError for dates and numbers that would be read wrongly without an error."""
-    if name in DATES and (description := suspect_midnights(cells.dropna().unique()[:CELLS_TO_CHECK], column)):
-        raise NotationError(
-            f"{feed}: columns.{name}: {description}, which is midnight in another time zone: declare the city's, such "
-            "as `timezone: Europe/Berlin`, with `utc: true` for times without an offset; or `timezone: UTC` if these "
-            "are the right days"
-        )
-    if name in AMOUNTS and column.decimal == "." and not column.thousands and "decimal" not in column.model_fields_set:
-        cells_with_point = pc.unique(pa.array(cells, pa.string()))
-        cells_with_point = cells_with_point.filter(pc.match_substring(cells_with_point, "."))
-        is_grouped = pc.match_substring_regex(cells_with_point, r"^[^0-9]*[1-9][0-9]{0,2}(\.[0-9]{3})+[^0-9]*$")
-        if len(cells_with_point) >= CELLS_TO_JUDGE and pc.all(is_grouped).as_py():
-            raise NotationError(
-                f"{feed}: columns.{name}: all {len(cells_with_point):,} different numbers with a point have three "
-                'digits behind it: declare `thousands: "."` with `decimal: ","`, or else `decimal: "."`'
-            )
+def _faults_of_rows(located: Located) -> Counter[str]:
+    """The numbers of rows by the fault of their coordinates."""
+    faults = Counter((located.faults["longitude"] | located.faults["latitude"]).values())
+    faults[PLACED] = int((~np.isnan(located.latitude) & ~np.isnan(located.longitude)).sum())
+    return faults
