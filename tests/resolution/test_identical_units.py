@@ -54,7 +54,7 @@ def matches(plane, settings):
         register["address"] = [f"Flat {row.unit}, {row.house} {row.street}" for row in register.itertuples()]
         listings = listed(random, homes, 3000)
         unmatched = listings.assign(property_id=None)
-        property_id = match_properties(unmatched, register, plane, settings.match)["property_id"]
+        property_id = match_properties(unmatched, register, plane, settings.match)[0]["property_id"]
         return pd.DataFrame(
             {
                 "matched": property_id.notna(),
@@ -86,7 +86,7 @@ def test_an_existing_street_is_not_taken_for_a_mistyped_one(records_of, plane, s
         {"property_id": "P1", "address": "Flat 3, 12 Linden Street"}, {"address": "1 Lindon Street", "location": "West"}
     )
     records = records_of({"address": "12 Lindon Street, flat 3"}, {"address": "12 Lindin Street, flat 3"})
-    assert match_properties(records, register, plane, settings.match)["property_id"].tolist() == [None, "P1"]
+    assert match_properties(records, register, plane, settings.match)[0]["property_id"].tolist() == [None, "P1"]
 
 
 def test_areas_that_differ_by_rounding_are_the_same():

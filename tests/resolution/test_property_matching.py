@@ -2,6 +2,7 @@
 
 import pytest
 
+from homei.resolution import candidate_blocks
 from homei.resolution.property_matching import match_properties
 
 HOME = {"property_id": "P1", "address": "Flat 3, 12 Linden Street", "latitude": 0.0, "longitude": 0.0, "floor": 1.0,
@@ -13,7 +14,7 @@ def matched(records_of, plane, settings):
     """Finds the property that a record is matched with."""
 
     def find(record, *properties):
-        matches = match_properties(
+        matches, _ = match_properties(
             records_of({**HOME, "property_id": None, **record}), records_of(*properties), plane, settings.match
         )
         return matches["property_id"].tolist()[0]
@@ -61,5 +62,22 @@ def test_contradicting_attributes_outweigh_a_shared_house(matched):
 
 def test_no_records_and_no_properties_match_nothing(records_of, plane, settings):
     one = records_of(HOME)
-    assert match_properties(one.head(0), one, plane, settings.match).empty
-    assert match_properties(one, one.head(0), plane, settings.match)["property_id"].isna().all()
+    assert match_properties(one.head(0), one, plane, settings.match)[0].empty
+    assert match_properties(one, one.head(0), plane, settings.match)[0]["property_id"].isna().all()
+
+
+def test_a_block_of_too_many_properties_is_compared_by_unit_number_and_counted(
+    records_of, plane, settings, monkeypatch
+):
+    monkeypatch.setattr(candidate_blocks, "MAX_BLOCK", 3)
+    tower = [{**HOME, "property_id": f"P{unit}", "address": f"Flat {unit}, 12 Linden Street"} for unit in range(1, 6)]
+    records = records_of(
+        {**HOME, "property_id": None, "address": "12 Linden Street, flat 4"},
+        {**HOME, "property_id": None, "address": "12 Linden Street"},
+    )
+    matches, oversized = match_properties(records, records_of(*tower), plane, settings.match)
+    assert matches["property_id"].tolist() == ["P4", None]
+    assert oversized.to_dict("records") == [
+        {"block": "address", "key": "linden street 12", "properties": 5, "records": 1},
+        {"block": "cell", "key": "0 0", "properties": 5, "records": 2},
+    ]

@@ -31,13 +31,18 @@ def _same_sales(reports: pd.DataFrame, preferred: pd.DataFrame, settings: MergeC
     """The index of the preferred report of the same sale, by the index of those reports that have one."""
     pairs = _candidates(reports, preferred, settings)
     left, right = reports.loc[pairs["left"]], preferred.loc[pairs["right"]]
-    pairs["days"] = np.abs(_days(left) - _days(right))
-    pairs["change"] = np.abs(np.log(left["price"].to_numpy()) - np.log(right["price"].to_numpy()))
+    pairs = pairs.assign(**differences(left, right), id=left["transaction_id"].to_numpy())
     pairs = pairs[(pairs["days"] <= settings.days) & (pairs["change"] <= np.log1p(settings.price))]
     unambiguous = pairs[pairs.groupby("left")["right"].transform("nunique") == 1]
     # Two reports of one feed are two sales, so only the nearer one is a duplicate.
-    nearest = unambiguous.sort_values(["days", "change", "left"]).drop_duplicates("right")
+    nearest = unambiguous.sort_values(["days", "change", "id"]).drop_duplicates("right")
     return nearest.set_index("left")["right"].astype(object)
+
+
+def differences(left: pd.DataFrame, right: pd.DataFrame) -> dict[str, np.ndarray]:
+    """`days` between the dates, and `change` between the log prices, of two tables row by row."""
+    change = np.log(left["price"].to_numpy(float)) - np.log(right["price"].to_numpy(float))
+    return {"days": np.abs(_days(left) - _days(right)), "change": np.abs(change)}
 
 
 def _candidates(reports: pd.DataFrame, preferred: pd.DataFrame, settings: MergeConfig) -> pd.DataFrame:

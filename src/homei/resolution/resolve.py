@@ -10,7 +10,7 @@ import pandas as pd
 
 from homei.config.city import CityConfig, currency_units
 from homei.resolution.addresses import parse_addresses
-from homei.resolution.config import ResolveConfig
+from homei.resolution.config import MarketSaleConfig, ResolveConfig
 from homei.resolution.duplicate_sales import merge_duplicates
 from homei.resolution.property_matching import match_properties
 from homei.resolution.resolution_accuracy import accuracy
@@ -24,6 +24,7 @@ PROPERTY_COLUMNS = (
 )  # fmt: skip
 # The order in which records were made; that of the rows in a file says nothing.
 SALE_ORDER, LISTING_ORDER = ["sale_date", "transaction_id"], ["listed_on", "listing_id"]
+NAMED_BLOCKS = 20  # oversized blocks of candidates that resolve.json names
 MAX_GAP = np.timedelta64(60, "D")  # between two listings of one offer
 
 
@@ -38,10 +39,9 @@ def run(city: CityConfig, resolve: ResolveConfig) -> None:
     # The tables have their feeds in order of precedence.
     sales_feeds, listing_feeds = list(sales["source_feed"].unique()), list(listings["source_feed"].unique())
     registered = set(sales["property_id"].dropna())
-    sales, listings, properties = identify_properties(sales, listings, city, resolve)
+    sales, listings, properties, oversized = identify_properties(sales, listings, city, resolve)
     sales, merged = merge_duplicates(sales, sales_feeds, resolve.merge)
-    nominal_price = resolve.market.nominal_price * currency_units(city.currency)
-    market = resolve.market.model_copy(update={"nominal_price": nominal_price})
+    market = market_settings(city, resolve)
     sales = sales.join(flag_sales(sales, city.coordinates, market))
     listings = listings.assign(duplicate_of=duplicate_listings(listings, listing_feeds))
     tables = {
@@ -52,21 +52,32 @@ def run(city: CityConfig, resolve: ResolveConfig) -> None:
     }
     for path, rows in tables.items():
         lake.write(lake.typed(rows).reset_index(drop=True), path)
-    truth = {"truth": accuracy(sales, listings, registered, city)}
-    lake.write_json(summary(sales, merged, listings, properties) | {"nominal_price": nominal_price} | truth, REPORT)
+    rest = {
+        "oversized_blocks": oversized_summary(oversized),
+        "nominal_price": market.nominal_price,
+        "truth": accuracy(sales, listings, registered, city),
+    }
+    lake.write_json(summary(sales, merged, listings, properties) | rest, REPORT)
+
+
+def market_settings(city: CityConfig, resolve: ResolveConfig) -> MarketSaleConfig:
+    """The section `market` with the nominal price in the city's currency."""
+    nominal_price = resolve.market.nominal_price * currency_units(city.currency)
+    return resolve.market.model_copy(update={"nominal_price": nominal_price})
 
 
 def identify_properties(
     sales: pd.DataFrame, listings: pd.DataFrame, city: CityConfig, resolve: ResolveConfig
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Sales and listings with property_id where it is certain, and the properties.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Sales and listings with property_id where it is certain, the properties, and the oversized blocks.
 
     Properties with an id in the sales are matched first. Listings without a match then become new properties, feed by
     feed, so that the other records can match them.
     """
     properties = properties_of(sales, SALE_ORDER)
-    sales = _with_property(sales, properties, city, resolve)
-    listings = _with_property(listings, properties, city, resolve)
+    sales, oversized_of_sales = _with_property(sales, properties, city, resolve)
+    listings, oversized_of_listings = _with_property(listings, properties, city, resolve)
+    oversized = [oversized_of_sales, oversized_of_listings]
     for feed in listings["source_feed"].unique():
         unmatched = listings[listings["property_id"].isna() & (listings["source_feed"] == feed)]
         if unmatched.empty:
@@ -78,9 +89,10 @@ def identify_properties(
         listings.loc[unmatched.index, "property_id"] = new_ids
         new_properties = properties_of(unmatched.assign(property_id=new_ids), LISTING_ORDER)
         properties = pd.concat([properties, new_properties], ignore_index=True)
-        sales = _with_property(sales, new_properties, city, resolve)
-        listings = _with_property(listings, new_properties, city, resolve)
-    return sales, listings, properties
+        sales, oversized_of_sales = _with_property(sales, new_properties, city, resolve)
+        listings, oversized_of_listings = _with_property(listings, new_properties, city, resolve)
+        oversized += [oversized_of_sales, oversized_of_listings]
+    return sales, listings, properties, pd.concat(oversized, ignore_index=True)
 
 
 def properties_of(records: pd.DataFrame, order: list[str]) -> pd.DataFrame:
@@ -138,13 +150,24 @@ def summary(
     }
 
 
+def oversized_summary(blocks: pd.DataFrame) -> dict[str, Any]:
+    """The blocks of properties that are too many to compare, for resolve.json: their number, and the largest ones.
+
+    `records` are those that were not compared with the properties of the block.
+    """
+    blocks = blocks.groupby(["block", "key"]).agg({"properties": "max", "records": "sum"}).reset_index()
+    largest = blocks.sort_values(["properties", "block", "key"], ascending=[False, True, True]).head(NAMED_BLOCKS)
+    return {"blocks": len(blocks), "records": int(blocks["records"].sum()), "largest": largest.to_dict("records")}
+
+
 def _with_property(
     records: pd.DataFrame, properties: pd.DataFrame, city: CityConfig, resolve: ResolveConfig
-) -> pd.DataFrame:
-    """The records with the property_id of their match where they had none."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The records with the property_id of their match where they had none, and the oversized blocks."""
     unmatched = records[records["property_id"].isna() & records["address"].notna()]
-    matches = match_properties(unmatched, properties, city.coordinates, resolve.match)["property_id"]
-    return records.assign(property_id=records["property_id"].where(records["property_id"].notna(), matches))
+    matches, oversized = match_properties(unmatched, properties, city.coordinates, resolve.match)
+    property_id = records["property_id"].where(records["property_id"].notna(), matches["property_id"])
+    return records.assign(property_id=property_id), oversized
 
 
 def _first_of_each_property(listings: pd.DataFrame, unmatched: pd.DataFrame) -> pd.Series:

@@ -24,7 +24,9 @@ MAX_DISTANCE = 4.0  # in units of 1 as above
 MIN_SPREAD = 0.06  # of log price: a few comparables may agree by chance
 MAD_TO_STD = 1.4826  # a normal distribution's standard deviation over its median absolute deviation
 DAYS_A_MONTH = 30.4
+SPACE = ("east", "north", "time", "size", "built")  # each in units of 1 as above; `built` is null where unknown
 WEEKS = MAX_DISTANCE * MONTHS * DAYS_A_MONTH // 7 + 2  # earlier sales are farther than MAX_DISTANCE
+PREVIOUS = ("previous_date", "previous_price", "previous_ratio")
 
 
 def flag_sales(sales: pd.DataFrame, coordinates: Coordinates, settings: MarketSaleConfig) -> pd.DataFrame:
@@ -33,52 +35,81 @@ def flag_sales(sales: pd.DataFrame, coordinates: Coordinates, settings: MarketSa
     Reasons are codes joined by "; ", empty for a market sale. Columns that a source does not have (seller, buyer,
     coordinates …) are null and give no reason.
     """
-    ratio, spread = comparable_ratio(sales, coordinates)
+    rows = comparison_rows(sales, coordinates)
+    ratio, spread = comparable_ratio(rows)
+    bulk = {
+        name: _is_bulk(sales, [*columns], settings.bulk_properties)
+        for name, columns in {"is_bulk_day": ["sale_date"], "is_bulk_price": ["sale_date", "price"]}.items()
+    }
+    compared = sales[["price", "sale_date", "seller_family", "buyer_family"]].assign(ratio=ratio, spread=spread, **bulk)
+    return market_flags(compared.join(_previous_sales(sales, ratio, settings)), settings)
+
+
+def market_flags(rows: pd.DataFrame, settings: MarketSaleConfig) -> pd.DataFrame:
+    """The flags of sales from each one's own row: its comparables' ratio, bulk transfers and previous sale."""
+    ratio, spread = rows["ratio"].to_numpy(float), rows["spread"].to_numpy(float)
     is_low = ratio < np.log(settings.low_ratio)
+    is_bulk_day, is_bulk_price = (rows[name].to_numpy(bool) for name in ("is_bulk_day", "is_bulk_price"))
     flags = {
-        "nominal_price": (sales["price"] <= settings.nominal_price).to_numpy(),
-        "family_transfer": is_low & _is_same(sales["seller_family"], sales["buyer_family"]),
-        "bulk_transfer": _is_bulk_transfer(sales, ratio, settings),
-        "quick_resale": _is_quick_resale(sales, ratio, settings),
+        "nominal_price": (rows["price"] <= settings.nominal_price).to_numpy(),
+        "family_transfer": is_low & _is_same(rows["seller_family"], rows["buyer_family"]),
+        # Several properties with one buyer or seller and day, each cheap or at the total price of all.
+        "bulk_transfer": (is_bulk_day & is_low) | (is_bulk_price & (ratio > np.log(settings.min_outlier_ratio))),
+        "quick_resale": _is_quick_resale(rows, ratio, settings),
         "ratio_outlier": np.abs(ratio) > np.maximum(settings.deviations * spread, np.log(settings.min_outlier_ratio)),
     }
     by_sale = np.array([flags[code] for code in CODES]).T
     reasons = ["; ".join(code for code, is_flagged in zip(CODES, row, strict=True) if is_flagged) for row in by_sale]
-    return pd.DataFrame({"is_market": ~by_sale.any(axis=1), "market_reasons": reasons}, index=sales.index)
+    return pd.DataFrame({"is_market": ~by_sale.any(axis=1), "market_reasons": reasons}, index=rows.index)
 
 
-def comparable_ratio(sales: pd.DataFrame, coordinates: Coordinates) -> tuple[np.ndarray, np.ndarray]:
-    """Each sale's log price per m² minus its comparables' median, and the spread of the comparables.
+def comparison_rows(sales: pd.DataFrame, coordinates: Coordinates) -> pd.DataFrame:
+    """What a comparison needs of each sale, by the sales' index: `pool`, `week`, `id`, SPACE and `log_price`.
 
-    Comparables are the COMPARABLES nearest sales before the sale's week, in location, time, size and age, of the same
-    type (and location, without coordinates). Sales without an area are compared with each other by their whole price.
-    The spread is MAD_TO_STD times the median absolute deviation. Both are NaN for fewer than MIN_COMPARABLES within
-    MAX_DISTANCE.
+    Only sales of one pool are compared: of one type, and one location if there are no coordinates. Sales without an
+    area are compared with each other by their whole price.
     """
-    ratio, spread = np.full((2, len(sales)), np.nan)
-    if sales.empty:
-        return ratio, spread
     area = sales["square_meters"].to_numpy(float)
     has_area = np.isfinite(area)
     area = np.where(has_area, area, 1.0)
-    log_price, size = np.log(sales["price"].to_numpy(float) / area), np.log(area)
     x, y = projection.project(sales["latitude"].to_numpy(float), sales["longitude"].to_numpy(float), coordinates)
+    has_no_position = np.isnan(x) | np.isnan(y)
     days = pd.to_datetime(sales["sale_date"]).to_numpy("datetime64[D]").astype(float)
-    built = sales["year_built"].to_numpy(float)
-    space = np.column_stack([x / METRES, y / METRES, days / DAYS_A_MONTH / MONTHS, size / LOG_SIZE, built / YEARS])
-    has_no_position = np.isnan(space[:, :2]).any(axis=1)
-    space[has_no_position, :2] = 0.0
     pool = sales["property_type"].astype(str) + np.where(has_no_position, "|" + sales["location"].astype(str), "")
     pool += np.where(has_area, "", "|without area")
-    # In order of id, so that ties between equally near sales do not depend on the order of the table.
-    ordered = pd.DataFrame({"pool": pool, "week": days // 7, "id": sales["transaction_id"]})
-    ordered = ordered.reset_index(drop=True).sort_values(["pool", "week", "id"])
+    return pd.DataFrame(
+        {
+            "pool": pool,
+            "week": days // 7,
+            "id": sales["transaction_id"],
+            "east": np.where(has_no_position, 0.0, x / METRES),
+            "north": np.where(has_no_position, 0.0, y / METRES),
+            "time": days / DAYS_A_MONTH / MONTHS,
+            "size": np.log(area) / LOG_SIZE,
+            "built": sales["year_built"].to_numpy(float) / YEARS,
+            "log_price": np.log(sales["price"].to_numpy(float) / area),
+        },
+        index=sales.index,
+    )
+
+
+def comparable_ratio(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """The log price per m² of each of the comparison rows minus its comparables' median, and the comparables' spread.
+
+    Comparables are the COMPARABLES nearest sales of the pool before the sale's week; of equally near ones the earlier
+    weeks' and lower ids are taken. The spread is MAD_TO_STD times the median absolute deviation. Both are NaN for fewer
+    than MIN_COMPARABLES within MAX_DISTANCE, and for rows whose `is_valued`, if there is such a column, is false.
+    """
+    ratio, spread = np.full((2, len(rows)), np.nan)
+    space, log_price = rows[[*SPACE]].to_numpy(float), rows["log_price"].to_numpy(float)
+    is_valued = rows["is_valued"].to_numpy(bool) if "is_valued" in rows else np.ones(len(rows), dtype=bool)
+    ordered = rows[["pool", "week", "id"]].reset_index(drop=True).sort_values(["pool", "week", "id"])
     for _, members in ordered.groupby("pool"):
-        rows, weeks = members.index.to_numpy(), members["week"].to_numpy()
-        for week in np.unique(weeks):
+        positions, weeks = members.index.to_numpy(), members["week"].to_numpy()
+        for week in np.unique(weeks[is_valued[positions]]):
             first, start, end = np.searchsorted(weeks, [week - WEEKS, week, week + 1])
             if start - first >= MIN_COMPARABLES:
-                earlier, valued = rows[first:start], rows[start:end]
+                earlier, valued = positions[first:start], positions[start:end]
                 median, spread[valued] = _comparables(space[earlier], space[valued], log_price[earlier])
                 ratio[valued] = log_price[valued] - median
     return ratio, np.maximum(spread, MIN_SPREAD)
@@ -92,56 +123,63 @@ def _comparables(earlier: np.ndarray, valued: np.ndarray, log_price: np.ndarray)
     years = earlier[:, -1]
     typical = np.nanmedian(years) if np.isfinite(years).any() else 0.0
     earlier, valued = (np.where(np.isnan(part), typical, part) for part in (earlier, valued))
-    ranks = range(1, COMPARABLES + 1)
-    distance, neighbours = cKDTree(earlier).query(valued, k=ranks, distance_upper_bound=MAX_DISTANCE)
-    is_comparable = np.isfinite(distance)
+    neighbours = _nearest(cKDTree(earlier, balanced_tree=False), valued)
+    is_comparable = neighbours < len(earlier)
     is_enough = is_comparable.sum(axis=1) >= MIN_COMPARABLES
-    # Beyond MAX_DISTANCE, SciPy returns a row that does not exist.
-    prices = np.where(is_comparable, np.append(log_price, np.nan)[neighbours], np.nan)[is_enough]
+    prices = np.append(log_price, np.nan)[neighbours][is_enough]
     median, spread = np.full((2, len(valued)), np.nan)
     median[is_enough] = np.nanmedian(prices, axis=1)
     spread[is_enough] = MAD_TO_STD * np.nanmedian(np.abs(prices - median[is_enough, None]), axis=1)
     return median, spread
 
 
+def _nearest(tree: cKDTree, points: np.ndarray, n_asked: int = COMPARABLES + 1) -> np.ndarray:
+    """The rows of the COMPARABLES nearest of each point; `tree.n` for those beyond MAX_DISTANCE.
+
+    Of equally near ones the first rows are taken: SciPy's choice depends on the layout of the tree.
+    """
+    distance, rows = tree.query(points, k=range(1, n_asked + 1), distance_upper_bound=MAX_DISTANCE)
+    last = distance[:, COMPARABLES - 1]
+    is_tied = np.isfinite(last) & (distance[:, COMPARABLES] == last)
+    is_cut = is_tied & (distance[:, -1] == last)  # more are as near as the last one than were asked for
+    is_tied &= ~is_cut
+    if is_tied.any():
+        order = np.lexsort((rows[is_tied], distance[is_tied]), axis=1)
+        rows[is_tied] = np.take_along_axis(rows[is_tied], order, axis=1)
+    nearest = rows[:, :COMPARABLES].copy()
+    if is_cut.any():
+        nearest[is_cut] = _nearest(tree, points[is_cut], 4 * n_asked)
+    return nearest
+
+
 def _is_same(a: pd.Series, b: pd.Series) -> np.ndarray:
     return (a.notna() & (a == b)).to_numpy()
 
 
-def _is_bulk_transfer(sales: pd.DataFrame, ratio: np.ndarray, settings: MarketSaleConfig) -> np.ndarray:
-    """Several properties with one buyer or seller and day, each cheap or at the total price of all."""
-    is_bulk = np.zeros(len(sales), dtype=bool)
-    for party in ("buyer", "seller"):
-        is_same_day, is_same_price = (
-            (sales.groupby(columns)["price"].transform("size") >= settings.bulk_properties).to_numpy()
-            for columns in ([party, "sale_date"], [party, "sale_date", "price"])
-        )
-        is_bulk |= is_same_day & (ratio < np.log(settings.low_ratio))
-        is_bulk |= is_same_price & (ratio > np.log(settings.min_outlier_ratio))
-    return is_bulk
+def _is_bulk(sales: pd.DataFrame, columns: list[str], n_properties: int) -> np.ndarray:
+    """Whether one buyer or seller has at least `n_properties` sales that agree in `columns`."""
+    sizes = [sales.groupby([party, *columns])["price"].transform("size") for party in ("buyer", "seller")]
+    return np.logical_or(*((size >= n_properties).to_numpy() for size in sizes))
 
 
-def _is_quick_resale(sales: pd.DataFrame, ratio: np.ndarray, settings: MarketSaleConfig) -> np.ndarray:
+def _previous_sales(sales: pd.DataFrame, ratio: np.ndarray, settings: MarketSaleConfig) -> pd.DataFrame:
+    """PREVIOUS by the sales' index: the property's previous sale at more than a nominal price."""
+    rows = sales[["property_id", "sale_date", "price", "transaction_id"]].assign(ratio=ratio)
+    rows = rows[rows["property_id"].notna() & (rows["price"] > settings.nominal_price)]
+    rows = rows.sort_values(["property_id", "sale_date", "transaction_id"])
+    previous = rows.groupby("property_id")[["sale_date", "price", "ratio"]].shift()
+    return previous.set_axis([*PREVIOUS], axis=1)
+
+
+def _is_quick_resale(rows: pd.DataFrame, ratio: np.ndarray, settings: MarketSaleConfig) -> np.ndarray:
     """Sales soon after the property's previous one at a very different, less usual price.
 
     The previous sale is not flagged: its flag must not depend on a later one.
     """
-    rows = pd.DataFrame(
-        {
-            "property": sales["property_id"].to_numpy(),
-            "day": pd.to_datetime(sales["sale_date"]).to_numpy("datetime64[D]").astype(int),
-            "price": np.log(sales["price"].to_numpy(float)),
-            "deviation": np.abs(np.nan_to_num(ratio)),
-            "row": np.arange(len(sales)),
-            "id": sales["transaction_id"].to_numpy(),
-        }
-    )
-    rows = rows[rows["property"].notna() & (sales["price"] > settings.nominal_price).to_numpy()]
-    rows = rows.sort_values(["property", "day", "id"])
-    previous = rows.groupby("property").shift()
-    days = rows["day"] - previous["day"]
+    has_previous = (rows["previous_date"].notna() & (rows["price"] > settings.nominal_price)).to_numpy()
+    days = (pd.to_datetime(rows["sale_date"]) - pd.to_datetime(rows["previous_date"])).dt.days.to_numpy(float)
     is_soon = (days > 0) & (days <= settings.resale_days)
-    is_different = (rows["price"] - previous["price"]).abs() > np.log(1 + settings.resale_change)
-    is_quick = np.zeros(len(sales), dtype=bool)
-    is_quick[rows.loc[is_soon & is_different & (rows["deviation"] >= previous["deviation"]), "row"]] = True
-    return is_quick
+    prices = (np.log(rows[name].to_numpy(float)) for name in ("price", "previous_price"))
+    is_different = np.abs(np.subtract(*prices)) > np.log(1 + settings.resale_change)
+    deviation, previous = (np.abs(np.nan_to_num(part)) for part in (ratio, rows["previous_ratio"].to_numpy(float)))
+    return has_previous & is_soon & is_different & (deviation >= previous)
