@@ -32,10 +32,10 @@ class S3Server:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process: subprocess.Popen | None = None
-        self._port = free_port()
+        self.port = free_port()
         self._buckets = 0
         self.environment = {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
             "AWS_ACCESS_KEY_ID": "homei-tests",
             "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(16),
             "AWS_DEFAULT_REGION": REGION,
@@ -45,7 +45,7 @@ class S3Server:
     def start(self) -> None:
         access = {"ROOT_ACCESS_KEY": self.environment["AWS_ACCESS_KEY_ID"]}
         access["ROOT_SECRET_KEY"] = self.environment["AWS_SECRET_ACCESS_KEY"]
-        command = [binary(), "--quiet", "--region", REGION, "--port", f"127.0.0.1:{self._port}"]
+        command = [binary(), "--quiet", "--region", REGION, "--port", f"127.0.0.1:{self.port}"]
         command += ["posix", "--sidecar", self._folder / "metadata", self._folder / "data"]
         for name in ("data", "metadata"):
             (self._folder / name).mkdir(exist_ok=True)
@@ -79,7 +79,7 @@ class S3Server:
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 class Bucket:
