@@ -6,12 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
 from homei.config.feeds import Source
 from homei.storage import lake
-from homei.validation.contracts import Validated
 from homei.validation.quality import REPORTS
+from homei.validation.tally import Example, Tally
 
 N_REASONS = 3
 # What to do about a kind of reason; {column} is under the feed's key {feed}.
@@ -39,16 +37,14 @@ class QualityError(RuntimeError):
     """A feed with too many rejected records, or a source without valid sales."""
 
 
-def check_quality(
-    quality: Mapping[str, Any], source: Source, raw: Mapping[str, pd.DataFrame], validated: Mapping[str, Validated]
-) -> None:
+def check_quality(quality: Mapping[str, Any], source: Source, tallies: Mapping[str, Tally]) -> None:
     """Raises QualityError if `quality`, the content of quality.json, is not ok."""
     if quality["ok"]:
         return
     if not quality["rows"]:
         raise QualityError("the source has no sales: check that its files have rows below the header")
     errors = [
-        _too_many_rejected(counts, source, raw[counts["table"]], validated[counts["table"]])
+        _too_many_rejected(counts, source, tallies[counts["table"]])
         for counts in quality["tables"]
         if counts["share"] > counts["limit"]
     ]
@@ -71,11 +67,11 @@ def check_quality(
     raise QualityError("\n".join([*errors, rest]))
 
 
-def _too_many_rejected(counts: Mapping[str, Any], source: Source, raw: pd.DataFrame, validated: Validated) -> str:
+def _too_many_rejected(counts: Mapping[str, Any], source: Source, tally: Tally) -> str:
     table, name = counts["table"], counts["feed"]
     key = _feed_key(source, table, name)
-    reasons = validated.breaches[(raw["source_feed"].iloc[validated.breaches["row"]] == name).to_numpy()]
-    most = reasons.groupby("kind")["row"].nunique().sort_values(ascending=False, kind="stable").head(N_REASONS)
+    reasons = [(kind, rows) for (feed, kind), rows in tally.reasons.items() if feed == name]
+    most = sorted(reasons, key=lambda reason: (-reason[1], reason[0]))[:N_REASONS]
     city_file = f"params/city/{source.city.name}.yaml"
     own = next(feed for feed in source.of(table) if feed.name == name).max_rejected_share
     where = "validate.max_rejected_share (params/config.yaml)" if own is None else f"its limit ({city_file})"
@@ -84,17 +80,15 @@ def _too_many_rejected(counts: Mapping[str, Any], source: Source, raw: pd.DataFr
         f"({counts['share']:.1%}) break the contract; {where} allows {counts['limit']:g}."
     ]
     lines += [
-        f"  {kind} ({rows:,} rows{_example(reasons, kind, raw)}): {remedy(kind, key)}" for kind, rows in most.items()
+        f"  {kind} ({rows:,} rows{_example_text(tally.examples[name, kind])}): {remedy(kind, key)}"
+        for kind, rows in most
     ]
     return "\n".join([*lines, f"  If the data are right, set {key}.max_rejected_share in {city_file}."])
 
 
-def _example(reasons: pd.DataFrame, kind: str, raw: pd.DataFrame) -> str:
-    """The first cell of a kind with its place."""
-    row = raw.iloc[reasons.loc[reasons["kind"] == kind, "row"].iloc[0]]
-    column = kind.partition(":")[0]
-    cell = f"such as {row[column]!r}" if column in row and isinstance(row[column], str) else "first"
-    return f", {cell} in line {row['source_line']} of {row['source_file']}"
+def _example_text(example: Example) -> str:
+    cell = "first" if example.cell is None else f"such as {example.cell!r}"
+    return f", {cell} in line {example.line} of {example.file}"
 
 
 def remedy(kind: str, feed_key: str) -> str:

@@ -15,9 +15,10 @@ from homei.validation.contracts import Validated, breaches, reason_rows
 from homei.validation.deeds import FURTHER, deed_reasons
 from homei.validation.parsing import NULLS, Parsed, parse, types_of
 from homei.validation.place_checks import validate_places
-from homei.validation.quality import REPORTS, summary
+from homei.validation.quality import REPORTS, shared_prices, summary
 from homei.validation.quality_errors import check_quality
 from homei.validation.repeats import DELETED, REPLACED, repeats
+from homei.validation.tally import tally_of
 
 EXCLUDED = "excluded"
 ORIGIN = ["source_feed", "source_file", "source_line"]
@@ -33,7 +34,9 @@ def run(city: CityConfig, feeds: FeedsConfig, contract: ContractConfig, validate
     raw = {table: lake.read_text_columns(lake.RAW[table]) for table in TABLES}
     validated = {table: validate_records(rows, source, table) for table, rows in raw.items()}
     places = validate_places(lake.read(lake.RAW["places"]), source)
-    quality = summary(raw, validated, places, source, validate.max_rejected_share)
+    tallies = {table: tally_of(rows, validated[table], source, table) for table, rows in raw.items()}
+    prices = shared_prices(validated["sales"].valid, source)
+    quality = summary(tallies, places.counts, prices, source, validate.max_rejected_share)
     rejected = [
         lake.typed(rows.quarantined.assign(source_table=table))
         for table, rows in {**validated, "places": places}.items()
@@ -42,7 +45,7 @@ def run(city: CityConfig, feeds: FeedsConfig, contract: ContractConfig, validate
     lake.write_json(quality, REPORTS / "quality.json")
     for warning in quality["warnings"]:
         print(f"homei: {warning['table']}, {warning['about']}: {warning['message']}", file=sys.stderr)  # noqa: T201
-    check_quality(quality, source, raw, validated)
+    check_quality(quality, source, tallies)
     for table, target in lake.VALID.items():
         lake.write(validated[table].valid, target)
     lake.write(places.valid, lake.VALID_PLACES)
@@ -51,7 +54,11 @@ def run(city: CityConfig, feeds: FeedsConfig, contract: ContractConfig, validate
 
 def validate_records(raw: pd.DataFrame, source: Source, table: str = "sales") -> Validated:
     """Each raw record once, in raw order: typed if it is valid, unchanged in quarantine if it is not."""
-    parsed = parse(raw, source, table)
+    return validate_parsed(raw, parse(raw, source, table), source, table)
+
+
+def validate_parsed(raw: pd.DataFrame, parsed: Parsed, source: Source, table: str) -> Validated:
+    """As `validate_records`, of records that are parsed: all of a table, or all that may repeat each other."""
     breached = breaches(raw, parsed, source, table)
     by_contract = breached[breached["costs_row"]]
     cells = breached[~breached["costs_row"]]
