@@ -54,8 +54,8 @@ def render() -> None:
 
 
 for _command in (
-    onboarding.init, onboarding.check, project.compose, project.fetch, project.verify, project.lineage,
-    project.java, project.jars,
+    onboarding.init, onboarding.check, project.compose, project.simulate, project.fetch, project.verify,
+    project.lineage, project.java, project.jars,
     model.serve, model.sample, model.search,
     registry.promote, registry.champions, registry.rollback, registry.reload,
     warehouse.publish, warehouse.migrate,

@@ -30,6 +30,40 @@ def compose(overrides: tuple[str, ...], check: bool) -> None:
 
 
 @click.command()
+@click.option("--sales", "n_sales", type=click.IntRange(min=100), help="Write a region of so many sales instead.")
+@click.option("--name", default="region", show_default=True, help="The region's name in params/city/.")
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="Its folder.  [default: data/external/NAME]")
+@click.option("--format", "file_format", type=click.Choice(["parquet", "csv"]), default="parquet", show_default=True)
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes.")
+def simulate(n_sales: int | None, name: str, folder: Path | None, file_format: str, workers: int) -> None:
+    """Stage: simulate the demo city, or a region of any number of sales for tests of size.
+
+    With --sales, writes a region of towns like the demo city: files of its feeds with the same kinds of faults, their
+    true values, and the declaration params/city/NAME.yaml. Memory does not grow with the sales.
+
+    \b
+    homei simulate --sales 10000000
+    """
+    if n_sales is None:
+        stages.run("simulate")
+        return
+    import yaml
+
+    from homei.demo.region import write_region
+    from homei.demo.region_declaration import declaration_path, write_declaration
+
+    params.enter_project()
+    declaration_path(name)
+    p = params.check(yaml.safe_load(params.compose(["city=demo"])))
+    folder = folder or Path("data/external") / name
+    city = p.city.model_copy(update={"folder": folder.as_posix()})
+    n_tiles = write_region(p.seed, p.simulate, city, p.feeds, n_sales=n_sales, file_format=file_format, workers=workers)
+    path = write_declaration(name, city, n_sales=n_sales, n_tiles=n_tiles, seed=p.seed, file_format=file_format)
+    click.echo(f"{n_sales:,} sales in {n_tiles} towns: {folder}/world, declared in {path}.")
+    click.echo(f"Next: set HOMEI_PSEUDONYM_KEY, then run `homei fetch {name}` and `make repro city={name}`.")
+
+
+@click.command()
 @click.argument("city", required=False)
 @click.option("--from", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Copy from here.")
 @click.option("--again", is_flag=True, help="Read feeds from their start, not only their changes.")

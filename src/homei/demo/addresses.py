@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from homei.demo.place_names import qualified_name
+from homei.demo.tiles import Tile
+
 FIRST_PARTS = (
     "Alder", "Barley", "Cobble", "Damson", "Ember", "Fern", "Grebe", "Hazel", "Ivory", "Jasper", "Kelp", "Larch",
     "Mallow", "Nutmeg", "Orchard", "Pebble", "Quince", "Rowan", "Salt", "Teasel", "Umber", "Violet", "Willow", "Yarrow",
@@ -24,26 +27,25 @@ MISTYPED = 0.015  # two letters of the street are swapped
 UNUSUAL_CASE = 0.12  # all in capitals, and as many all in small letters
 
 
-def draw_addresses(rng: np.random.Generator, properties: pd.DataFrame) -> pd.DataFrame:
+def draw_addresses(rng: np.random.Generator, properties: pd.DataFrame, tile: Tile) -> pd.DataFrame:
     """Each property's street, street_kind, house (number) and flat (number; 0 in a house).
 
-    No two streets have the same name and kind. Raises ValueError where the names do not suffice.
+    No two streets of a region have the same name and kind.
     """
     street = properties["street_id"].to_numpy()
     count = int(street.max()) + 1
     names = [first + last for first in FIRST_PARTS for last in LAST_PARTS]
     kinds = list(STREET_KINDS)
-    if count > len(names) * len(kinds):
-        raise ValueError(
-            f"simulate.properties: {len(properties)} is too many, there are names for {len(names) * len(kinds)} streets"
-        )
-    # Only beyond the first 576 streets do two share a name, told apart by their kinds.
+    # Only beyond the first 576 streets do two share a name, told apart by their kinds, then by the name's variants.
     name = np.resize(rng.permutation(len(names)), count)
     kind = (rng.integers(0, len(kinds), len(names))[name] + np.arange(count) // len(names)) % len(kinds)
+    nth_variant = np.arange(count) // (len(names) * len(kinds))
+    variants = tile.variants(int(nth_variant[-1]) + 1)
+    full_names = np.array([[qualified_name(base, variant) for base in names] for variant in variants])
     house, flat = _numbers(rng, properties)
     return pd.DataFrame(
         {
-            "street": np.array(names)[name][street],
+            "street": full_names[nth_variant, name][street],
             "street_kind": np.array(kinds)[kind][street],
             "house": house,
             "flat": flat,

@@ -125,7 +125,7 @@ def _fill(sheet: Worksheet, rng: np.random.Generator, name: str, sold: pd.DataFr
     groups = [cell for group, below, _ in HEADER for cell in [group, *[None] * (len(below or [group]) - 1)]]
     names = [name for _, below, _ in HEADER for name in below or [None]]
     draws = rng.random((len(sold), 3))
-    rows = [[*_handwritten(*row).values()] for row in zip(sold[columns].to_dict("records"), draws, strict=True)]
+    rows = [[*handwritten(*row).values()] for row in zip(sold[columns].to_dict("records"), draws, strict=True)]
     total = ["Total", *[None] * (len(columns) - 2), int(sold["price"].sum())]
     titles = [[name], ["Confidential. Areas in m², prices in EUR."], []]
     for row in [*titles, groups, names, *rows, [], total, [f"{len(sold)} sales; figures without liability"]]:
@@ -137,7 +137,7 @@ def _fill(sheet: Worksheet, rng: np.random.Generator, name: str, sold: pd.DataFr
         first += len(fields)
 
 
-def _handwritten(sale: dict[str, Any], draw: np.ndarray) -> dict[str, Any]:
+def handwritten(sale: dict[str, Any], draw: np.ndarray) -> dict[str, Any]:
     """A sale as typed in: numbers as numbers or as text in local notation, days as serial numbers or text."""
     serial = int((np.datetime64(sale["sold_on"], "D") - EXCEL_EPOCH).astype(np.int64))
     return sale | {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,12 +16,19 @@ SQUARE_FEET = 10.7639  # in a square metre
 IMPOSSIBLE_PRICES = ("999999999", "123456789", "9999999999")
 INVALID_DATES = ("2025-13-45", "31.02.2024", "unknown", "0000-00-00", "2024-02-30")
 
-PlantFault = Callable[[pd.DataFrame, np.random.Generator, datetime.date], pd.DataFrame]
+
+class Limits(NamedTuple):
+    """What faulty values lie beyond: the day of the data, and the degrees by which coordinates leave the city."""
+
+    as_of: datetime.date
+    displacement: tuple[float, float]
 
 
-def _displaced(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    # Two degrees are far beyond any city, whichever coordinate is wrong.
-    error = rng.uniform(2, 9, len(rows)) * rng.choice([-1, 1], len(rows))
+PlantFault = Callable[[pd.DataFrame, np.random.Generator, Limits], pd.DataFrame]
+
+
+def _displaced(rows: pd.DataFrame, rng: np.random.Generator, limits: Limits) -> pd.DataFrame:
+    error = rng.uniform(*limits.displacement, len(rows)) * rng.choice([-1, 1], len(rows))
     is_latitude = rng.random(len(rows)) < 0.5
     latitude, longitude = rows["latitude"].astype(float), rows["longitude"].astype(float)
     return rows.assign(
@@ -30,27 +38,27 @@ def _displaced(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 FAULTS: dict[str, PlantFault] = {
-    "missing_price": lambda rows, rng, as_of: rows.assign(price=""),
-    "missing_area": lambda rows, rng, as_of: rows.assign(square_meters=""),
-    "missing_location": lambda rows, rng, as_of: rows.assign(district=""),
-    "negative_price": lambda rows, rng, as_of: rows.assign(price="-" + rows["price"]),
-    "absurd_price": lambda rows, rng, as_of: rows.assign(price=rng.choice(IMPOSSIBLE_PRICES, len(rows))),
-    "absurd_area": lambda rows, rng, as_of: rows.assign(square_meters=_multiplied(rows["square_meters"], 100, 0)),
-    "area_in_square_feet": lambda rows, rng, as_of: rows.assign(
+    "missing_price": lambda rows, rng, limits: rows.assign(price=""),
+    "missing_area": lambda rows, rng, limits: rows.assign(square_meters=""),
+    "missing_location": lambda rows, rng, limits: rows.assign(district=""),
+    "negative_price": lambda rows, rng, limits: rows.assign(price="-" + rows["price"]),
+    "absurd_price": lambda rows, rng, limits: rows.assign(price=rng.choice(IMPOSSIBLE_PRICES, len(rows))),
+    "absurd_area": lambda rows, rng, limits: rows.assign(square_meters=_multiplied(rows["square_meters"], 100, 0)),
+    "area_in_square_feet": lambda rows, rng, limits: rows.assign(
         square_meters=_multiplied(rows["square_meters"], SQUARE_FEET, 1)
     ),
-    "price_in_thousands": lambda rows, rng, as_of: rows.assign(price=_multiplied(rows["price"], 0.001, 2)),
-    "broken_date": lambda rows, rng, as_of: rows.assign(sale_date=rng.choice(INVALID_DATES, len(rows))),
-    "future_year_built": lambda rows, rng, as_of: rows.assign(
-        year_built=(as_of.year + rng.integers(1, 75, len(rows))).astype(str)
+    "price_in_thousands": lambda rows, rng, limits: rows.assign(price=_multiplied(rows["price"], 0.001, 2)),
+    "broken_date": lambda rows, rng, limits: rows.assign(sale_date=rng.choice(INVALID_DATES, len(rows))),
+    "future_year_built": lambda rows, rng, limits: rows.assign(
+        year_built=(limits.as_of.year + rng.integers(1, 75, len(rows))).astype(str)
     ),
-    "outside_the_city": lambda rows, rng, as_of: _displaced(rows, rng),
+    "outside_the_city": lambda rows, rng, limits: _displaced(rows, rng, limits),
 }
 FAULT_KINDS = (*FAULTS, DUPLICATE)
 
 
 def plant_faults(
-    rng: np.random.Generator, register: pd.DataFrame, shares: Mapping[str, float], as_of: datetime.date
+    rng: np.random.Generator, register: pd.DataFrame, shares: Mapping[str, float], limits: Limits
 ) -> pd.DataFrame:
     """The register (all strings) with faults, in file order, and a column `fault` (None if clean).
 
@@ -62,7 +70,7 @@ def plant_faults(
     rows = register.assign(fault=pd.Series(None, index=register.index, dtype=object))
     for kind, positions in zip(counts, picked, strict=False):
         if kind != DUPLICATE and len(positions):
-            rows.iloc[positions] = FAULTS[kind](rows.iloc[positions], rng, as_of).assign(fault=kind)
+            rows.iloc[positions] = FAULTS[kind](rows.iloc[positions], rng, limits).assign(fault=kind)
     originals = picked[list(counts).index(DUPLICATE)]
     copies = rows.iloc[originals].assign(fault=DUPLICATE)
     # Original rows have even positions; a copy takes an odd one, at the earliest right after its original.

@@ -42,10 +42,10 @@ def run(seed: int, simulate: SimulateConfig, city: CityConfig, feeds: FeedsConfi
     with lake.replacing(Path(city.folder) / WORLD) as world:
         lake.write_text(format_csv(rows.drop(columns=TRUTH_COLUMNS)), world / "sales.csv")
         for places in feeds.places:
-            lake.write_text(format_csv(_places(simulated, places, city)), world / Path(places.file).name)
+            lake.write_text(format_csv(place_table(simulated, places, city)), world / Path(places.file).name)
         for group in (group for group in city.groups if group.file):
-            lake.write_text(format_csv(_income_bands(simulated, group)), world / Path(group.file).name)
-        lake.write(_sales_truth(rows), world / "truth" / "sales.parquet")
+            lake.write_text(format_csv(income_bands(simulated, group)), world / Path(group.file).name)
+        lake.write(sales_truth(rows), world / "truth" / "sales.parquet")
         lake.write_json(city_facts(seed, simulated), world / "truth" / "city.json")
         _write_other_feeds(seed, simulated, world)
 
@@ -70,10 +70,12 @@ def _write_other_feeds(seed: int, city: SimulatedCity, world: Path) -> None:
         lake.write_text(format_csv(series), world / "indicators" / f"{name}.csv")
 
 
-def _places(simulated: SimulatedCity, file: PlacesFile, city: CityConfig) -> pd.DataFrame:
+def place_table(simulated: SimulatedCity, file: PlacesFile, city: CityConfig) -> pd.DataFrame:
     places = simulated.geography.places
     places = places[places["kind"] == file.kind]
-    latitude, longitude = to_degrees(places["x"].to_numpy(), places["y"].to_numpy(), city.coordinates)
+    latitude, longitude = to_degrees(
+        simulated.tile.x + places["x"].to_numpy(), simulated.tile.y + places["y"].to_numpy(), city.coordinates
+    )
     return pd.DataFrame(
         {
             file.name: places["name"],
@@ -83,7 +85,7 @@ def _places(simulated: SimulatedCity, file: PlacesFile, city: CityConfig) -> pd.
     )
 
 
-def _income_bands(simulated: SimulatedCity, group: Group) -> pd.DataFrame:
+def income_bands(simulated: SimulatedCity, group: Group) -> pd.DataFrame:
     """Thirds of the districts by their effect on prices: incomes are high where prices are high."""
     districts = simulated.geography.districts
     value = simulated.geography.location_value(districts["x"].to_numpy(), districts["y"].to_numpy())
@@ -93,7 +95,7 @@ def _income_bands(simulated: SimulatedCity, group: Group) -> pd.DataFrame:
     return bands.sort_values(key, ignore_index=True)
 
 
-def _sales_truth(rows: pd.DataFrame) -> pd.DataFrame:
+def sales_truth(rows: pd.DataFrame) -> pd.DataFrame:
     truth = rows[["transaction_id", *TRUTH_COLUMNS]]
     return truth.assign(source_line=np.arange(len(rows), dtype=np.int64) + 2)[["source_line", *truth.columns]]
 

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from homei.config.projection import Coordinates
+from homei.demo.place_names import name_variants
+from homei.demo.tiles import WHOLE_CITY, Tile
 
 RADIUS = 10_500.0  # metres from the city's centre to that of the outermost district
 METRES_PER_DEGREE = 111_320.0
@@ -57,9 +59,9 @@ class Geography:
         return distances(x, y, self.districts).argmin(axis=1)
 
 
-def draw_geography(rng: np.random.Generator, n_districts: int) -> Geography:
-    """Draws a city of so many districts; raises ValueError if there are too few names for them."""
-    districts = _draw_districts(rng, n_districts)
+def draw_geography(rng: np.random.Generator, n_districts: int, tile: Tile = WHOLE_CITY) -> Geography:
+    """Draws a city of so many districts, in metres from the centre of its tile."""
+    districts = _draw_districts(rng, n_districts, tile)
     return Geography(districts, _draw_places(rng, districts), _draw_price_peaks(rng))
 
 
@@ -75,10 +77,9 @@ def to_degrees(x: np.ndarray, y: np.ndarray, coordinates: Coordinates) -> tuple[
     return latitude + y / METRES_PER_DEGREE, longitude + x / metres_per_degree
 
 
-def _draw_districts(rng: np.random.Generator, count: int) -> pd.DataFrame:
+def _draw_districts(rng: np.random.Generator, count: int, tile: Tile) -> pd.DataFrame:
     names = [first + last for first in FIRST_PARTS for last in LAST_PARTS]
-    if count > len(names):
-        raise ValueError(f"simulate.districts: {count} is too many, there are names for {len(names)}")
+    names = name_variants(names, tile.variants(-(-count // len(names))))
     # A sunflower spiral spreads the centres evenly; the jitter makes them irregular.
     radius = RADIUS * np.sqrt((np.arange(count) + 0.5) / count)
     angle = np.arange(count) * GOLDEN_ANGLE

@@ -12,13 +12,14 @@ import pandas as pd
 from homei.config.city import CityConfig
 from homei.demo.addresses import draw_addresses, register_spelling
 from homei.demo.config import SimulateConfig
-from homei.demo.faults import plant_faults
+from homei.demo.faults import Limits, plant_faults
 from homei.demo.market import draw_sales, draw_shifted_districts, price_sales, true_prices
 from homei.demo.non_market_sales import plant_non_market_sales
 from homei.demo.parties import draw_parties
 from homei.demo.synthetic_geography import Geography, draw_geography, to_degrees
 from homei.demo.synthetic_properties import draw_properties
 from homei.demo.text_formats import format_numbers, format_times, office_hours
+from homei.demo.tiles import WHOLE_CITY, Tile
 from homei.demo.unobserved_value import UnobservedValue, draw_unobserved_value
 
 DAY = np.timedelta64(1, "D")
@@ -48,6 +49,7 @@ class SimulatedCity:
     shifted_districts: list[int]
     simulate: SimulateConfig
     as_of: datetime.date
+    tile: Tile
 
     @property
     def last_day(self) -> np.datetime64:
@@ -79,8 +81,10 @@ def spawn_generators(seed: int) -> SimpleNamespace:
     )
 
 
-def draw_city(seed: int, simulate: SimulateConfig, city: CityConfig) -> tuple[SimulatedCity, pd.DataFrame]:
-    """The simulated city, and the rows of its register as strings in file order.
+def draw_city(
+    seed: int, simulate: SimulateConfig, city: CityConfig, tile: Tile = WHOLE_CITY
+) -> tuple[SimulatedCity, pd.DataFrame]:
+    """The simulated city, or one tile of a region, and the rows of its register as strings in file order.
 
     Beside the register's own columns the rows have true_price, fault (None if clean) and non_market (None if the price
     is a market price). Without faults and non-market sales the city stays the same, and without the shift so do its
@@ -89,23 +93,26 @@ def draw_city(seed: int, simulate: SimulateConfig, city: CityConfig) -> tuple[Si
     if not 0 <= simulate.shift.months < simulate.months:
         raise ValueError(f"simulate.shift.months: {simulate.shift.months} is not between 0 and simulate.months")
     generators = spawn_generators(seed)
-    geography = draw_geography(generators.geography, simulate.districts)
+    geography = draw_geography(generators.geography, simulate.districts, tile)
     first_month = city.as_of.year * 12 + city.as_of.month - simulate.months
     properties = draw_properties(generators.properties, geography, simulate.properties, first_month, simulate.months)
-    properties = pd.concat([properties, draw_addresses(generators.addresses, properties)], axis=1)
-    latitude, longitude = to_degrees(properties["x"].to_numpy(), properties["y"].to_numpy(), city.coordinates)
+    properties = pd.concat([properties, draw_addresses(generators.addresses, properties, tile)], axis=1)
+    latitude, longitude = to_degrees(
+        tile.x + properties["x"].to_numpy(), tile.y + properties["y"].to_numpy(), city.coordinates
+    )
     location = geography.districts["name"].to_numpy()[properties["district"]]
     properties = properties.assign(location=location, latitude=latitude, longitude=longitude)
     shifted = draw_shifted_districts(generators.shift, properties["district"].to_numpy(), simulate.shift)
     unobserved = draw_unobserved_value(generators.unobserved, properties, simulate)
     sales = draw_sales(generators.sales, properties, simulate.sales, city.as_of, simulate.months)
     sales = price_sales(generators.prices, sales, properties, unobserved, shifted, simulate)
-    rows = plant_faults(generators.faults, _deeds(sales, properties), simulate.faults, city.as_of)
+    limits = Limits(city.as_of, tile.displacement)
+    rows = plant_faults(generators.faults, _deeds(sales, properties), simulate.faults, limits)
     rows = plant_non_market_sales(generators.non_market_sales, rows, simulate.non_market_sales, city.as_of)
     transactions = _transactions(generators.parties, rows)
     register = _with_entries(generators.parties, rows, transactions, city.as_of)
     in_order = transactions.sort_values(["sold_on", "transaction_id"], ignore_index=True)
-    return SimulatedCity(geography, properties, in_order, unobserved, shifted, simulate, city.as_of), register
+    return SimulatedCity(geography, properties, in_order, unobserved, shifted, simulate, city.as_of, tile), register
 
 
 def _deeds(sales: pd.DataFrame, properties: pd.DataFrame) -> pd.DataFrame:
