@@ -1,9 +1,11 @@
 """Addresses: one for each home, spelled by others in their own ways."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from homei.demo.addresses import STREET_KINDS, feed_spellings, register_spelling
+from homei.demo.addresses import STREET_KINDS, draw_addresses, feed_spellings, register_spelling
+from homei.demo.tiles import WHOLE_CITY
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +19,13 @@ def test_every_property_has_its_own_address(town):
 
 def test_only_properties_with_a_floor_have_a_flat_number(town):
     assert ((town.properties["flat"] > 0) == town.properties["floor"].notna()).all()
+
+
+def test_streets_have_names_of_their_own_however_many_there_are():
+    number = np.arange(12_000)
+    houses = pd.DataFrame({"street_id": number, "building_id": number, "floor": np.nan})
+    addresses = draw_addresses(np.random.default_rng(1), houses, WHOLE_CITY)
+    assert not addresses.duplicated(["street", "street_kind"]).any()
 
 
 def test_a_street_lies_in_one_district(town):

@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from homei.config import params
 from homei.config.city import CityConfig
@@ -45,6 +46,7 @@ def simulate(n_sales: int | None, name: str, folder: Path | None, file_format: s
     homei simulate --sales 10000000
     """
     if n_sales is None:
+        _refuse_options_without("--sales")
         stages.run("simulate")
         return
     import yaml
@@ -59,8 +61,16 @@ def simulate(n_sales: int | None, name: str, folder: Path | None, file_format: s
     city = p.city.model_copy(update={"folder": folder.as_posix()})
     n_tiles = write_region(p.seed, p.simulate, city, p.feeds, n_sales=n_sales, file_format=file_format, workers=workers)
     path = write_declaration(name, city, n_sales=n_sales, n_tiles=n_tiles, seed=p.seed, file_format=file_format)
-    click.echo(f"{n_sales:,} sales in {n_tiles} towns: {folder}/world, declared in {path}.")
+    click.echo(f"{n_sales:,} sales in {n_tiles} town{'s' * (n_tiles > 1)}: {folder}/world, declared in {path}.")
     click.echo(f"Next: set HOMEI_PSEUDONYM_KEY, then run `homei fetch {name}` and `make repro city={name}`.")
+
+
+def _refuse_options_without(option: str) -> None:
+    """Raises UsageError if the running command has other options on its command line."""
+    context = click.get_current_context()
+    is_given = {name: context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in context.params}
+    if others := [opt for param in context.command.params if is_given.get(param.name) for opt in param.opts]:
+        raise click.UsageError(f"{', '.join(others)}: without {option}, only the demo city is simulated")
 
 
 @click.command()

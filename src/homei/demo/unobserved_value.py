@@ -17,6 +17,7 @@ from homei.demo.synthetic_geography import distances
 TREND_MONTHS = (12, 36)
 RAMP_MONTHS = 4  # in which a trend grows to its peak, and in which it fades
 RENOVATION_GAIN = (0.5, 1.5)  # of the average gain
+BLOCK = 4096  # pairs at a time: the effects of all trends on all sales would take 200 MB
 BOUND = 2.5  # standard deviations at which effects are cut off
 
 
@@ -39,7 +40,10 @@ class UnobservedValue:
     def at(self, property_row: np.ndarray, month: np.ndarray) -> np.ndarray:
         """The effect for each pair of property and month."""
         renovated = month >= self.renovated_in[property_row]
-        trend = (self.trend_weight[property_row] * trend_levels(self.trends, month)).sum(axis=1)
+        trend = np.zeros(len(month))
+        for first in range(0, len(month), BLOCK):
+            rows = slice(first, first + BLOCK)
+            trend[rows] = (self.trend_weight[property_row[rows]] * trend_levels(self.trends, month[rows])).sum(axis=1)
         return self.lasting[property_row] + renovated * self.renovation_gain[property_row] + trend
 
 
