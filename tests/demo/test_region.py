@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from homei.cli.main import cli
+from homei.demo.faults import CORRECTED_SHARE, LATE_CORRECTION
 from homei.demo.region import write_region
 from homei.demo.region_declaration import declaration_path
 from homei.demo.tiles import MARGIN, region_radius, region_tiles
@@ -45,7 +46,9 @@ def register(region):
 
 @pytest.fixture(scope="session")
 def truth(region):
-    return lake.read(region / "truth" / "sales.parquet")
+    """The truth of the rows of `register`, without later corrections."""
+    rows = lake.read(region / "truth" / "sales.parquet")
+    return rows[rows["source_file"].str.startswith("world/sales/")].reset_index(drop=True)
 
 
 @pytest.fixture
@@ -112,7 +115,7 @@ def test_towns_have_locations_streets_and_companies_of_their_own(register):
 
 
 def test_faults_of_each_kind_occur_and_displaced_coordinates_leave_the_region(register, truth, demo_source, small):
-    assert set(truth["fault"].dropna()) == set(small().faults)
+    assert set(truth["fault"].dropna()) == {*small().faults, LATE_CORRECTION}
     reach = region_radius(3) / 111_320
     latitude = register["latitude"].astype(float) - demo_source.city.coordinates.origin[0]
     longitude = register["longitude"].astype(float) - demo_source.city.coordinates.origin[1]
@@ -120,8 +123,21 @@ def test_faults_of_each_kind_occur_and_displaced_coordinates_leave_the_region(re
     assert (is_inside == (truth["fault"] != "outside_the_city").to_numpy()).all()
 
 
-def test_the_truth_names_each_line_of_the_register(region, truth):
-    for file, rows in truth.groupby("source_file"):
+def test_later_entries_correct_understated_prices(region, register, truth):
+    corrections = lake.read(region / "corrections").set_index("transaction_id")
+    first = register[(truth["fault"] == LATE_CORRECTION).to_numpy()].set_index("transaction_id")
+    assert len(first) == pytest.approx(CORRECTED_SHARE * SALES, rel=0.2)
+    assert set(corrections.index) == set(first.index)
+    ratio = first["price"].astype(int) / corrections["price"].astype(int)
+    assert ratio.between(0.87, 0.99).all()
+    assert (corrections["changed_at"].str[:10] >= first["changed_at"].str[:10]).all()
+    assert not set(corrections["entry_no"]) & set(register["entry_no"])
+    same = corrections.columns.drop(["entry_no", "price", "changed_at"])
+    pd.testing.assert_frame_equal(corrections[same].sort_index(), first[same].sort_index())
+
+
+def test_the_truth_names_each_line_of_the_register(region):
+    for file, rows in lake.read(region / "truth" / "sales.parquet").groupby("source_file"):
         register = lake.read(region.parent / file)
         assert (rows["source_line"].to_numpy() == np.arange(len(register)) + 2).all()
         assert (rows["transaction_id"].to_numpy() == register["transaction_id"].to_numpy()).all()
@@ -129,7 +145,7 @@ def test_the_truth_names_each_line_of_the_register(region, truth):
 
 def test_csv_files_hold_what_parquet_files_hold(write, region, tmp_path):
     world = write(tmp_path, file_format="csv")
-    for folder in ("sales", "brokers", "portal", "rival", "customers", "leads"):
+    for folder in ("sales", "corrections", "brokers", "portal", "rival", "customers", "leads"):
         for file in sorted((world / folder).iterdir()):
             rows = lake.read(region / folder / f"{file.stem}.parquet")
             text = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""]).astype(rows.dtypes)

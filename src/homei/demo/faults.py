@@ -9,9 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from homei.demo.text_formats import format_numbers
+from homei.demo.text_formats import format_numbers, format_times, office_hours
 
 DUPLICATE = "duplicate"
+LATE_CORRECTION = "late_correction"
+CORRECTED_SHARE = 0.005  # of the register's rows
+UNDERSTATED = (0.88, 0.98)  # the first entry's price relative to the right one; it keeps the contract
+CORRECTED_WITHIN = (5, 60)  # days after the first entry
 SQUARE_FEET = 10.7639  # in a square metre
 IMPOSSIBLE_PRICES = ("999999999", "123456789", "9999999999")
 INVALID_DATES = ("2025-13-45", "31.02.2024", "unknown", "0000-00-00", "2024-02-30")
@@ -76,6 +80,30 @@ def plant_faults(
     # Original rows have even positions; a copy takes an odd one, at the earliest right after its original.
     position = np.concatenate([2 * np.arange(len(rows)), 2 * rng.integers(originals, len(rows)) + 1])
     return pd.concat([rows, copies]).iloc[np.argsort(position, kind="stable")].reset_index(drop=True)
+
+
+def plant_late_corrections(
+    rng: np.random.Generator, register: pd.DataFrame, as_of: datetime.date
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The register with too low prices of some clean market sales, and the later entries that correct them.
+
+    `register` has fault, non_market, entry_no and changed_at. The first entries have the fault LATE_CORRECTION.
+    """
+    is_clean = register["fault"].isna() & register["non_market"].isna()
+    is_clean &= ~register["transaction_id"].duplicated(keep=False)
+    picked = np.sort(rng.permutation(np.flatnonzero(is_clean))[: int(CORRECTED_SHARE * len(register) + 0.5)])
+    right = register.iloc[picked].reset_index(drop=True)
+    rows = register.copy()
+    too_low = right["price"].astype(float) * rng.uniform(*UNDERSTATED, len(right))
+    rows.iloc[picked, rows.columns.get_loc("price")] = format_numbers(np.round(too_low, -1), 0)
+    rows.iloc[picked, rows.columns.get_loc("fault")] = LATE_CORRECTION
+    day = right["changed_at"].str[:10].to_numpy(dtype="datetime64[D]")
+    day = np.minimum(day + rng.integers(*CORRECTED_WITHIN, len(right)), np.datetime64(as_of, "D"))
+    corrections = right.assign(
+        entry_no=[str(number) for number in len(register) + 1 + np.arange(len(right))],
+        changed_at=format_times(day, office_hours(rng, len(right))),
+    )
+    return rows, corrections
 
 
 def _counts(shares: Mapping[str, float], rows: int) -> dict[str, int]:

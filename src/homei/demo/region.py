@@ -17,6 +17,7 @@ from homei.config.feeds import FeedsConfig
 from homei.demo.brokers import broker_sales, brokers_truth, handwritten
 from homei.demo.config import SimulateConfig
 from homei.demo.crm import customers_and_leads
+from homei.demo.faults import plant_late_corrections
 from homei.demo.indicators import indicators
 from homei.demo.listings import listings_truth, portal_listings, rival_listings
 from homei.demo.parties import COMPANIES
@@ -75,9 +76,10 @@ def write_region(
     """Writes a region to `city.folder`/world, and returns its number of towns.
 
     Each town is like the city that `simulate` describes, with at most `simulate.sales` sales, and is drawn from the
-    seed and its number alone, so that workers change no byte. sales/, brokers/, portal/, rival/, customers/ and leads/
-    have one file a town, part-00000 and so on; truth/ has tables of the demo city's columns with one file a town, and
-    source_file beside source_line. Places, income bands and indicators are single files, as those of the demo city.
+    seed and its number alone, so that workers change no byte. sales/, corrections/ (later entries of the register),
+    brokers/, portal/, rival/, customers/ and leads/ have one file a town, part-00000 and so on. truth/ has the demo
+    city's tables with one file a town, and source_file beside source_line. Places, income bands and indicators are
+    single files, as those of the demo city.
     """
     count = -(-n_sales // simulate.sales)
     with lake.replacing(Path(city.folder) / WORLD) as world:
@@ -128,8 +130,12 @@ def write_tile(task: TileTask) -> TileResult:
 def _tables(task: TileTask, city: SimulatedCity, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The folder and the rows of each table of a tile, with ids that are unique in the region."""
     tile, generators = task.tile, spawn_generators(task.seed)
-    yield "sales", _register(rows, tile)
-    yield "truth/sales.parquet", _in_part(_with_unique_ids(sales_truth(rows), tile), "sales", task)
+    entries, corrections = plant_late_corrections(generators.corrections, rows, task.city.as_of)
+    register = {"sales": entries, "corrections": corrections}
+    for folder, of_folder in register.items():
+        yield folder, _register(of_folder, tile)
+    truth = pd.concat(_in_part(sales_truth(of_folder), folder, task) for folder, of_folder in register.items())
+    yield "truth/sales.parquet", _with_unique_ids(truth, tile)
     portal = portal_listings(generators.portal, city)
     rival = rival_listings(generators.rival, city, portal)
     for feed, listings in {"portal": portal, "rival": rival}.items():

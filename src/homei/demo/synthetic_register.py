@@ -28,7 +28,7 @@ REGISTERED_WITHIN = 30  # days after the sale
 # Each part has a random generator of its own, so that a change of one part leaves all others as they are.
 PARTS = (
     "geography", "properties", "sales", "prices", "shift", "faults", "addresses", "non_market_sales", "parties",
-    "portal", "rival", "brokers", "crm", "indicators", "unobserved",
+    "portal", "rival", "brokers", "crm", "indicators", "unobserved", "corrections",
 )  # fmt: skip
 
 
