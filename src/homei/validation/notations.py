@@ -61,17 +61,19 @@ def check_dates(cells: Iterable[str], name: str, feed: Feed, table: str) -> None
         )
 
 
-def check_amounts(cells: pa.Array, name: str, feed: Feed, table: str) -> None:
-    """Raises NotationError where each point in the different cells of a column may separate thousands.
-
-    The column is one that `has_undeclared_point`.
-    """
-    with_point = cells.filter(pc.match_substring(cells, "."))
-    if len(with_point) >= CELLS_TO_JUDGE and pc.all(pc.match_substring_regex(with_point, GROUPED)).as_py():
+def check_amounts(n_with_point: int, n_grouped: int, name: str, feed: Feed, table: str) -> None:
+    """Raises NotationError where all different cells with a point are GROUPED, if `has_undeclared_point`."""
+    if n_with_point >= CELLS_TO_JUDGE and n_grouped == n_with_point:
         raise NotationError(
-            f"feeds.{table} ({feed.name}): columns.{name}: all {len(with_point):,} different numbers with a point have "
+            f"feeds.{table} ({feed.name}): columns.{name}: all {n_with_point:,} different numbers with a point have "
             'three digits behind it: declare `thousands: "."` with `decimal: ","`, or else `decimal: "."`'
         )
+
+
+def count_points(cells: pa.Array) -> tuple[int, int]:
+    """The numbers of different cells with a point, and of those that are GROUPED."""
+    with_point = pc.unique(cells.filter(pc.match_substring(cells, ".")))
+    return len(with_point), pc.sum(pc.match_substring_regex(with_point, GROUPED)).as_py() or 0
 
 
 def has_undeclared_point(name: str, feed: Feed, table: str) -> bool:

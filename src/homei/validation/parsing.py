@@ -24,6 +24,7 @@ from homei.validation.notations import (
     check_dates,
     check_located,
     coordinates_of,
+    count_points,
     has_undeclared_point,
     mapped_columns,
 )
@@ -81,7 +82,7 @@ def parse(raw: pd.DataFrame, source: Source, table: str = "sales") -> Parsed:
             if name in DATES:
                 check_dates(cells[name].dropna().unique()[:CELLS_TO_CHECK], name, feed, table)
             if has_undeclared_point(name, feed, table):
-                check_amounts(pc.unique(pa.array(cells[name], pa.string())), name, feed, table)
+                check_amounts(*count_points(pa.array(cells[name], pa.string())), name, feed, table)
     parsed = parse_cells(raw, source, table)
     for feed in source.of(table):
         check_located(parsed.located.get(feed.name, Counter()), feed, source, table)

@@ -166,8 +166,8 @@ def _uninformative_columns(sales: Tally, source: Source) -> Iterator[dict[str, A
         values = sales.values.get(name, Values())
         if sales.n_valid and not values.count and name not in columns_with_lost_cells:
             yield _warning("sales", name, "no sale has a value: remove the column or correct its mapping")
-        elif values.count > 1 and len(values.different) == 1 and values.count == sales.n_valid:
-            (value,) = values.different
+        elif values.count > 1 and values.least == values.greatest and values.count == sales.n_valid:
+            value = values.least
             text = f"{value:g}" if isinstance(value, float) else value
             yield _warning("sales", name, f"all sales have the same value, {text}")
 

@@ -29,14 +29,16 @@ class Example(NamedTuple):
 
 
 class Values(NamedTuple):
-    """The number of a column's values in valid records, and different ones, of which two are enough."""
+    """The number of a column's values in valid records, and the least and the greatest of them."""
 
     count: int = 0
-    different: tuple[Any, ...] = ()
+    least: Any = None
+    greatest: Any = None
 
     def merged(self, other: Values) -> Values:
-        different = sorted({*self.different, *other.different})
-        return Values(self.count + other.count, tuple(different[:2]))
+        if not (self.count and other.count):
+            return self if self.count else other
+        return Values(self.count + other.count, min(self.least, other.least), max(self.greatest, other.greatest))
 
 
 @dataclass
@@ -129,7 +131,7 @@ def _examples(raw: pd.DataFrame, kinds: pd.DataFrame, positions: np.ndarray) -> 
 
 def _values(column: pd.Series) -> Values:
     present = column.dropna()
-    return Values(len(present), tuple(sorted(present.unique()[:2])))
+    return Values(len(present), present.min(), present.max()) if len(present) else Values()
 
 
 def _missing_texts(raw: pd.DataFrame, source: Source, table: str) -> Counter[tuple[str, str]]:
