@@ -10,12 +10,22 @@ from fnmatch import fnmatchcase
 from typing import IO, Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from homei.config.file_formats import FileFormat
 from homei.ingestion.connectors.csv_reader import read_csv
 from homei.ingestion.connectors.nested import flattened, is_document, json_document, json_lines
 from homei.ingestion.connectors.text_files import UNDECODABLE, open_text, undecodable
-from homei.ingestion.connectors.text_rows import Batch, Row, SourceError, batches, column_names, header_and_lines
+from homei.ingestion.connectors.text_rows import (
+    Batch,
+    Row,
+    SourceError,
+    batches,
+    column_names,
+    header_and_lines,
+)
+
+ROWS_A_BATCH = 50_000  # of typed columns
 
 
 class Part(NamedTuple):
@@ -65,15 +75,24 @@ def read_json(file: IO[bytes], name: str, reading: FileFormat) -> list[Part]:
 
 def read_parquet(file: IO[bytes], name: str, reading: FileFormat) -> list[Part]:
     """The rows of a Parquet file, numbered from 2; fields of structs are columns by their path."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(file).read()
+    table = flat_table(pq.ParquetFile(file).read())
+    return [Part("", column_names(table.column_names, name), arrow_batches(table, 2))]
+
+
+def flat_table(table: pa.Table) -> pa.Table:
+    """A table with the fields of structs as columns, named by their path."""
     while any(pa.types.is_struct(field.type) and field.type.num_fields for field in table.schema):
         table = table.flatten()
-    header = column_names(table.column_names, name)
-    rows = zip(*(_values(column) for column in table.columns), strict=True)
-    return [Part("", header, batches(Row(line, cells) for line, cells in enumerate(rows, 2)))]
+    return table
+
+
+def arrow_batches(table: pa.Table, first_line: int) -> Iterator[Batch]:
+    """The rows of a table in batches, with lines from `first_line` on."""
+    for batch in table.to_batches(max_chunksize=ROWS_A_BATCH):
+        yield Batch(np.arange(first_line, first_line + batch.num_rows), batch.columns)
+        first_line += batch.num_rows
 
 
 READERS: dict[str, Callable[[IO[bytes], str, FileFormat], list[Part]]] = {
@@ -114,11 +133,3 @@ def _sheet_titles(book: Any, name: str, pattern: str | None) -> list[str]:
         hidden = ", ".join(f"{title} (hidden)" for title in book.sheetnames if title not in visible)
         raise SourceError(f"{name}: has no sheet {pattern!r}, only {', '.join(filter(None, [*visible, hidden]))}")
     return titles
-
-
-def _values(column: Any) -> list[Any]:
-    """A column of Parquet as Python values; 32-bit numbers as people see them, 84.1 and not 84.09999847."""
-    if str(column.type) not in ("float", "halffloat"):
-        return column.to_pylist()
-    numbers = column.to_numpy().astype(np.float32)
-    return [None if number != number else float(str(number)) for number in numbers]

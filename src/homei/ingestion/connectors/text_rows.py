@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from homei.config.file_formats import FileFormat
 from homei.config.texts import normal_text
+from homei.ingestion.connectors.typed_cells import number_mask, plain_texts, python_values
 
 EXACT = 2**53  # the limit below which a float holds every whole number
 ROWS_A_BATCH = 5_000  # larger batches slow down Python's garbage collector
@@ -103,6 +104,9 @@ def text(value: Any) -> str | None:
 
 def texts(cells: Sequence[Any] | pa.Array) -> pa.Array:
     """A column's cells as `text` makes them; a column of nothing but texts is converted as a whole."""
+    if isinstance(cells, pa.Array) and not pa.types.is_string(cells.type):
+        array = plain_texts(cells)
+        return texts(python_values(cells) if array is None else array)
     try:
         array = cells if isinstance(cells, pa.Array) else pa.array(cells, pa.string())
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
@@ -118,7 +122,9 @@ def normal_texts(cells: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArra
 
 def is_number(cells: Sequence[Any] | pa.Array) -> np.ndarray:
     """A mask of the cells whose type is a number; texts that look like numbers are none."""
-    if isinstance(cells, pa.Array) or {*map(type, cells)} <= {str, type(None)}:
+    if isinstance(cells, pa.Array):
+        return number_mask(cells)
+    if {*map(type, cells)} <= {str, type(None)}:
         return np.zeros(len(cells), dtype=bool)
     return np.array([isinstance(cell, Number) and not isinstance(cell, bool) for cell in cells])
 
