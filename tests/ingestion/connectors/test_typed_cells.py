@@ -11,7 +11,7 @@ import pytest
 from homei.ingestion.connectors.text_rows import is_number, text, texts
 from homei.ingestion.connectors.typed_cells import python_values
 
-DAY, TIME = datetime.datetime(2024, 1, 2), datetime.datetime(2024, 1, 2, 3, 4, 5)
+DAY, TIME, PAST = map(datetime.datetime.fromisoformat, ("2024-01-02", "2024-01-02T03:04:05", "1960-05-01"))
 DRAW = np.random.default_rng(5)
 COLUMNS = [
     pa.array([1.0, -0.0, None, float("nan"), 2.5]),
@@ -24,7 +24,7 @@ COLUMNS = [
     pa.array([1, None, 2**62]),
     pa.array([True, False, None]),
     pa.array([DAY.date(), datetime.date(201, 5, 1), None]),
-    pa.array([DAY, datetime.datetime(1960, 5, 1), None]),
+    pa.array([DAY, PAST, None]),
     pa.array([DAY, TIME]),
     pa.array([DAY], pa.timestamp("us", "UTC")),
     pa.array([Decimal("1.50"), None]),
