@@ -40,7 +40,7 @@ def _flag_accuracy(sales: pd.DataFrame, truth: pd.DataFrame) -> dict[str, float 
     # Sales in quarantine are excluded from training too.
     odd = is_market.reindex(non_market.index[non_market.notna()], fill_value=False)
     usual = is_market[~is_market.index.isin(odd.index)]
-    return {"recall": _share((~odd).sum(), len(odd)), "false_share": _share((~usual).sum(), len(usual))}
+    return {"recall": share((~odd).sum(), len(odd)), "false_share": share((~usual).sum(), len(usual))}
 
 
 def _match_accuracy(
@@ -51,8 +51,9 @@ def _match_accuracy(
     matched = listings.set_index("listing_id")["property_id"].reindex(true.index)
     matched = matched.where(matched.isin(registered))
     n_correct = int((matched == true).sum())
-    return {"precision": _share(n_correct, matched.notna().sum()), "recall": _share(n_correct, true.notna().sum())}
+    return {"precision": share(n_correct, matched.notna().sum()), "recall": share(n_correct, true.notna().sum())}
 
 
-def _share(part: int, whole: int) -> float | None:
+def share(part: int, whole: int) -> float | None:
+    """A fraction, None of nothing."""
     return round(float(part / whole), 6) if whole else None

@@ -24,6 +24,7 @@ PROPERTY_COLUMNS = (
 )  # fmt: skip
 # The order in which records were made; that of the rows in a file says nothing.
 SALE_ORDER, LISTING_ORDER = ["sale_date", "transaction_id"], ["listed_on", "listing_id"]
+MIN_UNIT_SHARE = 0.5  # of the listings of a property type; it then has several units in a building
 NAMED_BLOCKS = 20  # oversized blocks of candidates that resolve.json names
 MAX_GAP = np.timedelta64(60, "D")  # between two listings of one offer
 
@@ -176,7 +177,7 @@ def _first_of_each_property(listings: pd.DataFrame, unmatched: pd.DataFrame) -> 
     Property types of which most listings have a unit number are flats; a flat without unit number is like no other.
     """
     has_unit = parse_addresses(listings["address"])["unit"].notna()
-    is_flat = has_unit.groupby(listings["property_type"]).mean() >= 0.5
+    is_flat = has_unit.groupby(listings["property_type"]).mean() >= MIN_UNIT_SHARE
     parts = parse_addresses(unmatched["address"])
     parts = parts.assign(kind=unmatched["property_type"], location=unmatched["location"])
     needs_unit = unmatched["property_type"].map(is_flat).astype(bool)

@@ -1,0 +1,224 @@
+"""Property matching in Spark: `property_matching` for tables that do not fit into memory.
+
+The candidates come from joins on the columns of the same blocks, and the same functions score them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import Column, Window
+from pyspark.sql import functions as F  # noqa: N812
+
+from homei.config.city import CityConfig
+from homei.resolution import candidate_blocks
+from homei.resolution.candidate_blocks import (
+    AROUND,
+    BLOCKS,
+    MAX_OTHER_SCORE,
+    NUMBER_WEIGHTS,
+    block_key,
+    least_score,
+)
+from homei.resolution.config import MatchConfig
+from homei.resolution.identical_units import (
+    BUILDING,
+    CHANCE_AGREEMENT,
+    COMPARED_UNITS,
+    N_CODES,
+    UnitStatistics,
+    order_in_building,
+    registered_share,
+)
+from homei.resolution.property_matching import MAX_OTHER_UNITS, evidence, score_pairs
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+EVIDENCE = {
+    "id": "string", "square_meters": "double", "property_type": "string", "year_built": "double", "floor": "double",
+    "bedrooms": "double", "bathrooms": "double", "location": "string", "street": "string", "house": "string",
+    "unit": "string", "x": "double", "y": "double", "cell_x": "double", "cell_y": "double", "order": "bigint",
+}  # fmt: skip
+SCORED = "id string, property_id string, score double, other_units double"
+OVERSIZED = ["block", "key", "properties", "records"]
+
+
+@dataclass(frozen=True)
+class Properties:
+    """Properties prepared for matching: their evidence, oversized blocks, and agreement of units in one building."""
+
+    evidence: DataFrame
+    oversized: dict[str, DataFrame]  # by block, those that exist
+    agreement: np.ndarray
+
+
+def evidence_of(rows: DataFrame, id_column: str, city: CityConfig, settings: MatchConfig) -> DataFrame:
+    """EVIDENCE of each row; `id` is the row's `id_column`."""
+    coordinates = city.coordinates
+
+    def parse(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            ids = batch[id_column].to_numpy()
+            order = order_in_building(pd.DataFrame({"property_id": ids}))
+            yield evidence(batch, coordinates, settings).assign(id=ids, order=order)[[*EVIDENCE]]
+
+    columns = [name for name in EVIDENCE if name in rows.columns]
+    used = rows.select(id_column, *columns, "address", "latitude", "longitude")
+    return used.mapInPandas(parse, ", ".join(f"`{name}` {kind}" for name, kind in EVIDENCE.items()))
+
+
+def prepared(properties: DataFrame, settings: MatchConfig) -> Properties:
+    """The evidence of properties, prepared for matching; `properties` is EVIDENCE, with property_id as id."""
+    has_building = F.col("street").isNotNull() & F.col("house").isNotNull()
+    counts = properties.where(has_building).groupBy(*BUILDING).agg(F.count("*").cast("double").alias("n_units"))
+    counted = properties.join(counts, BUILDING, "left").withColumn("n_units", F.coalesce("n_units", F.lit(1.0)))
+    oversized = {}
+    for block, columns in BLOCKS.items():
+        sizes = properties.dropna(subset=columns).groupBy(*columns).agg(F.count("*").alias("properties"))
+        large = sizes.where(F.col("properties") > candidate_blocks.MAX_BLOCK).collect()
+        if large:
+            oversized[block] = properties.sparkSession.createDataFrame(large, sizes.schema)
+    return Properties(counted, oversized, _agreement(properties.where(has_building), settings.area))
+
+
+def _agreement(properties: DataFrame, rounding: float) -> np.ndarray:
+    """`UnitStatistics.agreement`, from the same pairs as on one machine."""
+    window = Window.partitionBy(*BUILDING).orderBy("order", "id")
+    unit = F.struct(*CHANCE_AGREEMENT)
+    others = F.array(*(F.lead(unit, step).over(window) for step in range(1, COMPARED_UNITS + 1)))
+    units = properties.select(unit.alias("a"), others.alias("others"))
+    pairs = units.select("a", F.explode("others").alias("b")).where(F.col("b").isNotNull())
+    known, equal = F.lit(0), F.lit(0)
+    for position, name in enumerate(CHANCE_AGREEMENT):
+        a, b = F.col(f"a.{name}"), F.col(f"b.{name}")
+        is_equal = a == b
+        if name == "square_meters":  # as identical_units.is_same_area
+            is_equal = F.abs(a - b) <= F.greatest(F.lit(0.51), F.lit(rounding) * F.greatest(a, b))
+        known = known + F.when(a.isNotNull() & b.isNotNull(), 1 << position).otherwise(0)
+        equal = equal + F.when(is_equal, 1 << position).otherwise(0)
+    agreement = np.zeros((N_CODES, N_CODES), dtype=np.int64)
+    for row in pairs.groupBy(known.alias("known"), equal.alias("equal")).count().collect():
+        agreement[row["known"], row["equal"]] = row["count"]
+    return agreement
+
+
+def _registered_share(records: DataFrame, properties: DataFrame) -> float:
+    units = properties.select(*BUILDING, "unit").dropna().distinct()
+    sample = records.select(*BUILDING, "unit").dropna().distinct()
+    sample = sample.join(units.select(*BUILDING).distinct(), BUILDING, "left_semi")
+    sample = sample.join(units.withColumn("is_registered", F.lit(1)), [*BUILDING, "unit"], "left")
+    n_registered, n_units = sample.agg(F.count("is_registered"), F.count("*")).first()
+    return registered_share(n_registered, n_units)
+
+
+def match(records: DataFrame, properties: Properties, settings: MatchConfig) -> DataFrame:
+    """`id` and `property_id` of the records with a certain property, as `property_matching.match_properties`."""
+    statistics = UnitStatistics(_registered_share(records, properties.evidence), properties.agreement)
+    streets = properties.evidence.select("street").dropna().distinct().withColumn("is_known_street", F.lit(True))
+    left = records.join(streets, "street", "left")
+    left = left.withColumn("is_known_street", F.coalesce("is_known_street", F.lit(False)))
+    scored = _candidates(left, properties, settings).mapInPandas(_scoring(statistics, settings), SCORED)
+    by_record = Window.partitionBy("id").orderBy(F.desc("score"), "property_id")
+    ranked = scored.withColumn("rank", F.row_number().over(by_record)).where("rank <= 2")
+    first, second = F.col("rank") == 1, F.col("rank") == 2
+    best = ranked.groupBy("id").agg(
+        F.max(F.when(first, F.struct("property_id", "score", "other_units"))).alias("best"),
+        F.max(F.when(second, F.col("score"))).alias("second"),
+    )
+    lead = F.col("best.score") - F.col("second")
+    is_certain = (F.col("best.score") >= settings.score) & (lead.isNull() | (lead >= settings.margin))
+    certain = best.where(is_certain & (F.col("best.other_units") <= MAX_OTHER_UNITS))
+    return certain.select("id", F.col("best.property_id").alias("property_id"))
+
+
+def _scoring(statistics: UnitStatistics, settings: MatchConfig):
+    def score(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for pairs in batches:
+            a, b = (
+                pairs.filter(regex=f"^{side}_").rename(columns=lambda name: name[2:]).reset_index(drop=True)
+                for side in "ab"
+            )
+            yield pd.DataFrame({"id": a["id"], "property_id": b["id"], **score_pairs(a, b, statistics, settings)})
+
+    return score
+
+
+def _candidates(records: DataFrame, properties: Properties, settings: MatchConfig) -> DataFrame:
+    """Each candidate once, as `candidate_blocks.candidate_pairs`; columns of records start with a_, the others b_."""
+    sides = {}
+    for side, rows in (("a", records), ("b", properties.evidence)):
+        sides[side] = rows.select(*(F.col(name).alias(f"{side}_{name}") for name in rows.columns if name != "order"))
+    left, right = sides["a"], sides["b"]
+    compared = {block: _outside(right, properties, block) for block in BLOCKS}
+    x, y = F.col("a_x") - F.col("b_x"), F.col("a_y") - F.col("b_y")
+    is_near = x * x + y * y <= settings.distance_m * settings.distance_m
+    cells = F.array(*(F.struct(F.col("a_cell_x") + i, F.col("a_cell_y") + j) for i, j in AROUND))
+    near_cells = left.where(F.col("a_x").isNotNull()).withColumn("cell", F.explode(cells))
+    in_cell = (F.col("cell.col1") == F.col("b_cell_x")) & (F.col("cell.col2") == F.col("b_cell_y"))
+    can_matter = _can_matter(settings)
+    pairs = [
+        left.join(compared["address"], _agree(BLOCKS["address"]) & can_matter),
+        near_cells.join(compared["cell"], in_cell & is_near & can_matter).drop("cell"),
+        left.where(F.col("a_x").isNull()).join(compared["location"], _agree(BLOCKS["location"]) & can_matter),
+    ]
+    if "address" in properties.oversized:
+        large = right.join(F.broadcast(_renamed(properties, "address")), _prefixed("address"), "left_semi")
+        pairs.append(left.join(large, _agree([*BLOCKS["address"], "unit"]) & can_matter))
+    union = pairs[0]
+    for more in pairs[1:]:
+        union = union.unionByName(more)
+    return union.dropDuplicates(["a_id", "b_id"])
+
+
+def _prefixed(block: str) -> list[str]:
+    return [f"b_{name}" for name in BLOCKS[block]]
+
+
+def _renamed(properties: Properties, block: str) -> DataFrame:
+    return properties.oversized[block].select(*(F.col(name).alias(f"b_{name}") for name in BLOCKS[block]))
+
+
+def _outside(right: DataFrame, properties: Properties, block: str) -> DataFrame:
+    """The properties that are in no oversized block of a kind."""
+    if block not in properties.oversized:
+        return right
+    return right.join(F.broadcast(_renamed(properties, block)), _prefixed(block), "left_anti")
+
+
+def _agree(columns: list[str]) -> Column:
+    is_equal = F.lit(True)
+    for name in columns:
+        is_equal = is_equal & (F.col(f"a_{name}") == F.col(f"b_{name}"))
+    return is_equal
+
+
+def _can_matter(settings: MatchConfig) -> Column:
+    highest = F.lit(MAX_OTHER_SCORE)
+    for name, (equal, different) in NUMBER_WEIGHTS.items():
+        a, b = F.col(f"a_{name}"), F.col(f"b_{name}")
+        highest = highest + F.when(a == b, equal).when(a != b, different).otherwise(0.0)
+    return highest > least_score(settings)
+
+
+def oversized_blocks(records: DataFrame, properties: Properties) -> pd.DataFrame:
+    """The oversized blocks as `candidate_blocks.candidate_pairs` reports them."""
+    found = [pd.DataFrame(columns=OVERSIZED).astype({"properties": int, "records": int})]
+    for block, large in properties.oversized.items():
+        columns = BLOCKS[block]
+        near = records.dropna(subset=columns)
+        if block == "cell":
+            cells = F.array(*(F.struct((F.col("cell_x") + i).alias("x"), (F.col("cell_y") + j).alias("y"))
+                              for i, j in AROUND))  # fmt: skip
+            near = near.select(F.explode(cells).alias("cell")).select(F.col("cell.x").alias("cell_x"),
+                                                                      F.col("cell.y").alias("cell_y"))  # fmt: skip
+        else:
+            near = near.where(F.col("unit" if block == "address" else "x").isNull()).select(*columns)
+        counts = near.join(F.broadcast(large), columns).groupBy(*columns, "properties").count().toPandas()
+        rows = counts.assign(block=block, key=block_key(counts[columns]) if len(counts) else "")
+        found.append(rows.rename(columns={"count": "records"})[OVERSIZED])
+    return pd.concat(found, ignore_index=True)
