@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,8 +61,10 @@ def records(source: Source, table: str) -> pa.Table:
                 ids = pc.binary_join_element_wise(f"{feed.name}:", rows[id_column], "")
                 rows = rows.set_column(rows.schema.get_field_index(id_column), id_column, ids)
             parts.append(rows)
-        _warn_of_unused_values(feed, parts[n_earlier_parts:])
-    return _concatenated(parts, [*source.columns(table), "source_feed", *ORIGIN, *_markers(source.of(table), parts)])
+        warn_of_unused_values(feed, reasons_in(parts[n_earlier_parts:]))
+    present = {name for part in parts for name in part.column_names}
+    markers = marker_columns(source.of(table), present)
+    return concatenated(parts, [*source.columns(table), "source_feed", *ORIGIN, *markers])
 
 
 def places(source: Source) -> pa.Table:
@@ -73,7 +75,7 @@ def places(source: Source) -> pa.Table:
             columns = {"kind": Column(constant=declared.kind)}
             columns |= {name: Column(column=getattr(declared, name)) for name in PLACE_COLUMNS[1:]}
             parts.append(_mapped(sheet, columns, None, declared.file))
-    return _concatenated(parts, [*PLACE_COLUMNS, *ORIGIN])
+    return concatenated(parts, [*PLACE_COLUMNS, *ORIGIN])
 
 
 def matching_files(source: Source, patterns: Sequence[str]) -> list[Path]:
@@ -90,14 +92,31 @@ def matching_files(source: Source, patterns: Sequence[str]) -> list[Path]:
     return sorted(positions, key=lambda path: (positions[path], path))
 
 
-def _from_landing(source: Source, table: str, feed: IncrementalFeed) -> Iterator[pa.Table]:
-    cells = landed_records(source.city, table, feed)
-    lines, faults = np.arange(1, cells.num_rows + 1), pa.nulls(cells.num_rows, pa.string())
-    sheet = Sheet(feed.name, "", cells, lines, faults)
-    rows = _with_markers(_mapped(sheet, _columns(feed), _lookup(source, feed), feed.name), sheet, feed)
+def sheet_records(sheet: Sheet, feed: Feed, lookup: Lookup | None, file: str) -> pa.Table:
+    """The mapped columns of a sheet, the origin of each row, and the reasons why rows are no records."""
+    return _with_markers(_mapped(sheet, _columns(feed), lookup, file), sheet, feed)
+
+
+def landing_records(
+    cells: pa.Table, first_line: int, table: str, feed: IncrementalFeed, lookup: Lookup | None
+) -> pa.Table:
+    """The records of a landing, or of a part of it, whose first one has the line `first_line`."""
+    lines = np.arange(first_line, first_line + cells.num_rows)
+    sheet = Sheet(feed.name, "", cells, lines, pa.nulls(cells.num_rows, pa.string()))
+    rows = sheet_records(sheet, feed, lookup, feed.name)
     if DELETED in cells.column_names:
         rows = _with_deletions(rows, table, cells[DELETED])
-    yield rows if TABLES[table][0] in feed.columns else _with_ids(rows, table, cells[KEY])
+    return rows if TABLES[table][0] in feed.columns else _with_ids(rows, table, cells[KEY])
+
+
+def unreadable_file(name: str, error: UnreadableError) -> pa.Table:
+    """The one row of a file that is left for the next run."""
+    print(f"homei: {error}; the file is left for the next run", file=sys.stderr)  # noqa: T201
+    return pa.table(dict(zip(ORIGIN, ([name], [0], [f"file: {error}"]), strict=True)))
+
+
+def _from_landing(source: Source, table: str, feed: IncrementalFeed) -> Iterator[pa.Table]:
+    yield landing_records(landed_records(source.city, table, feed), 1, table, feed, lookup_rows(source, feed))
 
 
 def _from_files(source: Source, table: str, feed: Files) -> Iterator[pa.Table]:
@@ -108,17 +127,16 @@ def _from_files(source: Source, table: str, feed: Files) -> Iterator[pa.Table]:
     """
     folder = Path(source.city.folder)
     names = [path.relative_to(folder).as_posix() for path in matching_files(source, feed.files)]
-    lookup, errors, id_counts = _lookup(source, feed), [], Counter()
+    lookup, errors, id_counts = lookup_rows(source, feed), [], Counter()
     for name in names:
         try:
             sheets = _sheets(folder / name, feed)
         except UnreadableError as error:
             errors.append(str(error))
-            print(f"homei: {error}; the file is left for the next run", file=sys.stderr)  # noqa: T201
-            yield pa.table(dict(zip(ORIGIN, ([name], [0], [f"file: {error}"]), strict=True)))
+            yield unreadable_file(name, error)
             continue
         for sheet in sheets:
-            rows = _with_markers(_mapped(sheet, _columns(feed), lookup, name + sheet.part), sheet, feed)
+            rows = sheet_records(sheet, feed, lookup, name + sheet.part)
             has_ids = TABLES[table][0] in feed.columns
             yield rows if has_ids else _with_ids(rows, table, content_ids(rows, feed.columns, id_counts))
     if len(errors) == len(names):
@@ -137,7 +155,7 @@ def _mapped(sheet: Sheet, declared: Mapping[str, Column], lookup: Lookup | None,
     return rows.append_column("source_line", pa.array(sheet.lines)).append_column("source_fault", sheet.faults)
 
 
-def _concatenated(parts: Sequence[pa.Table], names: Sequence[str]) -> pa.Table:
+def concatenated(parts: Sequence[pa.Table], names: Sequence[str]) -> pa.Table:
     """The rows of all parts with the columns `names`, null where a part lacks one."""
     empty = pa.table({name: pa.array([], pa.int64() if name == "source_line" else pa.string()) for name in names})
     return pa.concat_tables([empty, *parts], promote_options="default").select(names)
@@ -151,11 +169,9 @@ def _with_ids(rows: pa.Table, table: str, ids: pa.Array | pa.ChunkedArray) -> pa
     return rows.append_column(TABLES[table][0], ids)
 
 
-def _markers(feeds: Sequence[Feed], parts: Sequence[pa.Table]) -> list[str]:
-    """The columns for deeds, deleted and excluded rows that any of the feeds has."""
-    present = {name for feed in feeds for name in _columns(feed)} | {
-        name for part in parts for name in part.column_names
-    }
+def marker_columns(feeds: Sequence[Feed], present: Iterable[str]) -> list[str]:
+    """The columns for deeds, deleted and excluded rows that any of the feeds has, or that are `present`."""
+    present = {name for feed in feeds for name in _columns(feed)} | {*present}
     return [name for name in MARKERS if name in present]
 
 
@@ -196,21 +212,26 @@ def _with_markers(rows: pa.Table, sheet: Sheet, feed: Feed) -> pa.Table:
     )
 
 
-def _warn_of_unused_values(feed: Feed, parts: Sequence[pa.Table]) -> None:
-    """Names the values under `exclude` that no row has: a misspelt one would exclude nothing."""
-    reasons = [rows["source_excluded"] for rows in parts if "source_excluded" in rows.column_names]
-    used = {
+def reasons_in(parts: Sequence[pa.Table]) -> set[str]:
+    """The different reasons for which rows are excluded."""
+    columns = [rows["source_excluded"] for rows in parts if "source_excluded" in rows.column_names]
+    return {
         reason
-        for column in reasons
+        for column in columns
         for joined in column.unique().drop_null().to_pylist()
         for reason in joined.split("; ")
     }
+
+
+def warn_of_unused_values(feed: Feed, used: set[str]) -> None:
+    """Names the values under `exclude` that no row has: a misspelt one would exclude nothing."""
     for name, values in feed.exclude.items():
         if unused := [value for value in values if f"{name} = {value}" not in used]:
             print(f"homei: feed {feed.name}: exclude.{name}: no row has {', '.join(unused)}", file=sys.stderr)  # noqa: T201
 
 
-def _lookup(source: Source, feed: Feed) -> Lookup | None:
+def lookup_rows(source: Source, feed: Feed) -> Lookup | None:
+    """The rows of a feed's lookup file, None if it declares none."""
     return None if feed.lookup is None else lookup_of(feed.lookup, _read_or_warn(source, feed.lookup))
 
 

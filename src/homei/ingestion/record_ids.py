@@ -20,9 +20,14 @@ def content_ids(rows: pa.Table, declared: Mapping[str, Column], counts: Counter[
 
     Cells of a lookup file are no part of the record. `counts` has the ids of the feed's rows so far, and is updated.
     """
+    return pa.array([_numbered(content, counts) for content in content_hashes(rows, declared)], pa.string())
+
+
+def content_hashes(rows: pa.Table, declared: Mapping[str, Column]) -> list[str]:
+    """A hash of each row's mapped cells, which is the id of the first row with this content."""
     names = sorted(name for name, column in declared.items() if column.lookup is None)
     records = zip(*(rows[name].to_pylist() for name in names), strict=True)
-    return pa.array([_numbered(_hash(zip(names, cells, strict=True)), counts) for cells in records], pa.string())
+    return [_hash(zip(names, cells, strict=True)) for cells in records]
 
 
 def _hash(cells: Iterable[tuple[str, str | None]]) -> str:
