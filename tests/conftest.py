@@ -27,6 +27,7 @@ from homei.ingestion.connectors.files import Files
 from homei.ingestion.feeds import FetchConfig
 from homei.spark.config import SparkConfig
 from homei.storage import lake
+from homei.storage.config import StorageConfig
 
 pytest_plugins = ["cpu_time", "scheduling", "model_fixtures"]
 
@@ -82,6 +83,12 @@ def s3(s3_server_process, monkeypatch) -> s3_server.Bucket:
     for name, value in s3_server_process.environment.items():
         monkeypatch.setenv(name, value)
     return bucket
+
+
+@pytest.fixture(scope="session")
+def workspace() -> StorageConfig:
+    """The section for a lake in the workspace."""
+    return StorageConfig(uri=None, uri_env=None, encryption=None)
 
 
 @pytest.fixture(scope="session")
@@ -194,7 +201,7 @@ def town_places() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def built_town(request, local_spark, city, features, town, town_places, tmp_path_factory):
+def built_town(request, workspace, local_spark, city, features, town, town_places, tmp_path_factory):
     """A project folder in whose lake the town's features have been built; not to be written to."""
     inputs = [*(f"src/homei/{name}" for name in ("config", "features", "spark", "storage")), *SETTINGS]
 
@@ -205,7 +212,7 @@ def built_town(request, local_spark, city, features, town, town_places, tmp_path
         with contextlib.chdir(folder):
             lake.write(town.assign(is_market=True), lake.RESOLVED_SALES)
             lake.write(town_places, lake.VALID_PLACES)
-            run(1, city, local_spark, features)
+            run(1, city, workspace, local_spark, features)
 
     return copy_of("town-features", inputs, build, tmp_path_factory.mktemp("town"))
 

@@ -39,7 +39,7 @@ def curate(own):
 
 
 @pytest.fixture(scope="module")
-def curated_city(request, demo_lake, demo_source, curate, local_spark, tmp_path_factory):
+def curated_city(request, demo_lake, demo_source, curate, workspace, local_spark, tmp_path_factory):
     """A copy of the small demo city's project, with its curated tables."""
 
     def build_curated(folder: Path) -> None:
@@ -47,7 +47,7 @@ def curated_city(request, demo_lake, demo_source, curate, local_spark, tmp_path_
         shutil.copytree(demo_lake, folder, dirs_exist_ok=True)
         with contextlib.chdir(folder):
             _index(demo_source.city)
-            build.run(demo_source.city, local_spark, curate)
+            build.run(demo_source.city, workspace, local_spark, curate)
 
     inputs = ("src/homei", "params", "tests/conftest.py", "tests/curated/test_build.py")
     return copy_of("curated-city", inputs, build_curated, tmp_path_factory.mktemp("curated"))
@@ -88,21 +88,21 @@ def test_nothing_in_the_curated_tables_tells_who_someone_is(curated_city, monkey
 
 @pytest.mark.slow
 def test_the_same_bytes_come_back_whatever_the_partitions(
-    curated_city, demo_source, curate, spark, local_spark, monkeypatch
+    curated_city, demo_source, curate, spark, workspace, local_spark, monkeypatch
 ):
     monkeypatch.chdir(curated_city)
     before = lake.digest(*TABLES)
     partitions = spark.conf.get("spark.sql.shuffle.partitions")
     spark.conf.set("spark.sql.shuffle.partitions", "7")
     try:
-        build.run(demo_source.city, local_spark, curate)
+        build.run(demo_source.city, workspace, local_spark, curate)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", partitions)
     assert lake.digest(*TABLES) == before
 
 
 def test_a_source_with_nothing_but_sales_has_empty_tables(
-    tmp_path, monkeypatch, town_source, valid_sales, own, curate, spark, local_spark
+    tmp_path, monkeypatch, town_source, valid_sales, own, curate, spark, workspace, local_spark
 ):
     monkeypatch.chdir(tmp_path)
     extra = ["address", "seller", "buyer", "seller_family", "buyer_family"]
@@ -119,7 +119,7 @@ def test_a_source_with_nothing_but_sales_has_empty_tables(
     lake.write(validate.feed_columns(town_source), lake.FEED_COLUMNS)
     resolve.run(town_source.city, params.section("resolve", own["resolve"]))
     _index(town_source.city)
-    build.run(town_source.city, local_spark, curate)
+    build.run(town_source.city, workspace, local_spark, curate)
     assert lake.read(lake.CUSTOMER_ANALYTICS).empty
     assert lake.read(lake.MARKET_ANALYTICS)["inventory"].sum() == 0
     assert len(lake.read(lake.PROPERTY_FEATURES)) == len(town)

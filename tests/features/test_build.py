@@ -100,9 +100,11 @@ def test_unknown_values_are_stored_as_null(built_town):
 
 
 @pytest.mark.slow
-def test_shuffled_input_gives_the_same_bytes(project, built_town, local_spark, city, features, town, town_places):
+def test_shuffled_input_gives_the_same_bytes(
+    project, built_town, workspace, local_spark, city, features, town, town_places
+):
     folder = project(town.sample(frac=1, random_state=5), town_places.sample(frac=1, random_state=6))
-    run(1, city, local_spark, features)
+    run(1, city, workspace, local_spark, features)
     assert digests(folder) == digests(built_town)
 
 
@@ -114,15 +116,17 @@ def test_a_single_sale_has_no_market_history(training_set, valid_sales):
 
 
 @pytest.mark.slow
-def test_a_source_without_places_has_no_place_columns(project, spark, local_spark, city, features, town, town_places):
+def test_a_source_without_places_has_no_place_columns(
+    project, spark, workspace, local_spark, city, features, town, town_places
+):
     bare = city.model_copy(update={"place_kinds": []})
     project(town.head(20), town_places.head(0))
-    run(1, bare, local_spark, features)
+    run(1, bare, workspace, local_spark, features)
     distances = [name for name in lake.read(lake.TRAINING_SET) if name.endswith("_distance")]
     assert distances == ["comparable_distance", "alike_distance"]
     assert lake.read(lake.PLACES).empty
 
 
-def test_the_error_for_missing_input_names_the_table(project, spark, local_spark, city, features):
+def test_the_error_for_missing_input_names_the_table(project, spark, workspace, local_spark, city, features):
     with pytest.raises(lake.MissingTableError, match="resolved/sales"):
-        run(1, city, local_spark, features)
+        run(1, city, workspace, local_spark, features)

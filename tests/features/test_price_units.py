@@ -24,7 +24,7 @@ def test_a_type_with_few_known_areas_is_priced_as_a_whole():
 
 
 @pytest.fixture(scope="module")
-def partly_known(spark, local_spark, city, features, town, town_places, tmp_path_factory):
+def partly_known(spark, workspace, local_spark, city, features, town, town_places, tmp_path_factory):
     """The town's training set and look-up, with half the areas of flats and none of houses."""
     folder = tmp_path_factory.mktemp("areas")
     is_unknown = (town["property_type"] == "house") | (np.arange(len(town)) % 2 == 0)
@@ -32,7 +32,7 @@ def partly_known(spark, local_spark, city, features, town, town_places, tmp_path
     with contextlib.chdir(folder):
         lake.write(sales, lake.RESOLVED_SALES)
         lake.write(town_places, lake.VALID_PLACES)
-        run(1, city, local_spark, features)
+        run(1, city, workspace, local_spark, features)
         export_lookup(city, features, 36, folder / "lookup")
         return lake.read(lake.TRAINING_SET), lake.read(lake.COMPARABLE_POOL), FeatureLookup(folder / "lookup")
 

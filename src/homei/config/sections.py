@@ -14,6 +14,7 @@ SECTIONS: dict[str, str] = {
     "feeds": "homei.config.feeds:FeedsConfig",
     "contract": "homei.config.city:ContractConfig",
     "fetch": "homei.ingestion.feeds:FetchConfig",
+    "storage": "homei.storage.config:StorageConfig",
     "spark": "homei.spark.config:SparkConfig",
     "model": "homei.training.config:ModelConfig",
     "tuning": "homei.training.config:TuningConfig",

@@ -19,15 +19,16 @@ from homei.curated.quality_view import data_quality
 from homei.spark.config import SparkConfig
 from homei.spark.session import session
 from homei.storage import lake, spark_tables
+from homei.storage.config import StorageConfig
 from homei.storage.spark_tables import SparkTable
 
 
-def run(city: CityConfig, spark: SparkConfig, curate: CurateConfig) -> None:
+def run(city: CityConfig, storage: StorageConfig, spark: SparkConfig, curate: CurateConfig) -> None:
     """Writes the curated tables; raises DictionaryError if they differ from their dictionary."""
-    engine = session(spark)
+    engine = session(spark, storage)
     tables = build_tables(engine, city.as_of, curate)
     check_tables(read_dictionary(), {name: table.frame.dtypes for name, table in tables.items()})
-    spark_tables.write_all(tables.values())
+    spark_tables.write_all(tables.values(), storage)
 
 
 def build_tables(engine: SparkSession, as_of: datetime.date, curate: CurateConfig) -> dict[str, SparkTable]:

@@ -22,6 +22,7 @@ from homei.features.training_sample import training_sample
 from homei.spark.config import SparkConfig
 from homei.spark.session import numbers, session
 from homei.storage import lake, spark_tables
+from homei.storage.config import StorageConfig
 from homei.storage.spark_tables import SparkTable
 
 
@@ -38,9 +39,9 @@ class FeatureTables(NamedTuple):
     sample: dict[str, Any]  # how the rows of the training set were chosen
 
 
-def run(seed: int, city: CityConfig, spark: SparkConfig, features: FeaturesConfig) -> None:
+def run(seed: int, city: CityConfig, storage: StorageConfig, spark: SparkConfig, features: FeaturesConfig) -> None:
     """Writes the training set and the market tables behind it."""
-    engine = session(spark)
+    engine = session(spark, storage)
     sales, places = spark_tables.read(engine, lake.RESOLVED_SALES), lake.read(lake.VALID_PLACES)
     tables = build(sales.where("is_market"), places, city, features, seed)
     lake.write(tables.index, lake.MARKET_INDEX)
@@ -53,7 +54,7 @@ def run(seed: int, city: CityConfig, spark: SparkConfig, features: FeaturesConfi
         SparkTable(tables.previous, lake.PREVIOUS_SALES, key=["property_id", "month"]),
         SparkTable(tables.training_set, lake.TRAINING_SET, key=["month", "transaction_id"], years_of="month"),
     ]
-    spark_tables.write_all(outputs)
+    spark_tables.write_all(outputs, storage)
 
 
 def build(

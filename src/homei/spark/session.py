@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homei.spark import java
+from homei.spark.jars import s3a_jars
 
 if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
     from homei.spark.config import SparkConfig
+    from homei.storage.config import StorageConfig
 
 LOGGING = Path(__file__).resolve().with_name("log4j2.properties")
 LOOPBACK = "127.0.0.1"
@@ -23,8 +26,11 @@ class SessionError(RuntimeError):
     """Spark can't be started: no Java or no master."""
 
 
-def session(spark: SparkConfig) -> SparkSession:
-    """The process's session, created on the first call; raises SessionError without Java or master."""
+def session(spark: SparkConfig, storage: StorageConfig | None = None) -> SparkSession:
+    """The process's session, created on the first call; it can read the lake if that is on S3.
+
+    Raises SessionError without Java or master, and JarsError without the jars for S3.
+    """
     master = master_url(spark)
     home = java.find()
     if home is None:
@@ -37,7 +43,10 @@ def session(spark: SparkConfig) -> SparkSession:
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.appName("homei").master(master)
-    for key, value in spark_settings(spark, master).items():
+    settings = spark_settings(spark, master)
+    if storage is not None and storage.is_external and storage.location().startswith("s3://"):
+        settings |= s3_settings(os.environ)
+    for key, value in settings.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
 
@@ -76,6 +85,22 @@ def spark_settings(spark: SparkConfig, master: str) -> dict[str, str]:
         # 28 s without it; a million took 130 s and 146 s.
         java_options.append("-XX:TieredStopAtLevel=1")
     return settings | {"spark.driver.extraJavaOptions": " ".join(java_options)}
+
+
+def s3_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Spark's settings for S3; credentials stay in the environment, where the S3 client finds them."""
+    settings = {
+        "spark.jars": ",".join(str(jar) for jar in s3a_jars()),
+        "spark.hadoop.fs.s3a.connection.timeout": "60s",
+        "spark.hadoop.fs.s3a.connection.establish.timeout": "5s",
+        "spark.hadoop.fs.s3a.attempts.maximum": "6",
+    }
+    if endpoint := environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL"):
+        # Servers other than Amazon's have no host name for each bucket.
+        settings |= {"spark.hadoop.fs.s3a.endpoint": endpoint, "spark.hadoop.fs.s3a.path.style.access": "true"}
+    if region := environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"):
+        settings["spark.hadoop.fs.s3a.endpoint.region"] = region
+    return settings
 
 
 def numbers(engine: SparkSession, frame: pd.DataFrame) -> DataFrame:

@@ -1,7 +1,8 @@
 """The lake: tables as folders of Parquet files with stable bytes, replaced atomically.
 
 `lake` offers all of storage in one place: the tables' paths (`lake.TRAINING_SET`), `lake.read` and `lake.write`, and
-the functions for other files. Only Spark's tables are apart, in `spark_tables`.
+the functions for other files. Only Spark's tables are apart, in `spark_tables`. A table of an external lake is read
+through its receipt (`snapshots`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from homei.storage.files import (  # noqa: F401
@@ -22,24 +24,29 @@ from homei.storage.files import (  # noqa: F401
     write_json,
     write_text,
 )
+from homei.storage.remote_files import arrow_filesystem
 from homei.storage.replacement import locked, replace_file, replacing, restore  # noqa: F401
+from homei.storage.snapshots import SnapshotError, read_receipt, uris
 from homei.storage.tables import *  # noqa: F403
 
 # Arrow's default allocator returns memory to the system and requests it again; that took a third of validation's time.
 pa.set_memory_pool(pa.system_memory_pool())
 
+MAX_ROWS_IN_MEMORY = 4_000_000  # of an external table
 TEXT, DAY = pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.date32())
 
 
 def read(table: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A table's rows in their stored order, partitions in order of year; raises MissingTableError."""
-    rows = pq.read_table(existing(table), columns=list(columns) if columns else None, partitioning=None)
-    return rows.to_pandas(date_as_object=False)
+    """A table's rows in their stored order, partitions in order of year.
+
+    Raises MissingTableError, and SnapshotError for an external table of more than MAX_ROWS_IN_MEMORY.
+    """
+    return _table(table, columns).to_pandas(date_as_object=False)
 
 
 def read_text_columns(table: Path) -> pd.DataFrame:
     """As `read`, with text columns of type TEXT: for raw tables, which are all text."""
-    return pq.read_table(existing(table)).to_pandas(types_mapper={pa.string(): TEXT}.get)
+    return _table(table).to_pandas(types_mapper={pa.string(): TEXT}.get)
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -57,8 +64,27 @@ def write(rows: pd.DataFrame | pa.Table, table: Path) -> None:
 
 
 def read_arrow(path: Path) -> pa.Table:
-    """The rows of a table or of one Parquet file with their stored types; raises MissingTableError."""
-    return pq.read_table(existing(path))
+    """The rows of a table or of one Parquet file with their stored types; raises as `read` does."""
+    return pq.read_table(path) if existing(path).is_file() else _table(path)
+
+
+def scan(table: Path) -> ds.Dataset:
+    """A table whose rows are read in batches, in any order, wherever it is; raises MissingTableError."""
+    if (receipt := read_receipt(table)) is None:
+        return ds.dataset(table, format="parquet")
+    files, _ = arrow_filesystem(receipt.table)
+    return ds.dataset([arrow_filesystem(uri)[1] for uri in uris(receipt)], format="parquet", filesystem=files)
+
+
+def _table(table: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    if (receipt := read_receipt(table)) is None:
+        return pq.read_table(table, columns=list(columns) if columns else None, partitioning=None)
+    if receipt.rows > MAX_ROWS_IN_MEMORY:
+        raise SnapshotError(
+            f"{table} has {receipt.rows:,} rows in {receipt.table}, more than the {MAX_ROWS_IN_MEMORY:,} that are read "
+            "into memory: use a stage that runs in Spark, or lower features.max_training_rows for the training set"
+        )
+    return scan(table).to_table(columns=list(columns) if columns else None)
 
 
 def write_arrow(rows: pa.Table, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Spark frames read from and written to the lake with stable bytes."""
+"""Spark frames read from and written to the lake: with stable bytes in the workspace, or as external snapshots."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from homei.storage import lake
+from homei.storage import lake, snapshots
+from homei.storage.config import StorageConfig
+from homei.storage.row_digest import digest  # noqa: F401
+from homei.storage.snapshot_writer import write_snapshot
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -25,7 +28,7 @@ class SparkTable(NamedTuple):
     """A Spark frame and how it is stored: the table's path, the order of its rows, and its partitions.
 
     `key` must be unique for the bytes to be stable. `years_of` names a column of dates, or of months counted from
-    year 0; each of its years is a folder (`year=2024`), so that a query for one year reads no other.
+    year 0; in the workspace each of its years is a folder (`year=2024`), so that a query for one year reads no other.
     """
 
     frame: DataFrame
@@ -36,11 +39,26 @@ class SparkTable(NamedTuple):
 
 def read(spark: SparkSession, table: Path) -> DataFrame:
     """A table as a Spark frame; raises MissingTableError."""
-    return spark.read.parquet(str(lake.existing(table).resolve()))
+    if (receipt := snapshots.read_receipt(table)) is None:
+        return spark.read.parquet(str(table.resolve()))
+    return spark.read.parquet(*(uri.replace("s3://", "s3a://", 1) for uri in snapshots.uris(receipt)))
 
 
-def write(table: SparkTable) -> None:
-    """Writes one file, or one a year."""
+def write(table: SparkTable, storage: StorageConfig | None = None) -> None:
+    """Writes a table: to the workspace, as one file or one a year, or as a snapshot of an external lake."""
+    if storage is not None and storage.is_external:
+        write_snapshot(table.frame, table.path, table.key, storage)
+    else:
+        _write_to_workspace(table)
+
+
+def write_all(tables: Iterable[SparkTable], storage: StorageConfig | None = None) -> None:
+    """Writes several tables concurrently."""
+    with ThreadPoolExecutor(WRITTEN_AT_ONCE) as pool:
+        list(pool.map(lambda table: write(table, storage), tables))
+
+
+def _write_to_workspace(table: SparkTable) -> None:
     with lake.replacing(table.path) as folder:
         written = folder / "written"
         ordered = table.frame.repartition(1, *table.key).sortWithinPartitions(*table.key)
@@ -53,12 +71,6 @@ def write(table: SparkTable) -> None:
         for partition, part in partitions.items():
             (folder / partition).mkdir(exist_ok=True)
             lake.write_parquet(part, folder / partition / "part-00000.parquet")
-
-
-def write_all(tables: Iterable[SparkTable]) -> None:
-    """Writes several tables concurrently."""
-    with ThreadPoolExecutor(WRITTEN_AT_ONCE) as pool:
-        list(pool.map(write, tables))
 
 
 def _by_year(rows: pa.Table, column: str) -> dict[str, pa.Table]:
