@@ -3,7 +3,7 @@ import pytest
 
 from homei.config.projection import Coordinates
 from homei.features.adjustments import adjustments_by_month, comparable_features
-from homei.features.comparables import ADJUSTED
+from homei.features.neighbours import ADJUSTED
 
 PLANE = Coordinates(system="plane")
 FIRST, MONTHS = 2020 * 12, 12

@@ -56,6 +56,16 @@ def test_comparables_are_ordered_by_position_floor_area_and_age(search):
     assert ids(pool, {}, 4) == ["twin", "high", "older", "far"]
 
 
+def test_equally_similar_sales_are_ordered_by_month_and_then_by_id(search):
+    units = [{"transaction_id": f"unit {number:02d}"} for number in range(40)]
+    assert ids(search(*units), {}) == ["unit 00", "unit 01", "unit 02"]
+    around = [{"transaction_id": f"floor {floor}", "floor": floor} for floor in (0.0, 1.0, 3.0, 4.0)]
+    assert ids(search(*around), {}) == ["floor 1.0", "floor 3.0", "floor 0.0"]
+    older = {"transaction_id": "a", "month": MONTH - 24}
+    newer = {"transaction_id": "b", "month": MONTH - 12, "floor": 14.0, "year_built": 1995.0, "longitude": 300.0}
+    assert ids(search(older, newer), {}, 1) == ["b"]
+
+
 def test_sales_of_another_type_are_not_comparables(search):
     pool = search({"transaction_id": "house", "property_type": "house"}, {"transaction_id": "flat", "longitude": 600.0})
     assert ids(pool, {}) == ["flat"]
@@ -125,6 +135,13 @@ def test_distances_are_measured_in_scales(search):
     result = pool.features(properties({"month": MONTH}))
     assert result["comparable_distance"] == pytest.approx(np.sqrt(2**2 + 0.5**2 + (1 / 12) ** 2), abs=1e-6)
     assert result["alike_distance"] == pytest.approx(3 / 12)
+
+
+def test_a_type_without_earlier_sales_is_as_unlike_as_the_search_radius(search, config):
+    pool = search({}, {"property_type": "house", "month": MONTH + 1})
+    result = pool.features(properties({"month": MONTH, "property_type": "house"}, {"month": MONTH, "floor": 200.0}))
+    assert result["alike_distance"].tolist() == [config.reach] * 2
+    assert np.isnan(result["comparable_distance"]).all()
 
 
 def test_without_sales_there_are_no_comparables(config):

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from homei.features.columns import COMPARABLE_COLUMNS, COMPARABLE_LEVEL
-from homei.features.comparables import ADJUSTED, DIGITS, Columns, Comparables, Neighbours
+from homei.features.columns import COMPARABLE_COLUMNS
+from homei.features.comparables import DIGITS, Columns, Comparables
+from homei.features.neighbours import ADJUSTED, Summary, adjusted_level
 from homei.features.price_index import MICRO
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ COMPARABLE_POOL = (
     "year_built", "latitude", "longitude",
 )  # fmt: skip
 RIDGE = 1e-3  # keeps an adjustment at 0 for which there are no pairs
+NANO = 1_000_000_000  # equations are summed in whole billionths: exact in any order
+PRODUCTS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))  # the upper triangle of the equations' left side
+EQUATIONS = [*(f"left_{row}{column}" for row, column in PRODUCTS), *(f"right_{row}" for row in range(len(ADJUSTED)))]
 
 
 class ComparableFeatures(NamedTuple):
@@ -42,27 +46,66 @@ def comparable_features(
 ) -> ComparableFeatures:
     """The comparable features of each sale as of its month, and the adjustments behind them.
 
-    `pool` is in order of month. The adjustments have a row for each month from the second month of sales to
-    `last_month`, estimated from the pairs of the `config.months` months before it.
+    `pool` is in order of month and transaction_id. The adjustments have a row for each month from the second month of
+    sales to `last_month`, estimated from the pairs of the `config.months` months before it.
     """
     comparables = Comparables(pool, {}, config, coordinates)
     months = pool["month"]
     features = {name: np.full(len(months), np.nan) for name in COMPARABLE_COLUMNS}
-    equations: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for month in range(int(months[0]) + 1 if len(months) else last_month + 1, last_month + 1):
-        recent = [equations[earlier] for earlier in equations if earlier >= month - config.months]
-        comparables.adjustments[month] = _solve(recent)
+    equations: dict[int, np.ndarray] = {}
+    first = int(months[0]) if len(months) else last_month
+    for month in range(first + 1, last_month + 1):
         rows = slice(*np.searchsorted(months, [month, month + 1]))
         sales = {name: column[rows] for name, column in pool.items()}
-        neighbours = comparables.nearest(sales, config.count)
-        for name, values in comparables.features(sales, neighbours).items():
-            features[name][rows] = values
-        # A sale without a level has attributes filled in, which carry no information on adjustments.
-        u = np.where(np.isnan(features[COMPARABLE_LEVEL][rows]), np.nan, sales["u"])
-        equations[month] = _normal_equations(neighbours, pool["u"], u, config.decay)
-    table = pd.DataFrame(list(comparables.adjustments.values()), columns=list(ADJUSTED), dtype="f8")
-    table.insert(0, "month", np.array(list(comparables.adjustments), dtype="int64"))
-    return ComparableFeatures(features, table)
+        summary = comparables.summarise(sales)
+        equations[month] = pair_equations(summary, sales["u"], config).sum(axis=0)
+        adjustment = solve_equations(equations, month, config)
+        level = adjusted_level(summary.u, summary.differences.T, adjustment)
+        values = (level, summary.distance, summary.alike_distance)
+        for name, column in zip(COMPARABLE_COLUMNS, values, strict=True):
+            features[name][rows] = column.round(DIGITS)
+    return ComparableFeatures(features, adjustments_table(equations, first, last_month, config))
+
+
+def pair_equations(summary: Summary, u: np.ndarray, config: ComparablesConfig) -> np.ndarray:
+    """Each sale's part in the normal equations: difference in u against differences in attributes.
+
+    Sales × EQUATIONS in units of NANO, with the differences in scales. The pairs are a sale and its comparables.
+    """
+    neighbours = summary.neighbours
+    # A sale without all attributes has some filled in, which carry no information on adjustments.
+    u_difference = np.where(summary.is_complete, u, np.nan)[:, None] - neighbours.u
+    weights = np.where(np.isfinite(u_difference), neighbours.weights(config.decay), 0.0)
+    u_difference = np.nan_to_num(u_difference)
+    differences = np.moveaxis(neighbours.difference / _scales(config), 2, 0)
+    left = [weights * differences[row] * differences[column] for row, column in PRODUCTS]
+    right = [weights * difference * u_difference for difference in differences]
+    return np.column_stack([np.rint(part.sum(axis=1) * NANO).astype("int64") for part in (*left, *right)])
+
+
+def solve_equations(equations: Mapping[int, np.ndarray], month: int, config: ComparablesConfig) -> np.ndarray:
+    """The effect of one unit of each of ADJUSTED by least squares over the pairs of the months before; 0 without."""
+    recent = [equations[earlier] for earlier in range(month - config.months, month) if earlier in equations]
+    if not recent:
+        return np.zeros(len(ADJUSTED))
+    total = np.sum(recent, axis=0) / NANO
+    scales = _scales(config)
+    left = np.empty((len(ADJUSTED), len(ADJUSTED)))
+    for (row, column), value in zip(PRODUCTS, total, strict=False):
+        left[row, column] = left[column, row] = value * scales[row] * scales[column]
+    right = total[len(PRODUCTS) :] * scales
+    return np.round(np.linalg.solve(left + RIDGE * np.eye(len(ADJUSTED)), right), DIGITS)
+
+
+def adjustments_table(
+    equations: Mapping[int, np.ndarray], first_month: int, last_month: int, config: ComparablesConfig
+) -> pd.DataFrame:
+    """month and ADJUSTED, from the month after the first sale to `last_month`."""
+    months = range(first_month + 1, last_month + 1)
+    table = pd.DataFrame([solve_equations(equations, month, config) for month in months], columns=list(ADJUSTED))
+    table = table.astype("f8")
+    table.insert(0, "month", np.array(months, dtype="int64"))
+    return table
 
 
 def comparable_pool(sales: DataFrame) -> pd.DataFrame:
@@ -96,20 +139,5 @@ def with_comparables(pool: pd.DataFrame, features: Mapping[str, np.ndarray]) -> 
     return add
 
 
-def _normal_equations(
-    neighbours: Neighbours, pool_u: np.ndarray, u: np.ndarray, decay: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The normal equations of a month's pairs: difference in u against differences in attributes."""
-    u_difference = u[:, None] - pool_u[neighbours.row]
-    weights = np.where(np.isfinite(u_difference), neighbours.weights(decay), 0.0)
-    weighted = weights[..., None] * neighbours.difference
-    left = np.einsum("hki,hkj->ij", weighted, neighbours.difference)
-    return left, np.einsum("hki,hk->i", weighted, np.nan_to_num(u_difference))
-
-
-def _solve(equations: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """The effect of one unit of each of ADJUSTED by least squares over all pairs; 0 without pairs."""
-    if not equations:
-        return np.zeros(len(ADJUSTED))
-    left, right = (sum(sides) for sides in zip(*equations, strict=True))
-    return np.round(np.linalg.solve(left + RIDGE * np.eye(len(ADJUSTED)), right), DIGITS)
+def _scales(config: ComparablesConfig) -> np.ndarray:
+    return np.array([config.scales.floors, config.scales.area, config.scales.years])

@@ -7,16 +7,16 @@ unit adjustments of `features.adjustments`, market movement since the comparable
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from homei.config import projection
 from homei.features.columns import COMPARABLE_COLUMNS
+from homei.features.neighbours import ADJUSTED, MonthIndex, Neighbours, Summary, adjusted_level
+from homei.features.pool_statistics import COMPARED, PoolStatistics, count_pool
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,49 +26,9 @@ if TYPE_CHECKING:
 
 Columns = Mapping[str, np.ndarray]
 
-COMPARED = ("x", "y", "floor", "log_area", "year_built")
-ADJUSTED = COMPARED[2:]  # position needs no adjustment: the sales around a property already reflect it
-MIN_KNOWN_SHARE = 0.5  # an attribute is compared if at least this share of a type's sales has it
 TYPE_SEPARATION = 1e6  # distance between property types: beyond any search radius
 UNKNOWN = -1  # code of a property type without sales
 DIGITS = 6
-
-
-class Neighbours(NamedTuple):
-    """Comparables of properties (properties × count), most similar first; row −1 and NaN if fewer."""
-
-    row: np.ndarray  # row in the pool of sales
-    distance: np.ndarray  # in scales: 1 is one scale away
-    level: np.ndarray  # log price per m² relative to the price index, adjusted to the property
-    difference: np.ndarray  # properties × count × ADJUSTED: property minus comparable, 0 where not compared
-
-    @classmethod
-    def empty(cls, *shape: int) -> Neighbours:
-        differences = np.zeros((*shape, len(ADJUSTED)))
-        return cls(np.full(shape, -1), np.full(shape, np.nan), np.full(shape, np.nan), differences)
-
-    def weights(self, decay: float) -> np.ndarray:
-        """Weight of each comparable, 0 where there is none; it falls by a factor of e per `decay` of distance."""
-        nearest = np.where(np.isfinite(self.distance[:, :1]), self.distance[:, :1], 0.0)
-        nearness = np.exp((nearest - self.distance) / decay)
-        return np.where(self.row >= 0, nearness, 0.0)
-
-    def mean_level(self, decay: float) -> np.ndarray:
-        """Weighted mean level of each property's comparables; NaN without comparables."""
-        weights = self.weights(decay)
-        total = weights.sum(axis=1)
-        level = np.where(self.row >= 0, self.level, 0.0)
-        return (weights * level).sum(axis=1) / np.where(total > 0, total, np.nan)
-
-
-@dataclass(frozen=True, eq=False)
-class MonthIndex:
-    """Search trees for properties valued in one month, over the sales of the months before it."""
-
-    tree: cKDTree
-    attribute_tree: cKDTree  # the same sales by floor, area and year only, regardless of position and time
-    rows: np.ndarray  # row in the pool of each point of the trees
-    compared: np.ndarray  # types × COMPARED: whether enough sales of the type have the attribute (houses: no floor)
 
 
 class MonthQuery(NamedTuple):
@@ -83,14 +43,19 @@ class MonthQuery(NamedTuple):
 
 
 class Comparables:
-    """Searchable pool of sales, with columns in order of month.
+    """Searchable pool of sales, with columns in order of month and transaction_id.
 
     `adjustments` holds, by month, the effect of one unit of each of ADJUSTED on the log price per m²; a month that is
-    absent has none.
+    absent has none. A pool that is a part of a larger one needs the larger one's `statistics`.
     """
 
     def __init__(
-        self, pool: Columns, adjustments: Mapping[int, np.ndarray], config: ComparablesConfig, coordinates: Coordinates
+        self,
+        pool: Columns,
+        adjustments: Mapping[int, np.ndarray],
+        config: ComparablesConfig,
+        coordinates: Coordinates,
+        statistics: PoolStatistics | None = None,
     ) -> None:
         self.pool = pool
         self.adjustments = dict(adjustments)
@@ -98,18 +63,20 @@ class Comparables:
         self._coordinates = coordinates
         scales = config.scales
         self._scales = np.array([scales.metres, scales.metres, scales.floors, scales.area, scales.years])
-        self._types = {name: code for code, name in enumerate(sorted(set(pool["property_type"].tolist()) - {None}))}
         self.pool_attributes = self.attributes(pool)
+        if statistics is None:
+            counts = count_pool(pool["month"], pool["property_type"], pool["u"], self.pool_attributes)
+            statistics = PoolStatistics.of_counts(counts)
+        self._statistics = statistics
+        self._types = {name: code for code, name in enumerate(statistics.types)}
         self._codes = self._type_codes(pool)
-        # Only a type whose unit is the whole price has levels of sales without an area.
-        is_whole = np.isfinite(pool["u"]) & np.isnan(pool["square_meters"]) & (self._codes != UNKNOWN)
-        self._whole_price_codes = np.unique(self._codes[is_whole])
         self._month_index = lru_cache(maxsize=64)(self._build_index)
-        self._typical = lru_cache(maxsize=4096)(self._typical_attributes)
+        self._typical = lru_cache(maxsize=4096)(self.typical_attributes)
 
     def prepare(self, month: int) -> None:
         """Builds a month's search trees ahead of its first query; takes seconds for a million sales."""
-        self._month_index(month)
+        if (index := self._month_index(month)) is not None:
+            _ = index.tree, index.attribute_tree
 
     def attributes(self, columns: Columns) -> np.ndarray:
         """COMPARED of each property: metres east and north, floor, log of the area, year; NaN where unknown."""
@@ -118,7 +85,7 @@ class Comparables:
 
     def is_priced_whole(self, columns: Columns) -> np.ndarray:
         """Whether the levels of a property's type are of whole prices instead of prices per m²."""
-        return np.isin(self._type_codes(columns), self._whole_price_codes)
+        return np.isin(self._type_codes(columns), self._statistics.whole_price_codes)
 
     def nearest(self, columns: Columns, count: int) -> Neighbours:
         """The `count` most similar sales of each property from the months before its month.
@@ -127,30 +94,60 @@ class Comparables:
         type, or without position and without a location with sales, has no comparables.
         """
         neighbours = Neighbours.empty(len(columns["month"]), count)
-        for query in self._queries(columns):
+        for query in self.queries(columns):
             self._search(query, neighbours)
         return neighbours
 
-    def features(self, columns: Columns, neighbours: Neighbours | None = None) -> dict[str, np.ndarray]:
+    def features(self, columns: Columns) -> dict[str, np.ndarray]:
         """COMPARABLE_COLUMNS: implied level, and distances of the nearest comparable and most alike sale.
 
-        Distances are in scales; the last one is over floor, area and year only. NaN without comparables.
+        Distances are in scales; see `Summary` for the last one. NaN without comparables.
         """
-        if neighbours is None:
-            neighbours = self.nearest(columns, self._config.count)
-        alike_distance = np.full(len(columns["month"]), np.nan)
-        is_complete = np.zeros(len(columns["month"]), dtype=bool)
-        for query in self._queries(columns):
-            points = self._attribute_points(query.attributes, query.codes)
-            is_known = np.isfinite(points).all(axis=1)
-            alike_distance[query.rows[is_known]] = query.index.attribute_tree.query(points[is_known])[0]
-            is_complete[query.rows] = query.is_complete
-        # With medians filled in, the level would be that of a typical property, not of this one.
-        level = np.where(is_complete, neighbours.mean_level(self._config.decay), np.nan)
-        values = (column.round(DIGITS) for column in (level, neighbours.distance[:, 0], alike_distance))
+        summary = self.summarise(columns)
+        none = np.zeros(len(ADJUSTED))
+        adjustments = np.array([self.adjustments.get(month, none) for month in columns["month"].tolist()])
+        level = adjusted_level(summary.u, summary.differences.T, adjustments.reshape(-1, len(ADJUSTED)).T)
+        values = (column.round(DIGITS) for column in (level, summary.distance, summary.alike_distance))
         return dict(zip(COMPARABLE_COLUMNS, values, strict=True))
 
-    def _queries(self, columns: Columns) -> Iterator[MonthQuery]:
+    def summarise(self, columns: Columns) -> Summary:
+        """What the comparables of each property say about it, before adjustments."""
+        n_properties, queries = len(columns["month"]), list(self.queries(columns))
+        neighbours = Neighbours.empty(n_properties, self._config.count)
+        is_complete = np.zeros(n_properties, dtype=bool)
+        for query in queries:
+            self._search(query, neighbours)
+            is_complete[query.rows] = query.is_complete
+        u, differences = neighbours.means(self._config.decay)
+        # With medians filled in, the level would be that of a typical property, not of this one.
+        u = np.where(is_complete, u, np.nan)
+        return Summary(neighbours, is_complete, u, differences, self.alike_distances(n_properties, queries))
+
+    def alike_distances(self, n_properties: int, queries: Iterable[MonthQuery]) -> np.ndarray:
+        """Distance by floor, area and year only of the most alike earlier sale of the type, at most `reach`."""
+        distances = np.full(n_properties, np.nan)
+        for query in queries:
+            points = self._attribute_points(query.attributes, query.codes)
+            is_known = np.isfinite(points).all(axis=1)
+            distance = query.index.attribute_tree.query(points[is_known])[0]
+            distances[query.rows[is_known]] = np.minimum(distance, self._config.reach)
+        return distances
+
+    def typical_attributes(self, month: int, property_type: str, location: str | None) -> np.ndarray | None:
+        """Median attributes of a type's sales in a location; of the pool, without position, if none.
+
+        None if the pool has no sales of the type.
+        """
+        index = self._month_index(month)
+        of_type = index.rows[self._codes[index.rows] == self._types[property_type]]
+        if not of_type.size:
+            return None
+        in_location = of_type[self.pool["location"][of_type] == location]
+        typical = np.median(self.pool_attributes[in_location if in_location.size else of_type], axis=0)
+        return typical if in_location.size else np.where(np.arange(len(COMPARED)) < 2, np.nan, typical)
+
+    def queries(self, columns: Columns) -> Iterator[MonthQuery]:
+        """The properties of known types by month, for which there are usable earlier sales."""
         all_attributes, types, months = self.attributes(columns), self._type_codes(columns), columns["month"]
         for month in sorted(set(months.tolist())):
             rows = np.flatnonzero((months == month) & (types != UNKNOWN))
@@ -158,34 +155,26 @@ class Comparables:
                 attributes, codes = all_attributes[rows], types[rows]
                 compared = index.compared[codes]
                 missing = np.isnan(attributes) & compared
-                filled = self._fill_missing(attributes, missing, codes, columns["location"][rows], index)
+                filled = self._fill_missing(attributes, missing, month, codes, columns["location"][rows])
                 yield MonthQuery(month, index, rows, np.where(compared, filled, 0.0), codes, ~missing.any(axis=1))
 
     def _type_codes(self, columns: Columns) -> np.ndarray:
         return np.array([self._types.get(name, UNKNOWN) for name in columns["property_type"].tolist()], dtype=np.int64)
 
     def _build_index(self, month: int) -> MonthIndex | None:
-        """Trees over the sales before `month` that have all attributes compared; None without such sales."""
+        """The sales before `month` that have all attributes compared; None without any usable sales."""
+        compared = self._statistics.compared(month, self._config.months)
+        if compared is None:
+            return None
         first, end = np.searchsorted(self.pool["month"], [month - self._config.months, month])
         is_usable = np.isfinite(self.pool["u"][first:end]) & (self._codes[first:end] != UNKNOWN)
         rows = first + np.flatnonzero(is_usable)
-        if not rows.size:
-            return None
-        is_known = np.isfinite(self.pool_attributes[rows])
-        compared = self._compared_by_type(is_known, self._codes[rows])
-        rows = rows[(is_known | ~compared[self._codes[rows]]).all(axis=1)]
+        rows = rows[(np.isfinite(self.pool_attributes[rows]) | ~compared[self._codes[rows]]).all(axis=1)]
+        rows = rows[np.argsort(-self.pool["month"][rows], kind="stable")]
         codes = self._codes[rows]
         attributes = np.where(compared[codes], self.pool_attributes[rows], 0.0)
         points = self._points(attributes, codes, self.pool["month"][rows])
-        return MonthIndex(cKDTree(points), cKDTree(self._attribute_points(attributes, codes)), rows, compared)
-
-    def _compared_by_type(self, is_known: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        n_types = len(self._types)
-        n_sales = np.bincount(codes, minlength=n_types)
-        n_known = np.column_stack([np.bincount(codes, weights=column, minlength=n_types) for column in is_known.T])
-        compared = n_known >= MIN_KNOWN_SHARE * np.maximum(n_sales, 1)[:, None]
-        compared[self._whole_price_codes, COMPARED.index("log_area")] = False
-        return compared
+        return MonthIndex(rows, points, self._attribute_points(attributes, codes), compared)
 
     def _points(self, attributes: np.ndarray, codes: np.ndarray, months: np.ndarray) -> np.ndarray:
         """Points whose Euclidean distance is the dissimilarity of the properties."""
@@ -196,37 +185,33 @@ class Comparables:
         return np.column_stack([(attributes / self._scales)[:, 2:], codes * TYPE_SEPARATION])
 
     def _fill_missing(
-        self, attributes: np.ndarray, missing: np.ndarray, codes: np.ndarray, locations: np.ndarray, index: MonthIndex
+        self, attributes: np.ndarray, missing: np.ndarray, month: int, codes: np.ndarray, locations: np.ndarray
     ) -> np.ndarray:
         """The attributes with the `missing` ones filled in; positions stay NaN in a location without sales."""
         filled = attributes.copy()
         for row in np.flatnonzero(missing.any(axis=1)):
-            typical = self._typical(index, int(codes[row]), locations[row])
-            filled[row] = np.where(missing[row], typical, attributes[row])
+            key = (month, self._statistics.types[codes[row]], locations[row])
+            typical = self._typical(*key) if self._statistics.typical is None else self._statistics.typical.get(key)
+            if typical is not None:
+                filled[row] = np.where(missing[row], typical, attributes[row])
         return filled
-
-    def _typical_attributes(self, index: MonthIndex, code: int, location: str | None) -> np.ndarray:
-        """Median attributes of a type's sales in a location; of the city, without position, if none."""
-        of_type = index.rows[self._codes[index.rows] == code]
-        in_location = of_type[self.pool["location"][of_type] == location]
-        typical = np.median(self.pool_attributes[in_location if in_location.size else of_type], axis=0)
-        return typical if in_location.size else np.where(np.arange(len(COMPARED)) < 2, np.nan, typical)
 
     def _search(self, query: MonthQuery, neighbours: Neighbours) -> None:
         """Writes the comparables of the queried properties into `neighbours`."""
         has_position = np.isfinite(query.attributes).all(axis=1)
+        if not query.index.rows.size:
+            return
         attributes, codes = query.attributes[has_position], query.codes[has_position]
         points = self._points(attributes, codes, np.full(len(attributes), query.month))
-        ranks = range(1, neighbours.row.shape[1] + 1)
-        distance, point = query.index.tree.query(points, k=ranks, distance_upper_bound=self._config.reach)
+        distance, point = query.index.nearest(points, neighbours.row.shape[1], self._config.reach)
         exists = np.isfinite(distance)
         row = np.where(exists, query.index.rows[np.where(exists, point, 0)], -1)
         difference = attributes[:, None, 2:] - self.pool_attributes[row][:, :, 2:]
         difference = np.where(exists[..., None] & query.index.compared[codes][:, None, 2:], difference, 0.0)
         # Summed along each row: the last bits of a BLAS product depend on the number of rows.
         adjustment = (difference * self.adjustments.get(query.month, 0.0)).sum(axis=-1)
-        level = self.pool["u"][row] + adjustment
-        nearest = (row, np.where(exists, distance, np.nan), np.where(exists, level, np.nan), difference)
+        u = np.where(exists, self.pool["u"][row], np.nan)
+        nearest = (row, np.where(exists, distance, np.nan), u, u + adjustment, difference)
         for whole, values in zip(neighbours, nearest, strict=True):
             whole[query.rows[has_position]] = values
 
