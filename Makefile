@@ -17,7 +17,7 @@ export BENTOML_DO_NOT_TRACK := true
 unexport PYTHONDONTWRITEBYTECODE
 
 # make repro city=hdb tuning=full: groups of params/ chosen on the command line
-GROUPS := city spark model tuning backtest
+GROUPS := city lake spark model tuning backtest
 CHOSEN := $(foreach group,$(GROUPS),$(if $(filter command line,$(origin $(group))),$(group)=$($(group))))
 
 # Tests run in up to four processes; tests/plugins/scheduling.py says which of them share one. The budgets are CPU seconds.
@@ -56,7 +56,7 @@ $(S3_SERVER): tests/servers/versitygw/go.mod tests/servers/versitygw/go.sum
 compose: setup
 	@homei compose $(CHOSEN)
 
-repro: compose  ## rebuild all that changed: make repro [city=hdb] [model=linear] [tuning=full] [backtest=full]
+repro: compose  ## rebuild all that changed: make repro [city=hdb] [lake=s3] [spark=cluster] [model=linear] [tuning=full] [backtest=full]
 	@dvc repro
 
 test: setup  ## run the tests; slow=1 adds rebuilds, nightly=1 runs all
