@@ -59,7 +59,7 @@ def _watch(roots: Sequence[int], before: Mapping[int, float], usage: Usage, done
             except psutil.NoSuchProcess:
                 continue
             total += memory
-            kind = "java" if name.startswith("java") else "python" if "python" in name else name
+            kind = "java" if name == "java" else "python"
             usage.largest_mib[kind] = max(usage.largest_mib.get(kind, 0.0), memory)
             cpu_seconds[process.pid] = times.user + times.system - before.get(process.pid, 0.0)
         usage.peak_mib = max(usage.peak_mib, total)
