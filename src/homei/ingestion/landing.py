@@ -95,12 +95,18 @@ def landed_records(city: CityConfig, table: str, feed: IncrementalFeed) -> pa.Ta
 
     Raises SourceError with the command to run if the feed was never fetched, or up to another day.
     """
+    return lake.read_arrow(landed_file(city, table, feed))
+
+
+def landed_file(city: CityConfig, table: str, feed: IncrementalFeed) -> Path:
+    """The Parquet file of a feed's records as of `city.as_of`; raises SourceError as `landed_records` does."""
     folder = folder_of(city, table, feed)
-    if (records := _records(folder)) is None:
+    lake.restore(folder)
+    if not (folder / STATE).exists():
         raise SourceError(f"{folder}: feed {feed.name} was never fetched: run `homei fetch {city.name}`")
     if (state := lake.read_json(folder / STATE))["until"] != city.as_of.isoformat():
         raise SourceError(_wrong_day(city, feed, folder, state))
-    return records
+    return folder / RECORDS
 
 
 def as_table(batch: pa.Table | list[Mapping[str, Any]]) -> pa.Table:

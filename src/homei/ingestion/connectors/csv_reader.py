@@ -48,13 +48,13 @@ def read_csv(file: IO[bytes], name: str, reading: FileFormat) -> tuple[list[str]
         text.readline()
         first = 2
     if reading.names is not None and reading.footer is None:
-        return reading.names, _batches_by_block(text, first, reading.names, delimiter, name, fault)
+        return reading.names, batches_by_block(text, first, reading.names, delimiter, name, fault)
     lines = Lines(text)
     reader = csv.reader(lines, delimiter=delimiter)
     header, rows = header_and_lines(_numbered(reader, lines, name, first), reading, name)
     if reading.footer is not None:
         return header, batches(_row(line, cells, header, fault) for line, cells in rows)
-    return header, _batches_by_block(text, first + reader.line_num, header, delimiter, name, fault)
+    return header, batches_by_block(text, first + reader.line_num, header, delimiter, name, fault)
 
 
 def _numbered(reader: Any, lines: Lines, name: str, first: int = 1, end: float = math.inf) -> Iterator[Line]:
@@ -76,10 +76,10 @@ def _numbered(reader: Any, lines: Lines, name: str, first: int = 1, end: float =
         raise SourceError(f"{name}, line {begin}: {error}") from error
 
 
-def _batches_by_block(
+def batches_by_block(
     text: IO[str], first: int, header: list[str], delimiter: str, name: str, fault: str
 ) -> Iterator[Batch]:
-    """The rows from line `first` on."""
+    """The rows of a text whose first line is line `first` of its file."""
     while block := text.read(BLOCK_CHARACTERS):
         block += text.readline()
         n_lines = block.count("\n") + block.count("\r") - block.count("\r\n") + (block[-1] not in "\r\n")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
+import gzip
 import itertools
 import sys
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -30,6 +32,7 @@ FORMATS = {
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
 UNFINISHED_SUFFIXES = {".part", ".tmp", ".crdownload", ".filepart"}
+ROWS_A_SHEET = 50_000  # of a file that is read in batches
 # zipfile raises RuntimeError for a zip with a password.
 READ_ERRORS = (OSError, ValueError, LookupError, EOFError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error)
 
@@ -76,22 +79,79 @@ def sheets(path: Path, reading: FileFormat) -> list[Sheet]:
     from 2. A row that can't be read (too few or too many cells, undecodable bytes, no JSON object) has a fault.
     Raises UnreadableError if the whole file can't be read.
     """
+    with read_errors(path, reading) as kind, path.open("rb") as file:
+        return [as_sheet(path, part) for part in _parts(file, path, kind, reading)]
+
+
+def sheets_in_batches(path: Path, reading: FileFormat) -> Iterator[tuple[int, Sheet]]:
+    """As `sheets`, but up to ROWS_A_SHEET rows at a time, each with the position of their part in the file.
+
+    Text, packed or not, is never in memory as a whole. A packed file is first read to its end, so that
+    UnreadableError comes before any rows.
+    """
+    with read_errors(path, reading) as kind, path.open("rb") as file:
+        _check_packed(file, kind)
+        for position, part in enumerate(_parts(file, path, kind, reading)):
+            for batches in groups(part.rows):
+                yield position, as_sheet(path, part._replace(rows=iter(batches)))
+
+
+def parts(path: Path, reading: FileFormat) -> list[Part]:
+    """The parts of a file without their rows."""
+    with read_errors(path, reading) as kind, path.open("rb") as file:
+        return [part._replace(rows=iter(())) for part in _parts(file, path, kind, reading)]
+
+
+def kind_of(path: Path, reading: FileFormat) -> str:
+    """The format of a file, `zip` for one that may hold several."""
+    return "zip" if path.suffix.lower() == ".zip" else _format(str(path), reading)
+
+
+@contextlib.contextmanager
+def read_errors(path: Path, reading: FileFormat) -> Iterator[str]:
+    """Checks how a file is to be read and yields its format; raises UnreadableError for errors in the block."""
     try:
         codecs.lookup(reading.encoding or "utf-8")
     except LookupError as error:
         raise SourceError(f"{path}: can't be read ({error})") from error
-    is_zip = path.suffix.lower() == ".zip"
-    kind = "zip" if is_zip else _format(str(path), reading)
+    kind = kind_of(path, reading)
     if reading.names is not None and kind in ("jsonl", "parquet"):
         raise SourceError(f"{path}: `names` is for CSV and Excel files: {kind} files name their columns themselves")
     try:
-        with path.open("rb") as file:
-            parts = _zip_parts(file, path, reading) if is_zip else READERS[kind](file, str(path), reading)
-            return [_as_sheet(path, part) for part in parts]
+        yield kind
     except SourceError:
         raise
     except READ_ERRORS as error:
         raise UnreadableError(f"{path}: can't be read as {kind} ({error})") from error
+
+
+def _parts(file: IO[bytes], path: Path, kind: str, reading: FileFormat) -> Iterable[Part]:
+    return _zip_parts(file, path, reading) if kind == "zip" else READERS[kind](file, str(path), reading)
+
+
+def _check_packed(file: IO[bytes], kind: str) -> None:
+    """Reads a packed file to its end, which raises an error if it is incomplete or broken."""
+    if kind == "zip":
+        with zipfile.ZipFile(file) as archive:
+            archive.testzip()
+    elif file.read(2) == b"\x1f\x8b":
+        file.seek(0)
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            while unpacked.read(1 << 20):
+                pass
+    file.seek(0)
+
+
+def groups(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """The batches in groups of about ROWS_A_SHEET rows, of which the last one may be empty."""
+    group, n_rows = [], 0
+    for batch in batches:
+        group.append(batch)
+        n_rows += len(batch.lines)
+        if n_rows >= ROWS_A_SHEET:
+            yield group
+            group, n_rows = [], 0
+    yield group
 
 
 def is_unfinished(path: Path) -> bool:
@@ -139,7 +199,8 @@ def _members(archive: zipfile.ZipFile, path: Path, reading: FileFormat) -> list[
     return members
 
 
-def _as_sheet(path: Path, part: Part) -> Sheet:
+def as_sheet(path: Path, part: Part) -> Sheet:
+    """The rows of a part of a file as text, without blank rows."""
     header = part.header
     empty = Batch(np.array([], dtype=np.int64), ((),) * len(header))
     converted = [_without_blank_rows(batch) for batch in itertools.chain([empty], part.rows)]

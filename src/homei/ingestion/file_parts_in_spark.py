@@ -1,0 +1,118 @@
+"""Parts of a feed's files and landings, each of which one task of Spark reads.
+
+A file of CSV or Parquet is divided if it is large; all others are read by one task, text of any size in bounded memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from homei.ingestion.connectors import files
+from homei.ingestion.connectors.csv_ranges import Range, csv_ranges, read_range
+from homei.ingestion.connectors.csv_reader import read_csv
+from homei.ingestion.connectors.file_readers import Part, arrow_batches, flat_table
+from homei.ingestion.connectors.files import Files, Sheet
+from homei.ingestion.connectors.text_rows import Batch, UnreadableError, column_names
+
+ROWS_A_PART = 250_000  # of a Parquet file
+RANGE_BYTES = 64 << 20  # of a CSV file
+
+
+class FilePart(NamedTuple):
+    """A part of a file: all of it, `row_groups` of Parquet, or a range of CSV below a `header`.
+
+    `file` is the position of the file among those of its feed. `first_line` is that of the first row in `row_groups`.
+    """
+
+    file: int
+    path: Path
+    row_groups: Sequence[int] | None = None
+    first_line: int = 2
+    range: Range | None = None
+    header: list[str] | None = None
+
+
+def file_parts(file: int, path: Path, feed: Files) -> list[FilePart]:
+    """The parts of a file; a broken one is a single part, whose reader raises the error."""
+    if files.is_open(path):
+        return [FilePart(file, path)]
+    try:
+        with files.read_errors(path, feed) as kind:
+            if kind == "parquet":
+                return parquet_parts(file, path)
+            ranges = csv_ranges(path, feed, RANGE_BYTES) if kind == "csv" else None
+            if ranges is None or len(ranges) < 2:
+                return [FilePart(file, path)]
+            with path.open("rb") as content:
+                header, _ = read_csv(content, str(path), feed)
+            return [FilePart(file, path, range=part, header=header if part.start else None) for part in ranges]
+    except UnreadableError:
+        return [FilePart(file, path)]
+
+
+def parquet_parts(file: int, path: Path, first_line: int = 2) -> list[FilePart]:
+    """The row groups of a Parquet file, small ones together."""
+    parts, groups, n_rows = [], [], 0
+    metadata = pq.read_metadata(path)
+    for group in range(metadata.num_row_groups):
+        groups.append(group)
+        n_rows += metadata.row_group(group).num_rows
+        if n_rows >= ROWS_A_PART or group == metadata.num_row_groups - 1:
+            parts.append(FilePart(file, path, groups, first_line))
+            first_line, groups, n_rows = first_line + n_rows, [], 0
+    return parts or [FilePart(file, path)]
+
+
+def part_names(path: Path, feed: Files) -> list[str]:
+    """The names of the sheets of a workbook or the members of a zip, in their order; a single empty one otherwise."""
+    if files.kind_of(path, feed) not in ("zip", "excel"):
+        return [""]
+    try:
+        return [part.name for part in files.parts(path, feed)]
+    except UnreadableError:
+        return [""]
+
+
+def read_part(part: FilePart, feed: Files) -> Iterator[tuple[int, Sheet]]:
+    """The rows of a part in sheets of bounded size, each with the position of the file's part that it belongs to.
+
+    Raises UnreadableError as `files.sheets` does.
+    """
+    if part.row_groups is None and part.range is None:
+        if files.is_open(part.path):
+            raise UnreadableError(f"{part.path}: is open in another program")
+        yield from files.sheets_in_batches(part.path, feed)
+        return
+    with files.read_errors(part.path, feed):
+        rows = read_range(part.path, part.range, part.header, feed) if part.range else _row_groups(part)
+        for batches in files.groups(rows.rows):
+            yield 0, files.as_sheet(part.path, rows._replace(rows=iter(batches)))
+
+
+def landed_cells(part: FilePart) -> Iterator[tuple[int, pa.Table]]:
+    """The cells of row groups of a landing, each table with the line of its first record."""
+    line = part.first_line
+    for batch in _row_batches(part):
+        yield line, pa.Table.from_batches([batch])
+        line += batch.num_rows
+
+
+def _row_groups(part: FilePart) -> Part:
+    def rows() -> Iterator[Batch]:
+        line = part.first_line
+        for batch in _row_batches(part):
+            yield from arrow_batches(flat_table(pa.Table.from_batches([batch])), line)
+            line += batch.num_rows
+
+    schema = flat_table(pq.read_schema(part.path).empty_table())
+    return Part("", column_names(schema.column_names, str(part.path)), rows())
+
+
+def _row_batches(part: FilePart) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(part.path) as file:
+        yield from file.iter_batches(files.ROWS_A_SHEET, row_groups=part.row_groups)

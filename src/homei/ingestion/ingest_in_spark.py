@@ -1,0 +1,186 @@
+"""Stage `ingest` in Spark: the laptop's mapping of parts of files and landings, which tasks read side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from homei.config.feeds import TABLES, Feed, Source
+from homei.ingestion.connectors.files import Sheet
+from homei.ingestion.connectors.text_rows import SourceError, UnreadableError
+from homei.ingestion.feeds import IncrementalFeed
+from homei.ingestion.file_parts_in_spark import (
+    FilePart,
+    file_parts,
+    landed_cells,
+    parquet_parts,
+    part_names,
+    read_part,
+)
+from homei.ingestion.ingest import (
+    ORIGIN,
+    concatenated,
+    landing_records,
+    lookup_rows,
+    marker_columns,
+    matching_files,
+    sheet_records,
+    unreadable_file,
+)
+from homei.ingestion.landing import landed_file
+from homei.ingestion.mapping import Lookup
+from homei.ingestion.pseudonyms import KEY_VARIABLE, pseudonymised
+from homei.ingestion.record_ids import content_hashes
+from homei.ingestion.record_versions import DELETED
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+ORDER = "_order"  # of a row's file and sheet among those of its feed
+SHEETS_A_FILE = 2**20
+
+
+class RawTable(NamedTuple):
+    """A raw table and its files in the laptop's order: each feed's name with that of a file."""
+
+    rows: DataFrame
+    files: list[tuple[str, str]]
+
+
+class FeedReader(NamedTuple):
+    """What a task needs to read parts of a feed: columns are those of the table, with ORDER."""
+
+    table: str
+    feed: Feed
+    folder: Path  # on this machine
+    declared_folder: str
+    parts: Sequence[FilePart]
+    lookup: Lookup | None
+    columns: Sequence[str]
+    pseudonym_key: str | None
+
+    def read(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The records of the parts that are numbered in the first column, for `mapInArrow`."""
+        if self.pseudonym_key is not None:
+            os.environ.setdefault(KEY_VARIABLE, self.pseudonym_key)
+        for batch in numbers:
+            for number in batch.column(0).to_pylist():
+                # The hint about rows without a row in the lookup file would come once a batch.
+                with contextlib.redirect_stderr(io.StringIO()):
+                    for order, rows in self._records(self.parts[number]):
+                        yield from self._batches(order, rows)
+
+    def _records(self, part: FilePart) -> Iterator[tuple[int, pa.Table]]:
+        if isinstance(self.feed, IncrementalFeed):
+            for line, cells in landed_cells(part):
+                yield 0, landing_records(cells, line, self.table, self.feed, self.lookup)
+            return
+        name, has_rows = part.path.relative_to(self.folder).as_posix(), False
+        try:
+            for sheet_number, sheet in read_part(part, self.feed):
+                yield part.file * SHEETS_A_FILE + sheet_number, self._file_records(sheet, name + sheet.part)
+                has_rows = True
+        except UnreadableError as error:
+            message = self._with_declared_folder(error)
+            if has_rows or part.row_groups is not None or part.range is not None:
+                raise SourceError(f"{message}: other rows of the file can be read; replace it") from error
+            yield part.file * SHEETS_A_FILE, unreadable_file(name, UnreadableError(message))
+        except SourceError as error:
+            raise SourceError(self._with_declared_folder(error)) from error
+
+    def _with_declared_folder(self, error: SourceError) -> str:
+        """The message of an error that names the same file on all machines."""
+        return str(error).replace(str(self.folder), self.declared_folder)
+
+    def _file_records(self, sheet: Sheet, file: str) -> pa.Table:
+        sheet = replace(sheet, cells=pseudonymised(sheet.cells, self.feed))
+        rows = sheet_records(sheet, self.feed, self.lookup, file)
+        if has_own_ids(self.table, self.feed):
+            return rows
+        hashes = pa.array(content_hashes(rows, self.feed.columns), pa.string())
+        return rows.append_column(TABLES[self.table][0], hashes)
+
+    def _batches(self, order: int, rows: pa.Table) -> Iterator[pa.RecordBatch]:
+        feed = pa.repeat(pa.scalar(self.feed.name), rows.num_rows)
+        rows = concatenated([rows.append_column("source_feed", feed)], self.columns[:-1])
+        orders = pa.repeat(pa.scalar(order, pa.int64()), rows.num_rows)
+        yield from rows.append_column(ORDER, orders).combine_chunks().to_batches()
+
+
+def records_in_spark(engine: SparkSession, source: Source, table: str) -> RawTable:
+    """As `ingest.records`; raises SourceError for missing files and landings."""
+    from pyspark.sql import functions as F  # noqa: N812
+
+    feeds = source.of(table)
+    columns = [*source.columns(table), "source_feed", *ORIGIN, *_markers(source, table), ORDER]
+    frames, names = [], []
+    for position, feed in enumerate(feeds):
+        parts, of_feed = _parts_of(source, table, feed)
+        names += [(feed.name, name) for name in of_feed]
+        folder = Path(source.city.folder).resolve()
+        key = os.environ.get(KEY_VARIABLE)
+        reader = FeedReader(table, feed, folder, source.city.folder, parts, lookup_rows(source, feed), columns, key)
+        rows = engine.range(0, len(parts), 1, len(parts)).mapInArrow(reader.read, _schema(columns))
+        rows = rows if has_own_ids(table, feed) else _with_numbered_ids(rows, table)
+        if position and table != "indicators":
+            id_column = TABLES[table][0]
+            rows = rows.withColumn(id_column, F.concat(F.lit(f"{feed.name}:"), id_column))
+        frames.append(rows.drop(ORDER))
+    if not frames:
+        return RawTable(engine.createDataFrame([], _schema(columns[:-1])), [])
+    rows = frames[0]
+    for frame in frames[1:]:
+        rows = rows.unionByName(frame)
+    return RawTable(rows, list(dict.fromkeys(names)))
+
+
+def has_own_ids(table: str, feed: Feed) -> bool:
+    """Whether a feed's records have an id that is not made from their content."""
+    return TABLES[table][0] in feed.columns or isinstance(feed, IncrementalFeed)
+
+
+def _markers(source: Source, table: str) -> list[str]:
+    feeds, present = source.of(table), set()
+    for feed in feeds:
+        if feed.include or feed.exclude:
+            present.add("source_excluded")
+        if isinstance(feed, IncrementalFeed) and table != "listings":
+            landed = pq.read_schema(landed_file(source.city, table, feed)).names
+            present |= {"source_deleted"} if DELETED in landed else set()
+    return marker_columns(feeds, present)
+
+
+def _parts_of(source: Source, table: str, feed: Feed) -> tuple[list[FilePart], list[str]]:
+    """The parts of a feed's files or landing, and the names that their rows have as source_file, in order."""
+    if isinstance(feed, IncrementalFeed):
+        path = landed_file(source.city, table, feed).resolve()
+        return parquet_parts(0, path, first_line=1), [feed.name]
+    parts, names, folder = [], [], Path(source.city.folder).resolve()
+    for number, path in enumerate(matching_files(source, feed.files)):
+        name = path.relative_to(source.city.folder).as_posix()
+        parts += file_parts(number, folder / name, feed)
+        names += [name, *(name + part for part in part_names(path, feed))]
+    return parts, names
+
+
+def _schema(columns: Sequence[str]) -> str:
+    return ", ".join(f"`{name}` {'long' if name in ('source_line', ORDER) else 'string'}" for name in columns)
+
+
+def _with_numbered_ids(rows: DataFrame, table: str) -> DataFrame:
+    """Rows with the repeats of a content numbered in the order of the feed: "3f0a…", "3f0a…-2"."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F  # noqa: N812
+
+    name = TABLES[table][0]
+    number = F.row_number().over(Window.partitionBy(name).orderBy(ORDER, "source_line"))
+    numbered = F.when(F.col("_number") > 1, F.concat(name, F.lit("-"), "_number")).otherwise(F.col(name))
+    return rows.withColumn("_number", number).withColumn(name, numbered).drop("_number")
