@@ -17,6 +17,7 @@ from homei.training.applicability import Applicability
 
 TOMORROW = datetime.date(2022, 1, 1)
 VERSIONS = {"currency": "EUR", "model_version": "m1", "data_version": "d1", "as_of": datetime.date(2021, 12, 31)}
+LOCATIONS, TYPES = {"south": 90, "north": 50, "ridge": 0}, {"flat": 100, "house": 40, "cabin": 0}  # training sales
 CONTRACT = Contract.model_construct(level=0.9, numeric=["lot"], categorical=[], **VERSIONS)
 
 
@@ -36,10 +37,10 @@ class Market:
 class Model:
     """A price by area and by the city's extra attribute `lot`."""
 
-    version, meta = "m1", {"level": 0.9, "data_version": "d1", "categories": {"property_type": ["flat", "house"]}}
+    version, meta = "m1", {"level": 0.9, "data_version": "d1"}
 
     def __init__(self, policy):
-        self.applicability = Applicability(frozenset({"south", "north"}), {"flat": (20.0, 300.0)}, policy)
+        self.applicability = Applicability(LOCATIONS, TYPES, {"flat": (20.0, 300.0)}, policy)
 
     def value(self, columns):
         price = np.round(np.exp(columns["market_level"]) * columns["square_meters"] + columns["lot"], 2)
@@ -91,6 +92,16 @@ def test_properties_that_the_service_refuses_have_no_value(model):
     row = properties.iloc[1].to_dict() | {"valuation_date": TOMORROW}
     with pytest.raises(ProblemError):
         Predictor(CONTRACT, Market(), model).value([row])
+
+
+def test_a_location_or_type_without_a_training_sale_has_the_flagged_value_of_the_service(model):
+    properties = make_properties({"location": "ridge"}, {"property_type": "cabin"})
+    valued = value_properties(properties, Market(), model, month_of(TOMORROW), [])
+    rows = [{**row, "valuation_date": TOMORROW} for row in properties.to_dict("records")]
+    answers = Predictor(CONTRACT, Market(), model).value(rows)
+    assert valued["valued_price"].tolist() == [answer["predicted_price"] for answer in answers]
+    assert valued["flags"].tolist() == ["thin_evidence", "thin_evidence"]
+    assert [answer["flags"] for answer in answers] == [["thin_evidence"], ["thin_evidence"]]
 
 
 def test_values_do_not_depend_on_the_batch(model):

@@ -164,7 +164,7 @@ def project(tmp_path, monkeypatch, backtest, metrics, drift, quality, resolved) 
         "currency": "EUR", "as_of": "2025-12-31", "level": 0.9, "numeric": ["square_meters"], "trained_on": 24680,
         "categorical": ["location"], "data_version": "bbbbbbbbbbbb", "months": [2021 * 12, 2025 * 12 + 11],
         "applicability": {
-            "locations": ["Marlholt"],
+            "locations": {"Marlholt": 24680},
             "policy": {"widen": {"no_comparable": 1.5}, "refuse": [["unknown_location", "no_comparable"]]},
         },
     }  # fmt: skip

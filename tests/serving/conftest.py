@@ -65,7 +65,8 @@ class Model:
     """A price by area and market, wide outside the harbour; it cannot explain a single house."""
 
     applicability = Applicability(
-        frozenset({"harbour", "hill"}),
+        {"harbour": 90, "hill": 30, "ridge": 0},  # training sales
+        {"flat": 90, "house": 30},
         {"flat": (20.0, 300.0)},
         params.section("applicability", yaml.safe_load((GROUPS / "config.yaml").read_text())["applicability"]),
     )

@@ -73,6 +73,13 @@ def test_an_unknown_location_is_valued_with_less_confidence(client):
     assert (known["flags"], unknown["flags"]) == ([], ["unknown_location"])
 
 
+def test_a_location_whose_sales_are_no_training_sales_is_valued_with_a_flag(client):
+    ridge = HOME | {"location": "ridge"}
+    alone = client.post(PRICE, json=ridge).json()
+    assert alone["flags"] == ["thin_evidence"]
+    assert client.post(BATCH, json={"properties": [HOME, ridge]}).json()["valuations"][1] == alone
+
+
 def test_where_nothing_was_sold_and_nothing_like_it_within_reach_a_price_is_refused(client):
     refused = client.post(PRICE, json=HOME | {"location": "nowhere"})
     assert fields_refused(refused) == ["body"]

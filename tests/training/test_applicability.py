@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ from homei.training.intervals import OutOfTimeSales, calibrate
 
 @pytest.fixture(scope="module")
 def applicability(sections, ready) -> Applicability:
-    return Applicability.fit(columns_of(ready()), sections.applicability)
+    sales = columns_of(ready())
+    return Applicability.fit(sales, sales, sections.applicability)
 
 
 @pytest.fixture
@@ -47,10 +50,25 @@ def test_properties_outside_the_training_data_are_flagged(applicability, home, d
 
 
 def test_an_unknown_location_of_a_city_without_coordinates_has_no_comparables(sections, ready, home):
-    without = Applicability.fit(columns_of(ready().assign(latitude=np.nan)), sections.applicability)
+    sales = columns_of(ready().assign(latitude=np.nan))
+    without = Applicability.fit(sales, sales, sections.applicability)
     assert raised(without, home(location="harbour")) == set()
     assert raised(without, home(location="moor")) == {"unknown_location", "no_comparable"}
     assert without.is_refused(without.flags(home(location="moor"))).all()
+
+
+@pytest.mark.parametrize("column", ["location", "property_type"])
+@pytest.mark.parametrize(("n_training", "is_thin"), [(0, True), (1, True), (4, True), (5, False)])
+def test_a_location_or_type_with_few_training_sales_is_known_and_flagged(
+    sections, ready, home, column, n_training, is_thin
+):
+    market = ready().assign(latitude=np.nan)
+    market.loc[market.index[: n_training + 1], column] = "Ridge"
+    known = Applicability.fit(columns_of(market.iloc[1:]), columns_of(market), sections.applicability)
+    ridge = home(**{column: "Ridge"})
+    assert raised(known, ridge) == ({"thin_evidence"} if is_thin else set())
+    assert not known.is_refused(known.flags(ridge)).any()
+    assert (known.factor(known.flags(ridge)) > 1).all() == is_thin
 
 
 def test_a_missing_location_is_not_an_unknown_one(applicability, home):
@@ -60,11 +78,11 @@ def test_a_missing_location_is_not_an_unknown_one(applicability, home):
 def test_few_training_sales_have_an_unusual_area(applicability, ready):
     flags = applicability.flags(columns_of(ready()))
     assert 0 < flags[:, FLAGS.index("unusual_area")].mean() < 0.01
-    assert not flags[:, FLAGS.index("unknown_location")].any()
+    assert not flags[:, [FLAGS.index("unknown_location"), FLAGS.index("thin_evidence")]].any()
 
 
 def test_each_flag_widens_the_interval_by_its_factor(applicability, sections):
-    flags = np.array([[False] * 4, [True, False, False, False], [True, True, False, False]])
+    flags = np.array([[name in raised for name in FLAGS] for raised in ([], FLAGS[:1], FLAGS[:2])])
     factor = sections.applicability.widen
     widest = factor["unknown_location"] * factor["unusual_area"]
     np.testing.assert_allclose(applicability.factor(flags), [1, factor["unknown_location"], widest])
@@ -82,20 +100,20 @@ def test_factors_are_measured_for_flags_with_enough_sales(applicability, section
 
 
 def test_only_configured_combinations_of_flags_are_refused(applicability):
-    nowhere_known, alone, both_and_more = [True, False, True, False], [True, False, False, False], [True] * 4
-    assert applicability.is_refused(np.array([nowhere_known, alone, both_and_more])).tolist() == [True, False, True]
+    raised = [("unknown_location", "no_comparable"), ("unknown_location",), FLAGS, ("no_comparable", "thin_evidence")]
+    flags = np.array([[name in names for name in FLAGS] for names in raised])
+    assert applicability.is_refused(flags).tolist() == [True, False, True, False]
 
 
 def test_nothing_is_refused_without_configured_refusals(sections, applicability):
-    lenient = Applicability(
-        applicability.locations, applicability.areas, sections.applicability.model_copy(update={"refuse": []})
-    )
-    assert lenient.is_refused(np.ones((3, 4), dtype=bool)).tolist() == [False] * 3
+    policy = sections.applicability.model_copy(update={"refuse": []})
+    lenient = replace(applicability, config=policy)
+    assert lenient.is_refused(np.ones((3, len(FLAGS)), dtype=bool)).tolist() == [False] * 3
 
 
 def test_no_properties_have_no_flags(applicability, home):
     nothing = {name: column[:0] for name, column in home().items()}
-    assert applicability.flags(nothing).shape == (0, 4)
+    assert applicability.flags(nothing).shape == (0, len(FLAGS))
     assert applicability.is_refused(applicability.flags(nothing)).tolist() == []
 
 

@@ -80,7 +80,8 @@ def test_values_and_intervals_of_a_month_use_the_months_before_it(sections, reci
         for at in (month - 2, month - 1)
     ]
     spread = calibrate(parts, fits[month].encoder, recipe.attributes, 0.9, recipe.seed)
-    limits = Applicability.fit(columns_of(usable[usable["month"] < month]), sections.applicability)
+    before = (table[table["month"] < month] for table in (usable, ready()))
+    limits = Applicability.fit(*map(columns_of, before), sections.applicability)
     limits = limits.calibrated(parts, fits[month].encoder, spread, 0.9)
     expected = ValuationModel(fits[month], spread, limits, {}).value(columns_of(of(month)))
     result = table[table["month"] == month]

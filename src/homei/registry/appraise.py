@@ -62,7 +62,7 @@ def value_properties(
     columns = columns_of(properties) | {"month": np.full(len(properties), month, dtype=np.int64)}
     columns |= lookup.features(columns)
     values = model.value(columns)
-    is_known_type = properties["property_type"].isin(model.meta["categories"]["property_type"])
+    is_known_type = properties["property_type"].isin([*model.applicability.types])
     is_complete = (properties["location"].notna() & is_known_type).to_numpy() & np.isfinite(values.price)
     is_valued = is_complete & ~model.applicability.is_refused(values.flags)
     # Python's round, as in the service: numpy rounds a fifth decimal of 5 differently.

@@ -74,7 +74,7 @@ def service_contract(model: ValuationModel, p: SimpleNamespace) -> dict[str, Any
         "level": model.meta["level"],
         "months": [last_month - p.package.months, last_month],
         "needs_area": bool(lake.read(lake.TRAINING_SET, ["square_meters"])["square_meters"].notna().all()),
-        "property_types": model.meta["categories"]["property_type"],
+        "property_types": sorted(model.applicability.types),
         "ranges": {name: limits for name, limits in (degrees | p.contract.ranges).items() if name in numbers},
         "numeric": list(p.city.attributes.numeric),
         "categorical": list(p.city.attributes.categorical),

@@ -36,6 +36,7 @@ FLAG_REASONS = {
     "unusual_area": "an unusual area for this type",
     "no_comparable": "no comparable sale within reach",
     "unlike_any_sale": "no sale of a similar property of this type",
+    "thin_evidence": "few training sales in this location or of this type",
 }
 
 Columns = Mapping[str, np.ndarray]

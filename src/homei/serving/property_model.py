@@ -25,8 +25,8 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 DESCRIPTIONS = {
     "square_meters": "Floor area in square metres.",
-    "property_type": "One of the types that the model was trained on.",
-    "location": "District or town, as the sales register spells it; an unknown one widens the interval.",
+    "property_type": "One of the types with a market sale.",
+    "location": "District or town, as the sales register spells it; one without a market sale widens the interval.",
     "bedrooms": "Number of bedrooms.",
     "bathrooms": "Number of bathrooms.",
     "year_built": "Year of completion; not after the valuation's year.",

@@ -1,11 +1,14 @@
 """Applicability of a model: flags, wider intervals and refusals outside its training data.
 
-Without similar sales there is insufficient market evidence for a valuation. The consequences of each flag are
-configured in section `applicability` of params.yaml.
+Without similar sales there is insufficient market evidence for a valuation. A location or type is known from its first
+market sale, also if none of its sales is a training sale, as in the months of warm-up. The model values such a property
+like one of an unseen category, and the flag `thin_evidence` says so. The consequences of each flag are configured in
+section `applicability` of params.yaml.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,35 +22,49 @@ from homei.training.intervals import IntervalModel, OutOfTimeSales, group_wideni
 
 @dataclass(frozen=True)
 class Applicability:
-    """The locations and usual areas of the training sales, and the consequences of being outside them."""
+    """The known locations and types with their numbers of training sales, the usual areas, and the consequences."""
 
-    locations: frozenset[str]
+    locations: Mapping[str, int]
+    types: Mapping[str, int]
     areas: Mapping[str, tuple[float, float]]  # usual range in m² by property type
     config: ApplicabilityConfig
     has_coordinates: bool = True  # otherwise sales in another location are no comparables
 
     @classmethod
-    def fit(cls, columns: Columns, config: ApplicabilityConfig) -> Applicability:
-        """Locations and usual areas of the training sales, without `config.area_tail` at either end."""
-        types, areas = columns["property_type"], columns["square_meters"]
+    def fit(cls, training: Columns, market: Columns, config: ApplicabilityConfig) -> Applicability:
+        """The applicability of a model of the `training` sales, which are among the `market` sales before a date.
+
+        Usual areas are those of a type's training sales, without `config.area_tail` at either end; a type with fewer
+        than `config.min_sales` of them has none.
+        """
+        types, areas = training["property_type"], training["square_meters"]
         tails = [config.area_tail, 1 - config.area_tail]
-        areas_by_type = {name: areas[(types == name) & np.isfinite(areas)] for name in _distinct(types)}
-        usual = {name: _quantiles(known, tails) for name, known in areas_by_type.items() if len(known)}
-        has_coordinates = bool(np.isfinite(columns["latitude"]).any())
-        return cls(frozenset(_distinct(columns["location"])), usual, config, has_coordinates)
+        areas_by_type = {name: areas[(types == name) & np.isfinite(areas)] for name in _training_sales(types, types)}
+        usual = {
+            name: _quantiles(known, tails) for name, known in areas_by_type.items() if len(known) >= config.min_sales
+        }
+        has_coordinates = bool(np.isfinite(training["latitude"]).any())
+        known = (_training_sales(training[name], market[name]) for name in ("location", "property_type"))
+        return cls(*known, usual, config, has_coordinates)
 
     def flags(self, columns: Columns) -> np.ndarray:
         """properties × FLAGS: True if a property is outside the training data in that respect."""
+        locations, types = columns["location"].tolist(), columns["property_type"].tolist()
         any_area = (0.0, np.inf)
-        usual = np.array([self.areas.get(name, any_area) for name in columns["property_type"].tolist()]).reshape(-1, 2)
+        usual = np.array([self.areas.get(name, any_area) for name in types]).reshape(-1, 2)
         areas = columns["square_meters"]
-        locations = columns["location"].tolist()
         is_elsewhere = np.array([name is not None and name not in self.locations for name in locations], dtype=bool)
+        enough = self.config.min_sales
+        is_thin = [
+            self.locations.get(location, enough) < enough or self.types.get(kind, 0) < enough
+            for location, kind in zip(locations, types, strict=True)
+        ]
         masks = {
             "unknown_location": is_elsewhere,
             "unusual_area": (areas < usual[:, 0]) | (areas > usual[:, 1]),
             "no_comparable": np.isnan(columns["comparable_distance"]) | (is_elsewhere & (not self.has_coordinates)),
             "unlike_any_sale": columns["alike_distance"] > self.config.alike_distance,
+            "thin_evidence": np.array(is_thin, dtype=bool),
         }
         return np.column_stack([masks[name] for name in FLAGS])
 
@@ -82,7 +99,8 @@ class Applicability:
     def to_json(self) -> dict[str, Any]:
         areas = {name: list(ends) for name, ends in self.areas.items()}
         return {
-            "locations": sorted(self.locations),
+            "locations": dict(self.locations),
+            "types": dict(self.types),
             "areas": areas,
             "has_coordinates": self.has_coordinates,
             "policy": self.config.model_dump(mode="json"),
@@ -92,7 +110,7 @@ class Applicability:
     def from_json(cls, content: Mapping[str, Any]) -> Applicability:
         areas = {name: (low, high) for name, (low, high) in content["areas"].items()}
         config = ApplicabilityConfig.model_validate({**content["policy"], "refuse": list(content["policy"]["refuse"])})
-        return cls(frozenset(content["locations"]), areas, config, content["has_coordinates"])
+        return cls(content["locations"], content["types"], areas, config, content["has_coordinates"])
 
 
 def _quantiles(areas: np.ndarray, tails: list[float]) -> tuple[float, float]:
@@ -100,5 +118,7 @@ def _quantiles(areas: np.ndarray, tails: list[float]) -> tuple[float, float]:
     return round(float(low), 2), round(float(high), 2)
 
 
-def _distinct(values: np.ndarray) -> list[str]:
-    return sorted({value for value in values.tolist() if value is not None})
+def _training_sales(training: np.ndarray, market: np.ndarray) -> dict[str, int]:
+    """The number of training sales of each value among the market sales, in order of value."""
+    counts = Counter(training.tolist())
+    return {value: counts[value] for value in sorted({*market.tolist()} - {None})}

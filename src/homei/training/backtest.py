@@ -18,10 +18,11 @@ from tqdm import tqdm
 
 from homei.storage import lake
 from homei.training import baselines
+from homei.training.applicability import Applicability
 from homei.training.encoding import columns_of
 from homei.training.intervals import OutOfTimeSales
 from homei.training.time_splits import TimeSplit, usable_sales
-from homei.training.train import calibrate_model, out_of_time_sales, tuned_parameters
+from homei.training.train import calibrate_model, fit_applicability, out_of_time_sales, tuned_parameters
 from homei.training.training_recipe import Recipe
 from homei.training.valuation_model import FittedModel, ValuationModel
 
@@ -39,10 +40,10 @@ class Period:
 
 @dataclass(frozen=True)
 class Refit:
-    """A period's sales, the model trained on those before it, and values by the baselines (if tested)."""
+    """A period's sales, the model of those before it, its limits, and values by the baselines (if tested)."""
 
     fitted: FittedModel
-    training: pd.DataFrame
+    limits: Applicability
     sales: pd.DataFrame
     baseline_values: dict[str, np.ndarray]
 
@@ -72,7 +73,7 @@ def backtest_predictions(
     n_calibration = time_split.calibration_months(p.backtest)
     steps = periods(time_split, n_calibration, p.backtest.refit_months)
     with ThreadPoolExecutor(workers) as pool:
-        refits = _map(pool, lambda period: _refit(sales, usable, period, recipe, untuned), steps, "refits")
+        refits = _map(pool, lambda period: _refit(sales, usable, period, recipe, untuned, p), steps, "refits")
         by_month = {month: refit for period, refit in zip(steps, refits, strict=True) for month in period.months}
         residuals = {month: _residuals(refit, month, recipe) for month, refit in by_month.items()}
         months = list(by_month)
@@ -99,8 +100,10 @@ def _map(pool: Executor, function: Callable[[Any], Any], items: Sequence[Any], t
     return list(tqdm(pool.map(function, items), desc=title, total=len(items), unit=title[:-1], disable=None))
 
 
-def _refit(sales: pd.DataFrame, usable: pd.DataFrame, period: Period, recipe: Recipe, untuned: Recipe) -> Refit:
-    training = usable[usable["month"] < period.months[0]]
+def _refit(
+    sales: pd.DataFrame, usable: pd.DataFrame, period: Period, recipe: Recipe, untuned: Recipe, p: SimpleNamespace
+) -> Refit:
+    market, training = (table[table["month"] < period.months[0]] for table in (sales, usable))
     test = usable[usable["month"].isin(period.months)].reset_index(drop=True)
     values = {}
     if period.is_tested:
@@ -109,7 +112,8 @@ def _refit(sales: pd.DataFrame, usable: pd.DataFrame, period: Period, recipe: Re
             "linear": baselines.linear(recipe, training, test),
             "naive": baselines.naive(sales, test),
         }
-    return Refit(recipe.fit(training), training, test, values)
+    limits = fit_applicability(training, market, p.applicability)
+    return Refit(recipe.fit(training), limits, test, values)
 
 
 def _residuals(refit: Refit, month: int, recipe: Recipe) -> tuple[OutOfTimeSales, np.ndarray]:
@@ -128,7 +132,7 @@ def _with_intervals(
 ) -> pd.DataFrame:
     """The rows of BACKTEST for one month, with intervals from the residuals of earlier months."""
     parts, residuals = zip(*calibration, strict=True)
-    intervals, applicability = calibrate_model(refit.fitted, parts, refit.training, recipe, p)
+    intervals, applicability = calibrate_model(refit.fitted, parts, refit.limits, recipe, p)
     sales = refit.month(month)
     valuations = ValuationModel(refit.fitted, intervals, applicability, {}).value(columns_of(sales))
     return sales[SALE_COLUMNS].assign(

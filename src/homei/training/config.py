@@ -69,13 +69,14 @@ class IntervalsConfig(ConfigModel):
 
 
 # Respects in which a property lies outside the training data.
-Flag = Literal["unknown_location", "unusual_area", "no_comparable", "unlike_any_sale"]
+Flag = Literal["unknown_location", "unusual_area", "no_comparable", "unlike_any_sale", "thin_evidence"]
 FLAGS: tuple[str, ...] = get_args(Flag)
 
 
 class ApplicabilityConfig(ConfigModel):
     area_tail: Annotated[float, Field(ge=0, lt=0.5)]
     alike_distance: Annotated[float, Field(gt=0)]
+    min_sales: Count
     widen: dict[Flag, Annotated[float, Field(ge=1)]]
     refuse: list[list[Flag]]
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from homei.storage import lake
 from homei.training.applicability import Applicability
-from homei.training.config import ModelConfig
+from homei.training.config import ApplicabilityConfig, ModelConfig
 from homei.training.encoding import columns_of
 from homei.training.intervals import IntervalModel, OutOfTimeSales, calibrate
 from homei.training.learning_curve import CURVE, curve_row, learning_curve
@@ -99,25 +99,34 @@ def train_models(
         "periods": time_split.record(intervals=p.intervals),
     }
 
-    def complete(fitted: FittedModel, calibration: Sequence[OutOfTimeSales], training: pd.DataFrame) -> ValuationModel:
-        interval_model, limits = calibrate_model(fitted, calibration, training, recipe, p)
+    def complete(
+        fitted: FittedModel, calibration: Sequence[OutOfTimeSales], training: pd.DataFrame, market: pd.DataFrame
+    ) -> ValuationModel:
+        limits = fit_applicability(training, market, p.applicability)
+        interval_model, limits = calibrate_model(fitted, calibration, limits, recipe, p)
         return ValuationModel(fitted, interval_model, limits, {**common, **model_metadata(fitted, training)})
 
-    holdout_model = complete(fold_models[-1], parts[:-1], before)
+    sales_before = sales[sales["month"] < time_split.first_holdout]
+    holdout_model = complete(fold_models[-1], parts[:-1], before, sales_before)
     table = pd.concat([*rolling, holdout_predictions(holdout, holdout_model)], ignore_index=True)
-    return TrainingResult(complete(final, parts, everything), holdout_model, table)
+    return TrainingResult(complete(final, parts, everything, sales), holdout_model, table)
+
+
+def fit_applicability(training: pd.DataFrame, market: pd.DataFrame, config: ApplicabilityConfig) -> Applicability:
+    """The applicability of a model of `training`, where all `market` sales before the valuations are known."""
+    known = columns_of(market[["location", "property_type"]])
+    return Applicability.fit(columns_of(training), known, config)
 
 
 def calibrate_model(
     fitted: FittedModel,
     calibration: Sequence[OutOfTimeSales],
-    training: pd.DataFrame,
+    limits: Applicability,
     recipe: Recipe,
     p: SimpleNamespace,
 ) -> tuple[IntervalModel, Applicability]:
-    """The intervals and the applicability of a model of the `training` sales, from out-of-time sales."""
+    """The intervals of a model and its applicability with measured interval factors, from out-of-time sales."""
     intervals = calibrate(calibration, fitted.encoder, recipe.attributes, p.intervals.level, recipe.seed)
-    limits = Applicability.fit(columns_of(training), p.applicability)
     return intervals, limits.calibrated(calibration, fitted.encoder, intervals, p.intervals.level)
 
 
