@@ -141,7 +141,7 @@ def resolved():
         "reasons": [{"reason": reason, "sales": 50 * place} for place, reason in enumerate(feed_views.REASONS)],
         "merged": [{"feed": "brokers", "sales": 280}],
         "listings": [{"feed": "rival", "listings": 396, "of_sold_properties": 370, "duplicates": 240}],
-        "truth": None,
+        "truth": None, "nominal_price": 1000.0,
     }  # fmt: skip
 
 

@@ -14,16 +14,17 @@ def test_each_feed_has_a_row_with_the_result_of_resolution(quality, resolved):
 
 
 def test_exclusion_reasons_are_shown_with_their_share(resolved):
-    html = reasons_picture(resolved)
+    html = reasons_picture(resolved, "EUR")
     assert "1.02\u202f% of 29,500 sales are excluded" in html
     assert "family transfer at a low price" in html
+    assert "A price of at most EUR\u00a01,000 counts as nominal." in html
 
 
 def test_precision_and_recall_are_shown_for_a_simulated_city(quality, resolved):
     listings = [{"feed": "rival", "precision": 0.998, "recall": 0.971}]
     resolved["truth"] = {"sale_validation": {"recall": 0.974, "false_share": 0.0002}, "listings": listings}
     assert "also listed in another feed; 99.8\u202f% precision, 97.1\u202f% recall" in feed_table(quality, resolved)
-    assert "97.4\u202f% are excluded; of the market sales, 0.02\u202f%" in reasons_picture(resolved)
+    assert "97.4\u202f% are excluded; of the market sales, 0.02\u202f%" in reasons_picture(resolved, "EUR")
 
 
 def test_a_source_with_nothing_but_sales_has_one_row(quality, resolved):

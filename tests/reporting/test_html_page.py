@@ -56,3 +56,10 @@ def test_a_table_formats_numbers_and_escapes_texts():
 
 def test_an_empty_table_has_a_header():
     assert "<th>Location</th>" in html_page.table(pd.DataFrame({"location": pd.Series(dtype=str)}))
+
+
+def test_a_date_in_a_table_does_not_wrap_at_its_hyphens():
+    frame = pd.DataFrame(
+        {"day": ["2025-06-30", "2025-06", "30/06/2025"], "note": ["end-to-end", "12-18 months", "A-1"]}
+    )
+    assert html_page.table(frame).count('<td class="date">') == 3

@@ -28,7 +28,7 @@ def test_the_sentences_state_gain_and_work():
     ("changes", "expected"),
     [
         ({}, "exceeds the noise of the months: 0.100 points a month on average, 0.020 to 0.180"),
-        ({"interval": (-0.0002, 0.0022)}, "default parameters are to be kept"),
+        ({"interval": (-0.0002, 0.0022)}, "configured parameters are to be kept"),
         ({"interval": None}, "One month cannot distinguish"),
         ({"best": 0.0310, "interval": None}, "No trial beat"),
     ],
@@ -43,7 +43,7 @@ def test_the_chart_marks_pruned_trials_and_is_reproducible():
         (1, "pruned", None, 0.9, None, 1, 3),
         (2, "complete", 0.030, 0.03, 0.03, 2, 5),
     ]
-    trials = pd.DataFrame(rows, columns=["number", "state", "value", "fold_1", "fold_2", "folds", "learnt"])
+    trials = pd.DataFrame(rows, columns=["number", "state", "value", "fold_1", "fold_2", "folds", "folds_so_far"])
     chart = tuning_views.progress_chart(trials)
     assert chart == tuning_views.progress_chart(trials)
     assert "pruned" in chart

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from homei.training.baselines import naive
+from homei.training.baselines import linear, naive
+from homei.training.time_splits import split_holdout
 
 MONTH = 24_300
 
@@ -56,3 +57,20 @@ def test_prices_of_the_month_and_later_are_not_used():
 def test_values_are_in_the_order_of_the_test_sales():
     test = pd.DataFrame([sale(MONTH, "Dale", "flat", 1.0), sale(MONTH + 1, "Dale", "house", 1.0), SALES.iloc[6]])
     assert naive(SALES, test).tolist() == [100_000, 400_000, 200_000]
+
+
+def test_the_linear_value_of_a_property_with_an_area_does_not_suffer_from_sales_without_one(sections, recipe, ready):
+    sales = ready()
+    known, holdout = split_holdout(sales, sections.split)
+    half = known.assign(square_meters=known["square_meters"].mask(np.arange(len(known)) % 2 == 0))
+
+    def error(training, test):
+        return np.median(np.abs(linear(recipe, training, test) / test["price"] - 1))
+
+    assert error(half, holdout) < 1.1 * error(known, holdout)
+    assert error(half, holdout.assign(square_meters=np.nan)) < 0.5
+
+
+def test_the_linear_baseline_is_one_regression_where_all_areas_are_known(sections, recipe, ready):
+    training, holdout = split_holdout(ready(), sections.split)
+    assert linear(recipe, training, holdout).tolist() == recipe.linear().prices(training, holdout).tolist()

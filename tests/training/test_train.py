@@ -5,6 +5,8 @@ from model_fixtures import changed
 from homei.features.columns import month_of
 from homei.storage import lake
 from homei.training import train
+from homei.training.config import FLAGS
+from homei.training.encoding import columns_of
 from homei.training.train import TrainError, train_models, tuned_parameters
 from homei.training.valuation_model import HOLDOUT, VALUATION
 
@@ -62,6 +64,25 @@ def test_intervals_have_their_nominal_coverage(trained):
     assert 0.86 <= table["price"].between(table["low"], table["high"]).mean() <= 0.97
     assert (table["low"] < table["predicted"]).all()
     assert (table["predicted"] < table["high"]).all()
+
+
+def test_a_location_sold_only_in_the_months_of_warm_up_or_once_at_the_end_is_valued_with_a_flag(
+    two_folds, recipe, ready
+):
+    sales = ready()
+    sales.loc[sales["month"].nsmallest(20).index, "location"] = "ridge"
+    sales.loc[sales["month"].idxmax(), "location"] = "cove"
+    trained = train_models(sales, recipe, two_folds, "data")
+    last = sales.tail(50)
+    known = trained.valuation.value(columns_of(last.assign(location="harbour")))
+    thin = FLAGS.index("thin_evidence")
+    for model, location in ((trained.valuation, "ridge"), (trained.valuation, "cove"), (trained.holdout, "ridge")):
+        values = model.value(columns_of(last.assign(location=location)))
+        assert values.flags[:, thin].all() and not values.flags[:, FLAGS.index("unknown_location")].any()
+        assert np.median(values.high / values.price) > np.median(known.high / known.price)
+    assert "ridge" not in trained.valuation.meta["categories"]["location"]
+    assert "cove" not in trained.holdout.applicability.locations
+    assert not known.flags[:, thin].any()
 
 
 def test_intervals_of_another_level_have_that_coverage(two_folds, recipe, ready):

@@ -79,7 +79,7 @@ def test_a_pruned_trial_trains_no_further_folds(recipe, before, tuning, monkeypa
     table = tune.trials(tune.search(recipe, RANGES, tune.tuning_folds(before, tuning), tuning, workers=2))
     whole = table["state"].map({"complete": 2, "pruned": 1})
     assert table["folds"].tolist() == whole.tolist()
-    assert len(training) == whole.sum() == table["learnt"].max() < 2 * len(table)
+    assert len(training) == whole.sum() == table["folds_so_far"].max() < 2 * len(table)
 
 
 def test_the_share_of_pruned_trials_follows_the_pruner(recipe, before, tuning):

@@ -17,7 +17,7 @@ def trials():
         (2, "complete", 0.028, 0.028, 0.028, 2, 7),
         (3, "complete", 0.029, 0.029, 0.029, 2, 7),
     ]
-    table = pd.DataFrame(rows, columns=["number", "state", "value", "fold_1", "fold_2", "folds", "learnt"])
+    table = pd.DataFrame(rows, columns=["number", "state", "value", "fold_1", "fold_2", "folds", "folds_so_far"])
     return table.assign(**{"2025-01": table["fold_1"], "2025-02": table["fold_2"]})
 
 
@@ -43,7 +43,7 @@ def test_the_best_of_many_equal_trials_is_rarely_significant():
     for _ in range(60):
         folds = 0.03 + draw.normal(0, 0.0003, (60, 4))
         table = pd.DataFrame(folds, columns=[f"2025-0{number}" for number in range(1, 5)])
-        table = table.assign(number=range(60), state="complete", value=folds.mean(axis=1), folds=4, learnt=240)
+        table = table.assign(number=range(60), state="complete", value=folds.mean(axis=1), folds=4, folds_so_far=240)
         called += TuningGain.from_trials(table).is_significant
     assert called <= 6
 

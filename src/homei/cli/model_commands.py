@@ -115,5 +115,7 @@ def search(trials: int | None, minutes: float | None, database: str, heartbeat: 
 
     result = parallel_search.run(params.pick(*parallel_search.SECTIONS), trials, minutes, database, heartbeat)
     if result is None:
-        raise click.ClickException("the trial with the default parameters is not complete yet: run the command again")
+        raise click.ClickException(
+            "the trial with the configured parameters is not complete yet: run the command again"
+        )
     click.echo(format_result(result, write(result)))

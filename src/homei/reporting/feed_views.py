@@ -36,13 +36,13 @@ def feed_table(quality: Mapping[str, Any], resolved: Mapping[str, Any]) -> Html:
     return table(rows, {"quarantined": "percent"})
 
 
-def reasons_picture(resolved: Mapping[str, Any]) -> Html:
+def reasons_picture(resolved: Mapping[str, Any], currency: str) -> Html:
     """The number of sales excluded from training and evaluation, by reason."""
     reasons = pd.DataFrame(resolved["reasons"])
     titles = reasons["reason"].map(REASONS)
     caption = (
         f"{text(resolved['flagged_share'], 'percent2')} of {text(resolved['sales'])} sales are excluded from training "
-        "and evaluation. A sale may have several reasons."
+        f"and evaluation. A sale may have several reasons. {describe_nominal_price(resolved, currency)}"
     )
     if resolved["truth"]:
         score = resolved["truth"]["sale_validation"]
@@ -51,6 +51,11 @@ def reasons_picture(resolved: Mapping[str, Any]) -> Html:
             f" of the market sales, {text(score['false_share'], 'percent2')}."
         )
     return figure(charts.bars(titles, reasons["sales"], "Non-market sales by reason", formats="number"), caption)
+
+
+def describe_nominal_price(resolved: Mapping[str, Any], currency: str) -> str:
+    """A sentence on the limit below which a price counts as nominal."""
+    return f"A price of at most {text(resolved['nominal_price'], currency + '0')} counts as nominal."
 
 
 def month_charts(records: Mapping[str, tuple[pd.Series, pd.Series]]) -> list[charts.Picture]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
@@ -22,6 +23,8 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+# Dates and months in a table do not wrap at their hyphens: 2025-06-30, 2025-06, 30/06/2025, 30-Jun-25.
+_DATE, _DATE_CLASS = re.compile(r"\d{1,4}([-/.])\w{1,3}\1\w{2,4}|\d{4}-\d{2}"), ' class="date"'
 Verdict = bool | Literal["watch"] | None  # holds, fails, to be watched, or no verdict
 # A verdict has a sign and a word, so that it is readable without colour.
 _CHIPS = {True: ("good", "✓", "Holds"), "watch": ("watch", "!", "Watch"), False: ("bad", "✕", "Fails")}
@@ -117,7 +120,7 @@ def _cells(column: pd.Series, how: str | Callable[[Any], str] | None, align: str
     else:
         default = {"i": "number", "u": "number", "f": "decimal"}.get(column.dtype.kind, "text")
         texts = [number_formats.text(value, how or default) for value in column]
-    return [f"<td{align}>{escape(text)}</td>" for text in texts]
+    return [f"<td{_DATE_CLASS if _DATE.fullmatch(text) else align}>{escape(text)}</td>" for text in texts]
 
 
 def _align(right: bool) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from homei.config.city import CityConfig
-from homei.reporting import accuracy_views, equity_views
+from homei.reporting import accuracy_views, equity_views, feed_views
 from homei.reporting.html_page import Html, page, render, table
 from homei.reporting.number_formats import label, text
 from homei.reporting.results import REPORTS, read_results
@@ -48,6 +48,7 @@ def model_card(results: SimpleNamespace, city: CityConfig) -> str:
         city=city,
         months=[f"{month // 12}-{month % 12 + 1:02d}" for month in results.meta["months"]],
         rejected=_reason_table(quality["reasons"], "rows"),
+        nominal_price=feed_views.describe_nominal_price(results.resolved, city.currency),
         flagged=_reason_table(results.resolved["reasons"], "sales"),
         studies=accuracy_views.study_table(metrics, "Study", accuracy_views.STUDIES),
         pooled=accuracy_views.study_table(backtest["pooled"], "Estimator", accuracy_views.ESTIMATORS),

@@ -71,6 +71,6 @@ def _headline(result: StudyResult) -> Html:
 
 def _best_trials(result: StudyResult) -> Html:
     best = result.trials.dropna(subset=["value"]).nsmallest(N_SHOWN, ["value", "number"])
-    best = best.drop(columns=["state", "folds", "learnt", *month_columns(best)])
+    best = best.drop(columns=["state", "folds", "folds_so_far", *month_columns(best)])
     formats = {name: "percent3" for name in best if name == "value" or name.startswith("fold_")}
     return table(best, {**formats, "minutes": "decimal1"})

@@ -68,7 +68,7 @@ def _body(results: SimpleNamespace, currency: str, min_slice: int) -> str:
         min_slice=min_slice,
         drift=drift["verdict"],
         shift=summary_sentences.shift_sentences(metrics, drift),
-        feeds=figures(feed_views.reasons_picture(results.resolved), feed_table),
+        feeds=figures(feed_views.reasons_picture(results.resolved, currency), feed_table),
         links=LINKS,
     )
 

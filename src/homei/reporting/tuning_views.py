@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CLIP_QUANTILE = 0.8  # of the errors: larger errors are drawn at the chart's upper edge
 MARKS = {"complete": ("o", QUIET), "pruned": ("x", SECOND)}
 CAPTION = (
-    "Each mark is a trial at the time it ended. A pruned trial is drawn at its gain or loss against the default "
+    "Each mark is a trial at the time it ended. A pruned trial is drawn at its gain or loss against the configured "
     "parameters on the folds that it completed. The largest errors are drawn at the upper edge."
 )
 
@@ -30,10 +30,10 @@ def gain_paragraphs(gain: TuningGain) -> Html:
 
 
 def describe_gain(gain: TuningGain) -> str:
-    """Sentences on the gain over the default parameters and the number of folds fitted for it."""
+    """Sentences on the gain over the configured parameters and the number of folds fitted for it."""
     n_folds = gain.folds_trained + gain.folds_saved
     return (
-        f"The default parameters have an error of {text(gain.configured, 'percent3')} on the folds. The best trial, "
+        f"The configured parameters have an error of {text(gain.configured, 'percent3')} on the folds. The best trial, "
         f"number {gain.best_trial} of {gain.n_trials}, has {text(gain.best, 'percent3')}: a gain of "
         f"{points(gain.gain, 3)} points, found after {gain.folds_until_best} of {gain.folds_trained} fitted folds. "
         f"{gain.n_pruned} trial{'s were' if gain.n_pruned != 1 else ' was'} pruned, which saved {gain.folds_saved} of "
@@ -45,9 +45,9 @@ def describe_gain(gain: TuningGain) -> str:
 def describe_significance(gain: TuningGain) -> str:
     """Sentences on whether the gain exceeds the noise of the months, and so which parameters are used."""
     if gain.gain <= 0:
-        return "No trial beat the default parameters."
+        return "No trial beat the configured parameters."
     if gain.interval is None:
-        return "One month cannot distinguish a gain from noise. The default parameters are to be kept."
+        return "One month cannot distinguish a gain from noise. The configured parameters are to be kept."
     mean, low, high = (points(part, 3) for part in (gain.month_gain, *gain.interval))
     interval = (
         f"{mean} points a month on average, {low} to {high} ({text(LEVEL, 'percent0')} interval, Student's t over "
@@ -55,15 +55,15 @@ def describe_significance(gain: TuningGain) -> str:
     )
     if gain.is_significant:
         return f"The gain exceeds the noise of the months: {interval}. The best trial's parameters are to be used."
-    return f"The gain is within the noise of the months: {interval}. The default parameters are to be kept."
+    return f"The gain is within the noise of the months: {interval}. The configured parameters are to be kept."
 
 
 def progress_chart(
-    trials: pd.DataFrame, x: str = "learnt", title: str = "Best error by fitted folds", configured_trial: int = 0
+    trials: pd.DataFrame, x: str = "folds_so_far", title: str = "Best error by fitted folds", configured_trial: int = 0
 ) -> Html:
     """Chart of the best error over the column `x`, with a mark for each trial.
 
-    `configured_trial` is the number of the trial with the default parameters.
+    `configured_trial` is the number of the trial with the configured parameters.
     """
     ended = search_progress(trials, x, configured_trial)
     level = float(ended.loc[ended["number"] == configured_trial, "error"].iloc[0])
@@ -71,7 +71,7 @@ def progress_chart(
     height = max(top - float(ended["error"].min()), 1e-6)
 
     def draw(_: object, axes: Axes) -> None:
-        axes.axhline(level, color=QUIET, linewidth=1, dashes=(4, 3), label="default parameters")
+        axes.axhline(level, color=QUIET, linewidth=1, dashes=(4, 3), label="configured parameters")
         improved = ended.dropna(subset=["best"])
         axes.step(improved[x], improved["best"], where="post", color=ACCENT, linewidth=1.9, label="best so far")
         for state, (mark, colour) in MARKS.items():

@@ -17,6 +17,7 @@ from homei.features.columns import month_of
 from homei.serving.contract import Contract
 from homei.serving.problem_details import MAX_PROBLEMS, Problem, ProblemError
 from homei.serving.property_model import COMPARABLES, NOTHING, REASONS, check_size
+from homei.serving.schemas import FLAG_REASONS
 from homei.training.config import FLAGS
 from homei.training.contributions import sorted_by_size
 from homei.training.estimators import UnexplainedError
@@ -31,13 +32,6 @@ CATEGORICAL = ("property_type", "location", "property_id")
 N_COMPARABLES = 5  # of a valuation
 ROWS_PER_THREAD = 1000  # fewer take less time than starting a thread saves
 N_CORES = os.cpu_count() or 1
-FLAG_REASONS = {
-    "unknown_location": "no sale in this location",
-    "unusual_area": "an unusual area for this type",
-    "no_comparable": "no comparable sale within reach",
-    "unlike_any_sale": "no sale of a similar property of this type",
-    "thin_evidence": "few training sales in this location or of this type",
-}
 
 Columns = Mapping[str, np.ndarray]
 Rows = Sequence[Mapping[str, Any]]

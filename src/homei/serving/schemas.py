@@ -9,6 +9,14 @@ from pydantic import BaseModel, Field
 
 from homei.training.config import Flag
 
+FLAG_REASONS = {
+    "unknown_location": "no sale in this location",
+    "unusual_area": "an unusual area for this type",
+    "no_comparable": "no comparable sale within reach",
+    "unlike_any_sale": "no sale of a similar property of this type",
+    "thin_evidence": "few training sales in this location or of this type",
+}
+
 
 class Interval(BaseModel):
     low: float
@@ -54,7 +62,9 @@ class Valuation(BaseModel):
         description="1 − the forecast's standard deviation relative to the price, within 0 and 1: 0.93 is ± 7 %."
     )
     flags: list[Flag] = Field(
-        description="In what respect the property is outside the training data; each flag widens the interval."
+        description="In what respect the property is outside the training data; each flag widens the interval. "
+        + "; ".join(f"`{flag}`: {reason}" for flag, reason in FLAG_REASONS.items())
+        + "."
     )
     currency: str
     model_version: str

@@ -14,6 +14,7 @@ from homei.training.estimators import Parameters
 from homei.training.intervals import conformal_quantile
 from homei.training.training_recipe import Recipe
 
+MIN_SALES = 300  # with or without an area, for a regression of their own
 WINDOW_MONTHS = 6  # of sales before the month of valuation
 GROUPINGS = (["location", "property_type"], ["property_type"])  # the finest with sales is used
 
@@ -48,8 +49,19 @@ def _median_level(recent: pd.DataFrame, test: pd.DataFrame, column: str) -> np.n
 
 
 def linear(recipe: Recipe, training: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
-    """Values of `test` by a ridge regression on the same sales and features as the model of `recipe`."""
-    return recipe.linear().prices(training, test)
+    """Values of `test` by a ridge regression on the same sales and features as the model of `recipe`.
+
+    Properties without an area have a regression of their own, since one set of coefficients cannot describe both prices
+    per m² and whole prices. With fewer than MIN_SALES training sales of its own, a regression uses all of them: for
+    properties without an area, as if none had one.
+    """
+    ridge, values = recipe.linear(), np.full(len(test), np.nan)
+    for has_area in (True, False):
+        rows, own = (table["square_meters"].notna().to_numpy() == has_area for table in (test, training))
+        if rows.any():
+            everything = training if has_area else training.assign(square_meters=np.nan)
+            values[rows] = ridge.prices(training[own] if own.sum() >= MIN_SALES else everything, test[rows])
+    return values
 
 
 def untuned(recipe: Recipe, city: CityConfig, features: FeaturesConfig, parameters: Parameters) -> Recipe:

@@ -218,7 +218,7 @@ def timed_trials(ended: Sequence[FrozenTrial]) -> pd.DataFrame:
     workers = [trial.user_attrs["worker"] for trial in ended]
     table = tune.trial_table(ended).assign(minutes=minutes, worker=workers)
     table = table.sort_values(["minutes", "number"], ignore_index=True)
-    return table.assign(learnt=table["folds"].cumsum())
+    return table.assign(folds_so_far=table["folds"].cumsum())
 
 
 def search_minutes(starts: Sequence[datetime], ends: Sequence[datetime]) -> list[float]:

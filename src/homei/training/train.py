@@ -58,7 +58,8 @@ def whole_learning_curve(
     before, holdout = split_holdout(sales, p.split)
     curve = learning_curve(before, holdout, p.train.learning_curve_rows, recipe, p.train.workers)
     own = result.predictions[result.predictions["part"] == "hold_out"]
-    return pd.concat([curve, pd.DataFrame([curve_row(len(before), own["predicted"], own["price"])])], ignore_index=True)
+    whole = curve_row(len(before), own["predicted"], own["price"])
+    return pd.DataFrame([*curve.to_dict("records"), whole])
 
 
 def tuned_parameters(model: ModelConfig, best_path: Path = BEST) -> dict[str, Any]:

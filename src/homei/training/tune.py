@@ -156,10 +156,10 @@ def trials(study: optuna.Study) -> pd.DataFrame:
 
 
 def trial_table(ended: Sequence[FrozenTrial]) -> pd.DataFrame:
-    """number, state, value (if complete), parameters, fold_1 …, 2025-01 … (errors), folds, learnt.
+    """number, state, value (if complete), parameters, fold_1 …, 2025-01 … (errors), folds, folds_so_far.
 
-    The state is complete or pruned; `folds` is the number of folds the trial trained, `learnt` that of the whole search
-    when the trial ended. The errors of folds and of their months are MdAPE.
+    The state is complete or pruned; `folds` is the number of folds the trial trained, `folds_so_far` that of the whole
+    search when the trial ended. The errors of folds and of their months are MdAPE.
     """
     rows = [
         {
@@ -170,12 +170,12 @@ def trial_table(ended: Sequence[FrozenTrial]) -> pd.DataFrame:
             **{f"fold_{number}": error for number, error in enumerate(trial.user_attrs["errors"], start=1)},
             **trial.user_attrs["month_errors"],
             "folds": len(trial.user_attrs["errors"]),
-            "learnt": trial.user_attrs.get("learnt"),
+            "folds_so_far": trial.user_attrs.get("folds_so_far"),
         }
         for trial in ended
     ]
     table = pd.DataFrame(rows).round(DIGITS)
-    last = [*month_columns(table), "folds", "learnt"]
+    last = [*month_columns(table), "folds", "folds_so_far"]
     return table[[name for name in table if name not in last] + last]
 
 
@@ -220,7 +220,7 @@ def _end_trial(study: optuna.Study, trial_run: TrialRun, fold_errors: tuple, n_f
     should_prune = trial_run.report(*fold_errors)
     is_complete = len(trial_run.errors) == n_folds
     if is_complete or should_prune:
-        trial_run.trial.set_user_attr("learnt", folds_trained)
+        trial_run.trial.set_user_attr("folds_so_far", folds_trained)
         state = TrialState.COMPLETE if is_complete else TrialState.PRUNED
         study.tell(trial_run.trial, trial_run.mean if is_complete else None, state=state)
     return is_complete or should_prune

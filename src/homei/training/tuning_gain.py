@@ -48,7 +48,7 @@ class TuningGain:
             configured=float(by_number.loc[configured_trial, "value"]),
             best=float(by_number.loc[best, "value"]),
             best_trial=best,
-            folds_until_best=int(by_number.loc[best, "learnt"]),
+            folds_until_best=int(by_number.loc[best, "folds_so_far"]),
             n_folds=_fold_errors(trials).shape[1],
             n_months=len(differences),
             n_trials=len(trials),
@@ -86,7 +86,7 @@ def paired_interval(differences: np.ndarray, n_comparisons: int = 1) -> tuple[fl
     return float(low), float(high)
 
 
-def search_progress(trials: pd.DataFrame, work: str = "learnt", configured_trial: int = 0) -> pd.DataFrame:
+def search_progress(trials: pd.DataFrame, work: str = "folds_so_far", configured_trial: int = 0) -> pd.DataFrame:
     """number, state, `work`, error and best error so far, in the order of `work`.
 
     A pruned trial's error is that of the configured parameters plus the mean difference on the folds that it trained,
