@@ -73,7 +73,7 @@ def service_contract(model: ValuationModel, p: SimpleNamespace) -> dict[str, Any
         "data_version": model.meta["data_version"],
         "level": model.meta["level"],
         "months": [last_month - p.package.months, last_month],
-        "needs_area": bool(lake.read(lake.TRAINING_SET, ["square_meters"])["square_meters"].notna().all()),
+        "needs_area": not model.fitted.encoder.has_unknown_areas,
         "property_types": sorted(model.applicability.types),
         "ranges": {name: limits for name, limits in (degrees | p.contract.ranges).items() if name in numbers},
         "numeric": list(p.city.attributes.numeric),
