@@ -63,7 +63,8 @@ def test_a_spark_table_can_be_partitioned_by_year(spark, tmp_path):
         assert [file.parent.name for file in files] == ["year=2023", "year=2024"]
         assert lake.read(tmp_path / years_of)["month"].tolist() == [24276, 24289, 24292]
         assert list(lake.read(tmp_path / years_of)) == ["day", "month"]
-        assert spark_tables.read(spark, tmp_path / years_of).where("year = 2024").count() == 2
+        assert spark_tables.read(spark, tmp_path / years_of).columns == ["day", "month"]
+        assert spark_tables.read(spark, tmp_path / years_of).count() == 3
     spark_tables.write(SparkTable(frame.where("month < 0"), tmp_path / "none", ["day"], "day"))
     assert lake.read(tmp_path / "none").empty
 

@@ -20,6 +20,7 @@ from homei.cli import project_commands as project
 from homei.cli import registry_commands as registry
 from homei.cli import warehouse_commands as warehouse
 from homei.cli.experiment_commands import abtest
+from homei.cli.lake_commands import lake
 from homei.pipeline import stages
 from homei.storage.tables import RAW
 
@@ -59,7 +60,7 @@ for _command in (
     model.serve, model.sample, model.search,
     registry.promote, registry.champions, registry.rollback, registry.reload,
     warehouse.publish, warehouse.migrate,
-    access.key, access.client, access.audit, abtest,
+    access.key, access.client, access.audit, abtest, lake,
 ):  # fmt: skip
     cli.add_command(_command)
 

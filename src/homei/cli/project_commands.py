@@ -125,10 +125,11 @@ def lineage(table: str, identity: str) -> None:
     homei lineage property_analytics P00101
     homei lineage sales T000001
     """
-    from homei.pipeline.lineage import format_lineage, origins, stages_behind
+    from homei.pipeline.lineage import format_lineage, origins, snapshot_of, stages_behind
 
     p = params.pick("city", "feeds")
-    click.echo(format_lineage(origins(Source(p.city, p.feeds), table, identity), stages_behind(table)))
+    records = origins(Source(p.city, p.feeds), table, identity)
+    click.echo(format_lineage(records, stages_behind(table), snapshot_of(table)))
 
 
 @click.command()

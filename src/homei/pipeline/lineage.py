@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import operator
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import yaml
 
 from homei.config.feeds import Feed, Source
 from homei.ingestion.feeds import IncrementalFeed
 from homei.ingestion.landing import RECORDS, folder_of
 from homei.storage import lake
+from homei.storage.snapshots import Receipt, read_receipt
 
 # By table: its folder, its key column, and the resolved or valid tables that it is made of.
 SALES, LISTINGS = ("sales", lake.RESOLVED_SALES), ("listings", lake.RESOLVED_LISTINGS)
@@ -81,9 +86,19 @@ def stages_behind(table: str, lock: Path = Path("dvc.lock")) -> Iterator[tuple[s
         yield name, stages[name]["cmd"], sorted(stages[name].get("params", {}).get("params.yaml", {}))
 
 
-def format_lineage(records: list[Origin], stages: Iterator[tuple[str, str, list[str]]]) -> str:
-    """Records and stages as lines of text."""
-    lines = ["records:"]
+def snapshot_of(table: str) -> Receipt | None:
+    """The receipt of a table that is in an external lake; raises MissingTableError."""
+    return read_receipt(TABLES[table][0])
+
+
+def format_lineage(
+    records: list[Origin], stages: Iterator[tuple[str, str, list[str]]], snapshot: Receipt | None = None
+) -> str:
+    """Snapshot, records and stages as lines of text."""
+    lines = []
+    if snapshot is not None:
+        lines += [f"snapshot: {snapshot.manifest_uri}", f"  {snapshot.rows} rows · digest {snapshot.digest}"]
+    lines.append("records:")
     for record in records:
         lines += [
             f"  {record.table} · {record.feed} · row {record.row} of {record.came_from}",
@@ -97,10 +112,15 @@ def format_lineage(records: list[Origin], stages: Iterator[tuple[str, str, list[
 
 
 def _about(path: Path, key: str, identity: str) -> pd.DataFrame:
-    rows = lake.read(path)
+    rows = lake.scan(path)
     # A sale that was merged into another one belongs to that one.
-    names = [name for name in (key, "merged_into" if key == "transaction_id" else key) if name in rows.columns]
-    return rows[(rows[names] == identity).any(axis=1)]
+    names = [name for name in (key, "merged_into" if key == "transaction_id" else key) if name in rows.schema.names]
+    return _matching(rows, functools.reduce(operator.or_, (pc.field(name) == identity for name in names)))
+
+
+def _matching(rows: ds.Dataset, condition: pc.Expression) -> pd.DataFrame:
+    """The rows that meet a condition; the others are not held in memory."""
+    return rows.to_table(filter=condition).to_pandas(date_as_object=False)
 
 
 def _origin(source: Source, table: str, row: dict[str, Any]) -> Origin:
@@ -110,8 +130,8 @@ def _origin(source: Source, table: str, row: dict[str, Any]) -> Origin:
         record = lake.read_arrow(folder_of(source.city, table, feed) / RECORDS).slice(line - 1, 1).to_pylist()[0]
         time = record.get(feed.changed or "") or f"as of {source.city.as_of}"
         return Origin(table, feed.name, feed.came_from(), line, _sha256(record), f"changed {time}")
-    raw = lake.read(lake.RAW[table])
-    record = raw[(raw["source_file"] == row["source_file"]) & (raw["source_line"] == line)].iloc[0].dropna().to_dict()
+    is_record = (pc.field("source_file") == row["source_file"]) & (pc.field("source_line") == line)
+    record = _matching(lake.scan(lake.RAW[table]), is_record).iloc[0].dropna().to_dict()
     return Origin(table, feed.name, row["source_file"], line, _sha256(record), f"as of {source.city.as_of}")
 
 

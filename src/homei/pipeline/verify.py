@@ -15,16 +15,24 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
+from homei.storage.files import MissingTableError, read_json
+from homei.storage.snapshots import RECEIPT, Receipt, differences
+
 CACHE = Path(".dvc/cache/files/md5")
 CODE = ("src/", "notebooks/", "bentofile.yaml")
 IGNORED = {"__pycache__", ".ipynb_checkpoints"}  # as in .dvcignore
 
 
 def verify(project: Path) -> list[str]:
-    """A sentence for each output, cache object or model file that differs from its recorded hash."""
+    """A sentence for each output, cache object, file of the lake or model file that differs from its recorded hash."""
     from homei.registry.package import verify_bento
 
-    return [*outputs_that_differ(project), *cache_objects_that_differ(project), *verify_bento(project)]
+    return [
+        *outputs_that_differ(project),
+        *cache_objects_that_differ(project),
+        *snapshots_that_differ(project),
+        *verify_bento(project),
+    ]
 
 
 def changed_inputs(project: Path) -> list[str]:
@@ -68,6 +76,15 @@ def cache_objects_that_differ(project: Path) -> Iterator[str]:
         name = path.parent.name + path.name.removesuffix(".dir")
         if _md5_of_file(path) != name:
             yield f"{path.relative_to(project)}: differs from the hash in its name"
+
+
+def snapshots_that_differ(project: Path) -> Iterator[str]:
+    """Compares the files of all snapshots that receipts in the workspace name with the hashes in their manifests."""
+    for path in tqdm(sorted((project / "data").rglob(RECEIPT)), desc="snapshots", disable=None):
+        try:
+            yield from differences(Receipt(**read_json(path)))
+        except MissingTableError as error:
+            yield str(error)
 
 
 def recorded_outputs(project: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
@@ -37,7 +38,7 @@ TEXT, DAY = pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.date32())
 
 
 def read(table: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A table's rows in their stored order, partitions in order of year.
+    """A table's rows in their stored order, partitions in order of year; an external table's in the order of its key.
 
     Raises MissingTableError, and SnapshotError for an external table of more than MAX_ROWS_IN_MEMORY.
     """
@@ -84,7 +85,10 @@ def _table(table: Path, columns: Sequence[str] | None = None) -> pa.Table:
             f"{table} has {receipt.rows:,} rows in {receipt.table}, more than the {MAX_ROWS_IN_MEMORY:,} that are read "
             "into memory: use a stage that runs in Spark, or lower features.max_training_rows for the training set"
         )
-    return scan(table).to_table(columns=list(columns) if columns else None)
+    names = list(columns or receipt.columns)
+    rows = scan(table).to_table(columns=[*names, *(name for name in receipt.key if name not in names)])
+    order = pc.sort_indices(rows, [(name, "ascending") for name in receipt.key], null_placement="at_start")
+    return rows.select(names).take(order)
 
 
 def write_arrow(rows: pa.Table, file: Path) -> None:

@@ -6,18 +6,32 @@ S3's endpoint and credentials come from the standard AWS environment variables a
 from __future__ import annotations
 
 import contextlib
+import datetime
+import hashlib
 import os
 import uuid
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from homei.storage.replacement import replace_file, sync
 
 if TYPE_CHECKING:
     import fsspec
     import pyarrow.fs
 
 S3 = "s3://"
+PIECE = 8 << 20  # bytes read at a time
 S3_CLIENT = {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 6, "mode": "standard"}}
+
+
+class StoredFile(NamedTuple):
+    """A file of the lake, and when it was written."""
+
+    uri: str
+    bytes: int
+    changed: datetime.datetime
 
 
 def filesystem(uri: str, encryption: str | None = None) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -55,9 +69,21 @@ def read_bytes(uri: str) -> bytes:
 
 
 def upload(file: Path, uri: str, encryption: str | None = None) -> None:
-    """Copies a local file to a new URI."""
+    """Copies a local file to a new URI, whose content is on the disk when this returns."""
     files, path = filesystem(uri, encryption)
     files.put_file(str(file), path)
+    if not uri.startswith(S3):
+        sync(Path(path))
+
+
+def write_bytes(content: bytes, uri: str, encryption: str | None = None) -> None:
+    """Writes a file, complete or not at all, in place of one that exists."""
+    if not create(content, uri, encryption):
+        files, path = filesystem(uri, encryption)
+        if uri.startswith(S3):
+            files.pipe_file(path, content)
+        else:
+            replace_file(Path(path), lambda new: new.write_bytes(content))
 
 
 def create(content: bytes, uri: str, encryption: str | None = None) -> bool:
@@ -69,17 +95,56 @@ def create(content: bytes, uri: str, encryption: str | None = None) -> bool:
     with contextlib.suppress(FileExistsError):
         if uri.startswith(S3):
             files.pipe_file(path, content, mode="create")
-            return True
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        side = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        try:
-            with side.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(side, target)
-            return True
-        finally:
-            side.unlink(missing_ok=True)
+        else:
+            _create_local(content, Path(path))
+        return True
     return False
+
+
+def size(uri: str) -> int | None:
+    """The bytes of a file; None if it does not exist."""
+    files, path = filesystem(uri)
+    try:
+        return files.info(path)["size"]
+    except FileNotFoundError:
+        return None
+
+
+def sha256(uri: str) -> str:
+    """The SHA-256 of a file, read in pieces; raises FileNotFoundError."""
+    files, path = filesystem(uri)
+    total = hashlib.sha256()
+    with files.open(path, "rb") as file:
+        while piece := file.read(PIECE):
+            total.update(piece)
+    return total.hexdigest()
+
+
+def remove(uris: Iterable[str]) -> None:
+    """Removes files; they may be gone already."""
+    for uri in uris:
+        files, path = filesystem(uri)
+        with contextlib.suppress(FileNotFoundError):
+            files.rm_file(path)
+
+
+def _create_local(content: bytes, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    side = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        side.write_bytes(content)
+        sync(side)
+        os.link(side, target)
+        sync(target.parent)
+    finally:
+        side.unlink(missing_ok=True)
+
+
+def find(uri: str) -> Iterator[StoredFile]:
+    """All files below a URI, in the order of their URIs."""
+    files, path = filesystem(uri)
+    scheme = uri.partition("://")[0]
+    found = files.find(path, detail=True) if files.exists(path) else {}
+    for name, entry in sorted(found.items()):
+        changed = entry.get("LastModified") or datetime.datetime.fromtimestamp(entry["mtime"], datetime.UTC)
+        yield StoredFile(f"{scheme}://{name}", entry["size"], changed)

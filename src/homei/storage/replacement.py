@@ -26,7 +26,7 @@ def replacing(folder: Path) -> Iterator[Path]:
         new.mkdir()
         yield new
         for path in [*new.rglob("*"), new]:
-            _sync(path)
+            sync(path)
         _switch(new, folder)
 
 
@@ -34,9 +34,9 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Replaces a file by what `write` writes at the path that it is called with."""
     with _side_path(path) as new:
         write(new)
-        _sync(new)
+        sync(new)
         new.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def restore(folder: Path) -> None:
@@ -89,7 +89,7 @@ def _switch(new: Path, folder: Path) -> None:
         else:
             folder.unlink(missing_ok=True)
         new.rename(folder)
-        _sync(folder.parent)
+        sync(folder.parent)
         _discard(old, folder)
 
 
@@ -151,7 +151,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Has the operating system write a file, or a folder's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

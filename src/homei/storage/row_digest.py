@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,11 @@ if TYPE_CHECKING:
 
 BITS = 2**64
 HASHES = ("_first_hash", "_second_hash")
+
+
+def column_types(frame: DataFrame) -> dict[str, str]:
+    """Spark's types by name, in the order of the columns: {"price": "double"}."""
+    return {field.name: field.dataType.simpleString() for field in frame.schema.fields}
 
 
 def with_hashes(frame: DataFrame) -> DataFrame:
@@ -26,9 +32,10 @@ def row_hashes(frame: DataFrame) -> list[Column]:
     return [F.xxhash64(*cells), F.xxhash64(F.lit(1), *cells)]
 
 
-def digest_of(rows: int, first: int, second: int) -> str:
-    """The digest of so many rows whose hashes have these sums modulo 2⁶⁴."""
-    return hashlib.sha256(f"{rows} {first % BITS} {second % BITS}".encode()).hexdigest()[:32]
+def digest_of(columns: dict[str, str], rows: int, first: int, second: int) -> str:
+    """The digest of so many rows of these columns whose hashes have these sums modulo 2⁶⁴."""
+    content = json.dumps([sorted(columns.items()), rows, first % BITS, second % BITS])
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def digest(frame: DataFrame) -> str:
@@ -37,4 +44,4 @@ def digest(frame: DataFrame) -> str:
 
     sums = [F.sum(column.cast("decimal(20,0)")) for column in row_hashes(frame)]
     rows, first, second = frame.select(F.count(F.lit(1)), *sums).first()
-    return digest_of(rows, int(first or 0), int(second or 0))
+    return digest_of(column_types(frame), rows, int(first or 0), int(second or 0))

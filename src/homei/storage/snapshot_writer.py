@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from homei.storage import remote_files
 from homei.storage.config import StorageConfig
-from homei.storage.row_digest import HASHES, digest_of, with_hashes
-from homei.storage.snapshots import DataFile, Receipt, commit
+from homei.storage.row_digest import HASHES, column_types, digest_of, with_hashes
+from homei.storage.snapshots import DataFile, Receipt, commit, receipt_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -33,20 +33,17 @@ WRITTEN_TYPES = pa.schema(
 def write_snapshot(frame: DataFrame, target: Path, key: Sequence[str], storage: StorageConfig) -> Receipt:
     """Writes the rows, sorted by `key` within each file, and the receipt to `target` in the workspace."""
     table = f"{storage.location()}/{target.as_posix()}"
-    columns = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
+    write = uuid.uuid4().hex
     ordered = with_hashes(frame).sortWithinPartitions(*key)
-    writer = task_writer(table, uuid.uuid4().hex, storage.encryption)
     # A task that runs twice writes two files; only the one of the attempt that Spark accepted is returned.
-    written = ordered.mapInArrow(writer, WRITTEN).collect()
-    files = sorted(
-        (DataFile(row["path"], row["rows"], row["bytes"], row["sha256"]) for row in written),
-        key=lambda file: file.path,
-    )
+    written = ordered.mapInArrow(task_writer(table, write, storage.encryption), WRITTEN).collect()
+    files = [DataFile(row["path"], row["rows"], row["bytes"], row["sha256"]) for row in written]
     if not files:
-        files = [_write_empty_file(frame, table, storage.encryption)]
+        files = [_write_empty_file(frame, table, write, storage.encryption)]
     rows, first, second = (sum(int(row[name]) for row in written) for name in ("rows", "first", "second"))
-    digest = digest_of(rows, first, second)
-    return commit(Receipt(table, digest, rows, columns, digest), files, target, storage.encryption)
+    columns = column_types(frame)
+    receipt = receipt_of(table, columns, key, rows, digest_of(columns, rows, first, second))
+    return commit(receipt, sorted(files, key=lambda file: file.path), target, storage.encryption)
 
 
 def task_writer(
@@ -84,14 +81,14 @@ def _upload(file: Path, table: str, write: str, rows: int, encryption: str | Non
     return DataFile(path, rows, file.stat().st_size, sha256)
 
 
-def _write_empty_file(frame: DataFrame, table: str, encryption: str | None) -> DataFile:
+def _write_empty_file(frame: DataFrame, table: str, write: str, encryption: str | None) -> DataFile:
     """A file without rows, from which readers take the columns."""
     from pyspark.sql.pandas.types import to_arrow_schema
 
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch, "part.parquet")
         pq.write_table(to_arrow_schema(frame.schema).empty_table(), file, compression="zstd")
-        return _upload(file, table, uuid.uuid4().hex, 0, encryption)
+        return _upload(file, table, write, 0, encryption)
 
 
 def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -1,21 +1,22 @@
 """Tables of an external lake: immutable snapshots, and the receipts by which the workspace names them.
 
 A table `<lake>/<path>` has its Parquet files under `files/<write>/` and a manifest for each snapshot,
-`snapshots/<digest>.json`, which is written last and by one atomic operation. The table's folder in the workspace holds
+`snapshots/<name>.json`, which is written last and by one atomic operation. The table's folder in the workspace holds
 only a receipt, which DVC tracks: dvc.lock so pins the snapshot that later stages read. A writer never changes files of
 another one, and a killed write leaves files that no manifest names.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from homei.storage import remote_files
 from homei.storage.files import MissingTableError, existing, read_json, write_json
-from homei.storage.replacement import replacing
+from homei.storage.replacement import replacing, restore
 
 RECEIPT = "receipt.json"
 
@@ -32,11 +33,15 @@ class Receipt:
     snapshot: str  # the name of its manifest
     rows: int
     columns: dict[str, str]  # types by name, in their order
+    key: list[str]  # the columns by which rows are ordered
     digest: str  # of the rows, in any order and in any files
 
     @property
     def manifest_uri(self) -> str:
         return f"{self.table}/snapshots/{self.snapshot}.json"
+
+    def uri(self, file: DataFile) -> str:
+        return f"{self.table}/{file.path}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,12 @@ class DataFile:
     sha256: str
 
 
+def receipt_of(table: str, columns: dict[str, str], key: Sequence[str], rows: int, digest: str) -> Receipt:
+    """The receipt of a snapshot, whose name follows from its content."""
+    content = json.dumps([list(columns.items()), list(key), rows, digest])
+    return Receipt(table, hashlib.sha256(content.encode()).hexdigest()[:32], rows, columns, list(key), digest)
+
+
 def read_receipt(table: Path) -> Receipt | None:
     """The receipt of a table, or None if the table is in the workspace; raises MissingTableError."""
     path = existing(table) / RECEIPT
@@ -58,18 +69,29 @@ def read_receipt(table: Path) -> Receipt | None:
 def commit(receipt: Receipt, files: Sequence[DataFile], target: Path, encryption: str | None) -> Receipt:
     """Makes the files a snapshot and writes its receipt to `target`.
 
-    If the lake has a snapshot of equal rows, that one stays, and these files are removed.
+    If the lake has a complete snapshot of equal rows, that one stays, and these files are removed.
     """
-    manifest = json.dumps(
-        {"rows": receipt.rows, "digest": receipt.digest, "files": [asdict(file) for file in files]}, indent=1
-    )
-    if not remote_files.create(manifest.encode(), receipt.manifest_uri, encryption):
-        # A put that is sent again after a lost response finds its own manifest.
-        kept = {file.path for file in data_files(receipt)}
-        remove(receipt.table, [file.path for file in files if file.path not in kept])
-    with replacing(target) as folder:
-        write_json(asdict(receipt), folder / RECEIPT)
+    manifest = _manifest(receipt, files)
+    if not remote_files.create(manifest, receipt.manifest_uri, encryption):
+        stored = data_files(receipt)
+        if all(remote_files.size(receipt.uri(file)) == file.bytes for file in stored):
+            # A put that is sent again after a lost response finds its own manifest.
+            remote_files.remove(receipt.uri(file) for file in files if file not in stored)
+            # It is written again for its time of change: `homei lake clean` keeps new snapshots.
+            manifest = _manifest(receipt, stored)
+        remote_files.write_bytes(manifest, receipt.manifest_uri, encryption)
+    restore(target)
+    if (target / RECEIPT).is_file():
+        # One rename, while a folder takes two: a reader finds one receipt or the other at any time.
+        write_json(asdict(receipt), target / RECEIPT)
+    else:
+        with replacing(target) as folder:
+            write_json(asdict(receipt), folder / RECEIPT)
     return receipt
+
+
+def _manifest(receipt: Receipt, files: Sequence[DataFile]) -> bytes:
+    return json.dumps({**asdict(receipt), "files": [asdict(file) for file in files]}, indent=1).encode()
 
 
 def data_files(receipt: Receipt) -> list[DataFile]:
@@ -88,29 +110,15 @@ def uris(receipt: Receipt) -> list[str]:
     """The URIs of a snapshot's files that have rows; of one file if none has."""
     files = data_files(receipt)
     with_rows = [file for file in files if file.rows]
-    return [f"{receipt.table}/{file.path}" for file in with_rows or files[:1]]
+    return [receipt.uri(file) for file in with_rows or files[:1]]
 
 
-def remove(table: str, paths: Sequence[str]) -> None:
-    """Removes files of a table; they may be gone already."""
-    files, folder = remote_files.filesystem(table)
-    for path in paths:
-        if files.exists(f"{folder}/{path}"):
-            files.rm_file(f"{folder}/{path}")
-
-
-def differences(receipt: Receipt) -> list[str]:
+def differences(receipt: Receipt) -> Iterator[str]:
     """A sentence for each file of a snapshot that is missing or not as it was written; reads all of them."""
-    import hashlib
-
-    found = []
     for file in data_files(receipt):
-        uri = f"{receipt.table}/{file.path}"
+        uri = receipt.uri(file)
         try:
-            content = remote_files.read_bytes(uri)
+            if remote_files.sha256(uri) != file.sha256:
+                yield f"{uri}: differs from its hash in {receipt.manifest_uri}"
         except FileNotFoundError:
-            found.append(f"{uri}: does not exist")
-            continue
-        if hashlib.sha256(content).hexdigest() != file.sha256:
-            found.append(f"{uri}: differs from its hash in {receipt.manifest_uri}")
-    return found
+            yield f"{uri}: does not exist"

@@ -38,9 +38,10 @@ class SparkTable(NamedTuple):
 
 
 def read(spark: SparkSession, table: Path) -> DataFrame:
-    """A table as a Spark frame; raises MissingTableError."""
+    """A table's rows as a Spark frame, wherever they are; raises MissingTableError."""
     if (receipt := snapshots.read_receipt(table)) is None:
-        return spark.read.parquet(str(table.resolve()))
+        # Files of all years have all columns: Spark would add one with the name of their folder.
+        return spark.read.option("recursiveFileLookup", "true").parquet(str(table.resolve()))
     return spark.read.parquet(*(uri.replace("s3://", "s3a://", 1) for uri in snapshots.uris(receipt)))
 
 
