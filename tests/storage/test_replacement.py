@@ -1,16 +1,13 @@
 """A folder or file is replaced as a whole, whenever a process is killed and whoever else writes."""
 
 import multiprocessing
-import os
-import signal
-from pathlib import Path
 
 import pytest
+from killed_processes import killed_write
 
-from homei.storage import lake, replacement
+from homei.storage import lake
 
 FORK = multiprocessing.get_context("fork")
-STEPS = ("mkdir", "touch", "open", "rename", "replace", "unlink", "fsync", "rmtree", "close")
 
 
 def fill(folder, word):
@@ -22,38 +19,6 @@ def fill(folder, word):
 def words(folder):
     lake.existing(folder)
     return {(folder / name).read_text() for name in ("a", "b")}
-
-
-def kill_at(step):
-    """Kills this process before the given step of a write: any call that changes the file system."""
-    counter = iter(range(1, 1000))
-
-    def counted(function):
-        def call(*arguments, **options):
-            if next(counter) == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*arguments, **options)
-
-        return call
-
-    for owner in (os, Path, replacement.shutil):
-        for name in STEPS:
-            if hasattr(owner, name):
-                setattr(owner, name, counted(getattr(owner, name)))
-
-
-def killed_write(write, step):
-    """Runs `write` in a process that is killed before the step; whether it was."""
-
-    def run():
-        kill_at(step)
-        write()
-        os._exit(0)
-
-    process = FORK.Process(target=run)
-    process.start()
-    process.join(30)
-    return process.exitcode == -signal.SIGKILL
 
 
 def test_a_folder_is_the_old_or_the_new_one_whenever_a_write_is_killed(tmp_path):

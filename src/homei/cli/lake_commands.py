@@ -17,9 +17,7 @@ def lake() -> None:
 
 @lake.command()
 @click.option("--remove", is_flag=True, help="Remove them; otherwise they are only listed.")
-@click.option(
-    "--days", type=click.FloatRange(min=0), default=1, show_default=True, help="Keep what is newer than this."
-)
+@click.option("--days", type=click.FloatRange(min=0), default=1, show_default=True, help="Keep newer files.")
 @click.option("--ignore-history", is_flag=True, help="Also remove snapshots that only receipts outside the cache name.")
 def clean(remove: bool, days: float, ignore_history: bool) -> None:
     """List or remove files of the lake that no receipt needs.

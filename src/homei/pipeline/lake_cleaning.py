@@ -1,7 +1,7 @@
-"""Finds the files of an external lake that nothing refers to: what killed writes left, and old snapshots.
+"""Finds files of an external lake that nothing refers to: what killed writes left, and old snapshots.
 
-A snapshot is kept as long as a receipt names it: one in the workspace, or one in DVC's cache, where those of all commits
-are (`dvc gc` removes them). It is kept, too, while its manifest is new, because a stage may be about to write a receipt.
+A snapshot is kept as long as a receipt names it: one in the workspace, or one in DVC's cache, where those of all
+commits are until `dvc gc` removes them. A new manifest is kept too: a stage may be about to write its receipt.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 from homei.storage import remote_files
+from homei.storage.remote_files import StoredFile
 from homei.storage.snapshots import RECEIPT, Receipt
 
 LARGEST_RECEIPT = 1 << 20  # bytes; larger objects of the cache are not read
@@ -25,16 +26,9 @@ class CleaningError(RuntimeError):
     """Receipts of commits are not here, so that it is unknown which snapshots they name."""
 
 
-class Unused(NamedTuple):
-    """A file of the lake that can be removed."""
-
-    uri: str
-    bytes: int
-
-
 def unused_files(
     lake: str, project: Path, older_than: datetime.datetime, ignores_history: bool = False
-) -> list[Unused]:
+) -> list[StoredFile]:
     """Files of the lake that are older than a moment and that no receipt needs; manifests come first.
 
     Raises CleaningError if a commit's receipts are not in DVC's cache, unless `ignores_history`.
@@ -44,28 +38,31 @@ def unused_files(
         _check_history(project, cache)
     kept = {receipt.manifest_uri for receipt in [*_receipts_in_workspace(project), *_receipts_in_cache(cache)]}
     # Data files are listed before manifests are read: a snapshot that is committed in between is then seen.
-    files = list(remote_files.find(lake))
-    data = [file for file in files if _part(file.uri, lake) == "files"]
+    data = [file for file in remote_files.find(lake) if _part(file.uri, lake) == "files"]
     manifests = [file for file in remote_files.find(lake) if _part(file.uri, lake) == "snapshots"]
     old = [file for file in manifests if file.uri not in kept and file.changed < older_than]
-    needed = {uri for file in manifests if file not in old for uri in _files_of(file.uri)}
-    unneeded = [file for file in data if file.uri not in needed and file.changed < older_than]
-    return [Unused(file.uri, file.bytes) for file in [*old, *unneeded]]
+    needed = {uri for file in manifests if file not in old and _is_whole(file.uri) for uri in _files_of(file.uri)}
+    return old + [file for file in data if file.uri not in needed and file.changed < older_than]
 
 
 def _part(uri: str, lake: str) -> str | None:
-    """ "files" or "snapshots", by the folder of a table that a file is in; None for files that are not homei's."""
+    """Which folder of a table a file is in, "files" or "snapshots"; None if it is in neither."""
     folders = uri.removeprefix(lake).split("/")[1:-1]
     if "files" in folders[1:]:
         return "files"
     return "snapshots" if folders[-1:] == ["snapshots"] else None
 
 
+def _is_whole(manifest: str) -> bool:
+    """Whether it is a manifest, and not the hidden file that becomes one."""
+    return not manifest.rpartition("/")[2].startswith(".")
+
+
 def _files_of(manifest: str) -> list[str]:
     table = manifest.rpartition("/snapshots/")[0]
     try:
         return [f"{table}/{file['path']}" for file in json.loads(remote_files.read_bytes(manifest))["files"]]
-    except (FileNotFoundError, ValueError):  # a side file that a killed write left half written
+    except FileNotFoundError:  # another process cleans too
         return []
 
 
@@ -86,8 +83,8 @@ def _check_history(project: Path, cache: Path) -> None:
     missing = [digest for digest in sorted(_outputs_of_commits(project)) if not _has_receipts(cache, digest)]
     if missing:
         raise CleaningError(
-            f"{len(missing)} outputs that commits name are not in DVC's cache ({missing[0]} is one), so their snapshots "
-            "are unknown: run `dvc fetch --all-commits`, or give --ignore-history to remove their snapshots"
+            f"{len(missing)} outputs that commits name are not in DVC's cache ({missing[0]} is one), so their "
+            "snapshots are unknown: run `dvc fetch --all-commits`, or give --ignore-history to remove them"
         )
 
 

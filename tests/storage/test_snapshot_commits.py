@@ -1,0 +1,200 @@
+"""Snapshots are written as a whole or not at all, whenever a process is killed and whoever else writes or reads."""
+
+import datetime
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from killed_processes import killed_write
+
+from homei.pipeline.lake_cleaning import unused_files
+from homei.storage import lake, remote_files, snapshots
+from homei.storage.row_digest import HASHES, digest_of
+from homei.storage.snapshot_writer import task_writer
+
+FORK = multiprocessing.get_context("fork")
+TABLE = lake.RESOLVED_SALES
+COLUMNS = {"id": "bigint", "word": "string"}
+TOMORROW = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
+
+
+def batch(ids, word):
+    """Rows as Spark hands them to a task; the hashes are of this test's making."""
+    hashes = [pa.array(np.array(ids, "i8") * factor) for factor in (2**61 + 7, -(2**60) - 3)]
+    words = pa.array([word] * len(ids), pa.string())
+    return pa.record_batch([pa.array(ids, pa.int64()), words, *hashes], names=[*COLUMNS, *HASHES])
+
+
+def write(uri, word, size=20, encryption=None):
+    """Writes a table of equal words in two files, as two tasks of Spark and the driver would do it."""
+    table = f"{uri}/{TABLE.as_posix()}"
+    task = task_writer(table, word, encryption)
+    parts = [ids for ids in (range(size // 2), range(size // 2, size)) if ids]
+    written = [row for ids in parts for result in task(iter([batch(ids, word)])) for row in result.to_pylist()]
+    rows, first, second = (sum(int(row[name]) for row in written) for name in ("rows", "first", "second"))
+    files = [snapshots.DataFile(row["path"], row["rows"], row["bytes"], row["sha256"]) for row in written]
+    digest = digest_of(COLUMNS, rows, first + len(word), second)
+    snapshots.commit(snapshots.receipt_of(table, COLUMNS, ["id"], rows, digest), files, TABLE, encryption)
+
+
+def words():
+    """The words in the table, after a check that no row is missing."""
+    rows = lake.read(TABLE)
+    assert rows["id"].tolist() == list(range(20))
+    return set(rows["word"])
+
+
+@pytest.fixture
+def uri(tmp_path, monkeypatch):
+    """A lake in a folder; the current folder is an empty workspace."""
+    (tmp_path / "workspace").mkdir()
+    monkeypatch.chdir(tmp_path / "workspace")
+    return f"file://{tmp_path}/lake"
+
+
+@pytest.fixture
+def project(uri, monkeypatch):
+    """The same as a project without commits whose DVC cache is empty."""
+    monkeypatch.setattr("homei.pipeline.lake_cleaning._cache", lambda project: project / "cache")
+    monkeypatch.setattr("homei.pipeline.lake_cleaning._git", lambda *_: b"")
+    return Path.cwd()
+
+
+def test_a_table_is_the_old_or_the_new_one_whenever_a_write_is_killed(uri, project):
+    seen, step = [], 1
+    write(uri, "old")
+    before = set(remote_files.find(uri))
+    while killed_write(lambda: write(uri, "newer"), step):
+        (word,) = words()
+        seen.append(word)
+        write(uri, "old")
+        assert words() == {"old"}
+        remote_files.remove(file.uri for file in unused_files(uri, project, TOMORROW))
+        assert {file.uri for file in remote_files.find(uri)} == {file.uri for file in before}
+        step += 1
+    assert seen == sorted(seen, reverse=True)
+    assert set(seen) == {"old", "newer"}
+    assert len(seen) > 30
+
+
+def test_writers_at_once_never_mix_their_rows(uri):
+    writers = [
+        FORK.Process(target=lambda word=word: [write(uri, word) for _ in range(8)]) for word in ("one", "three", "one")
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    assert words() in ({"one"}, {"three"})
+    manifests = list(remote_files.find(f"{uri}/{TABLE}/snapshots"))
+    assert len(manifests) == 2
+
+
+def test_a_reader_sees_whole_tables_while_others_are_written(uri):
+    write(uri, "one")
+    writer = FORK.Process(target=lambda: [write(uri, word) for word in ("three", "one") * 10])
+    writer.start()
+    seen = []
+    while writer.is_alive():
+        seen.append(words())
+    assert writer.exitcode == 0
+    assert all(found in ({"one"}, {"three"}) for found in seen)
+
+
+def test_a_snapshot_that_lost_a_file_is_replaced_by_the_next_write_of_its_rows(uri):
+    write(uri, "one")
+    receipt = lake.digest(TABLE)
+    lost = snapshots.uris(snapshots.read_receipt(TABLE))[0]
+    remote_files.remove([lost])
+    write(uri, "one")
+    assert words() == {"one"}
+    assert lake.digest(TABLE) == receipt
+
+
+def test_renamed_columns_are_another_snapshot():
+    names = [{"id": "bigint", "word": "string"}, {"id": "bigint", "text": "string"}, {"word": "string", "id": "bigint"}]
+    digests = [digest_of(columns, 2, 7, 9) for columns in names]
+    assert digests[0] == digests[2] != digests[1]
+    found = {snapshots.receipt_of("t", columns, ["id"], 2, digests[0]).snapshot for columns in names}
+    assert len(found) == 3
+
+
+@pytest.fixture(scope="module")
+def digest_in_parts(tmp_path_factory):
+    """The digest of rows that come in batches, each a task of its own or all in one."""
+    folder = tmp_path_factory.mktemp("lake")
+
+    def digest(groups, is_one_task):
+        batches = [batch(ids, "a") for ids in groups]
+        tasks = [batches] if is_one_task else [[part] for part in batches]
+        task = task_writer(f"file://{folder}", "write", None)
+        results = [row for part in tasks for result in task(iter(part)) for row in result.to_pylist()]
+        return digest_of(COLUMNS, *(sum(int(row[name]) for row in results) for name in ("rows", "first", "second")))
+
+    return digest
+
+
+@settings(max_examples=20)
+@given(st.lists(st.lists(st.integers(0, 10**9), min_size=1, max_size=5), min_size=1, max_size=5), st.randoms())
+def test_a_digest_depends_on_rows_and_not_on_their_order_batches_or_tasks(digest_in_parts, groups, random):
+    rows = [row for group in groups for row in group]
+    random.shuffle(rows)
+    digests = {digest_in_parts(groups, True), digest_in_parts(groups, False), digest_in_parts([rows], True)}
+    assert len(digests) == 1
+    assert digest_in_parts([[*rows, rows[0]]], True) not in digests
+
+
+def test_files_that_no_receipt_needs_are_found_once_they_are_old(uri, project):
+    write(uri, "one")
+    write(uri, "three")
+    yesterday = TOMORROW - datetime.timedelta(days=2)
+    assert unused_files(uri, project, yesterday) == []
+    unused = unused_files(uri, project, TOMORROW)
+    assert [Path(file.uri).suffix for file in unused] == [".json", ".parquet", ".parquet"]
+    remote_files.remove(file.uri for file in unused)
+    assert words() == {"three"}
+    assert unused_files(uri, project, TOMORROW) == []
+
+
+def test_snapshots_that_receipts_in_the_cache_name_are_kept(uri, project):
+    write(uri, "one")
+    (project / "cache/ab").mkdir(parents=True)
+    (project / "cache/ab/cdef").write_bytes((TABLE / snapshots.RECEIPT).read_bytes())
+    write(uri, "three")
+    assert unused_files(uri, project, TOMORROW) == []
+
+
+def test_files_of_others_in_the_lake_are_left_alone(uri, project):
+    write(uri, "one")
+    remote_files.create(b"", f"{uri}/notes/readme.txt")
+    assert unused_files(uri, project, TOMORROW) == []
+
+
+def test_on_s3_the_second_of_two_equal_snapshots_is_not_written(s3, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    uri = f"{s3.url}/lake"
+    write(uri, "one")
+    receipt, keys = lake.digest(TABLE), s3.keys()
+    write(uri, "one")
+    assert (lake.digest(TABLE), s3.keys()) == (receipt, keys)
+    write(uri, "three")
+    assert words() == {"three"}
+    assert list(snapshots.differences(snapshots.read_receipt(TABLE))) == []
+    assert len(s3.keys()) == 6
+
+
+def test_on_s3_a_file_is_created_once(s3):
+    uri = f"{s3.url}/lake/manifest.json"
+    assert remote_files.create(b"one", uri)
+    assert not remote_files.create(b"two", uri)
+    assert remote_files.read_bytes(uri) == b"one"
+    remote_files.write_bytes(b"three", uri)
+    assert remote_files.read_bytes(uri) == b"three"
+    assert [file.uri for file in remote_files.find(s3.url)] == [uri]
+    remote_files.remove([uri, uri])
+    assert remote_files.size(uri) is None
