@@ -40,6 +40,8 @@ settings.load_profile("homei")
 
 SETTINGS = ("params/config.yaml", "params/base.yaml", "params/city/demo.yaml", "tests/conftest.py")
 GROUPS = Path(__file__).parents[1] / "params"
+WORKSPACE = StorageConfig(uri=None, uri_env=None, encryption=None)
+LOCAL_SPARK = SparkConfig(master="local[2]", master_env=None, driver_memory="1g", shuffle_partitions=2)
 NUMBERS = ("price", "square_meters", "bedrooms", "bathrooms", "year_built", "floor", "latitude", "longitude")
 
 
@@ -88,13 +90,13 @@ def s3(s3_server_process, monkeypatch) -> s3_server.Bucket:
 @pytest.fixture(scope="session")
 def workspace() -> StorageConfig:
     """The section for a lake in the workspace."""
-    return StorageConfig(uri=None, uri_env=None, encryption=None)
+    return WORKSPACE
 
 
 @pytest.fixture(scope="session")
 def local_spark() -> SparkConfig:
     """The section that the session of all tests is made from."""
-    return SparkConfig(master="local[2]", master_env=None, driver_memory="1g", shuffle_partitions=2)
+    return LOCAL_SPARK
 
 
 @pytest.fixture(scope="session")
@@ -266,4 +268,4 @@ def build_demo_lake(folder: Path, source: Source) -> None:
         for table in lake.RAW:
             ingest.run(table, source.city, source.feeds)
         validate.run(*source, params.section("validate", config["validate"]))
-        resolve.run(source.city, params.section("resolve", config["resolve"]))
+        resolve.run(source.city, params.section("resolve", config["resolve"]), WORKSPACE, LOCAL_SPARK)

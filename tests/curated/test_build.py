@@ -117,7 +117,8 @@ def test_a_source_with_nothing_but_sales_has_empty_tables(
     quarantine = raw.head(0).assign(reasons="", source_table="")
     lake.write(quarantine.astype(lake.TEXT).astype({"source_line": int}), lake.QUARANTINE)
     lake.write(validate.feed_columns(town_source), lake.FEED_COLUMNS)
-    resolve.run(town_source.city, params.section("resolve", own["resolve"]))
+    settings = params.section("resolve", own["resolve"])
+    resolve.run(town_source.city, settings, workspace, local_spark)
     _index(town_source.city)
     build.run(town_source.city, workspace, local_spark, curate)
     assert lake.read(lake.CUSTOMER_ANALYTICS).empty

@@ -1,16 +1,18 @@
 """The stage `resolve` in Spark gives the same rows as on one machine."""
 
 import datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from homei.config.city import CityConfig
-from homei.config.feeds import FeedsConfig
 from homei.config.projection import Coordinates
 from homei.resolution import candidate_blocks, resolve
 from homei.storage import lake
+from homei.storage.config import StorageConfig
 
 pytest.importorskip("pyspark")
 sale_validation_in_spark = pytest.importorskip("homei.resolution.sale_validation_in_spark")
@@ -19,14 +21,9 @@ SALES_FEEDS, LISTING_FEEDS = ["register", "brokers", "agents"], ["portal", "riva
 STREETS = ("Linden Street", "Oak Road", "Elm Avenue", "Birch Lane")
 
 
-def feed(name):
-    return {"name": name, "kind": "files", "files": [f"{name}.csv"], "columns": {}}
-
-
-FEEDS = FeedsConfig(sales=[feed(name) for name in SALES_FEEDS], listings=[feed(name) for name in LISTING_FEEDS])
 CITY = CityConfig(
     name="town", title="Town", currency="EUR", as_of=datetime.date(2024, 12, 31), folder="data/external/town",
-    coordinates=Coordinates(system="plane"),
+    coordinates=Coordinates(system="plane"), truth="truth/sales.parquet",
 )  # fmt: skip
 
 
@@ -98,7 +95,7 @@ def town_sales(homes: pd.DataFrame, random) -> pd.DataFrame:
 
 def town_listings(homes: pd.DataFrame, random) -> pd.DataFrame:
     size = 300
-    rows = records(homes, size, random).assign(property_id=None, price=300_000.0)
+    rows = records(homes, size, random).assign(price=300_000.0)
     rows["listed_on"] = pd.Timestamp("2022-01-01") + pd.to_timedelta(random.integers(0, 300, size), unit="D")
     rows["closed_on"] = (rows["listed_on"] + pd.Timedelta(days=50)).where(random.random(size) < 0.8)
     rows["source_feed"] = np.repeat(LISTING_FEEDS, size // 2)
@@ -108,52 +105,65 @@ def town_listings(homes: pd.DataFrame, random) -> pd.DataFrame:
     return rows.drop(columns=["street", "house", "unit"])
 
 
+def write_truth(sales: pd.DataFrame, listings: pd.DataFrame) -> None:
+    """The true property of each listing, and some sales that are no market sales, one of them in quarantine."""
+    folder = Path(CITY.folder, CITY.truth).parent
+    ids = listings["listing_id"].str.removeprefix("rival:")
+    true = pd.DataFrame({"feed": listings["source_feed"], "listing_id": ids, "property_id": listings["property_id"]})
+    register = sales.loc[sales["source_feed"] == "register", ["transaction_id", "price"]]
+    odd = pd.concat([register[register["price"] < 2000], pd.DataFrame({"transaction_id": ["missing"]})])
+    deeds = pd.concat([odd.assign(non_market="gift"), register.tail(50).assign(non_market=None)])
+    for name, rows in {"sales": deeds.assign(fault=None), "listings": true}.items():
+        lake.write_arrow(pa.Table.from_pandas(lake.typed(rows), preserve_index=False), folder / f"{name}.parquet")
+
+
 @pytest.fixture
 def valid(tmp_path, monkeypatch):
     """A project folder whose lake has the valid sales and listings of a town."""
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(3)
     homes = dwellings(random)
-    for table, rows in (("sales", town_sales(homes, random)), ("listings", town_listings(homes, random))):
+    sales, listings = town_sales(homes, random), town_listings(homes, random)
+    write_truth(sales, listings)
+    for table, rows in (("sales", sales), ("listings", listings.assign(property_id=None))):
         lake.write(lake.typed(rows).reset_index(drop=True), lake.VALID[table])
+    feeds = [("sales", feed) for feed in SALES_FEEDS] + [("listings", feed) for feed in LISTING_FEEDS]
+    lake.write(pd.DataFrame(feeds, columns=["table_name", "feed"]), lake.FEED_COLUMNS)
     # Small limits, so that a town has what only large cities have.
     monkeypatch.setattr(candidate_blocks, "MAX_BLOCK", 20)
     monkeypatch.setattr(sale_validation_in_spark, "MAX_GROUP", 250)
     monkeypatch.setattr(sale_validation_in_spark, "MIN_GROUP", 250)
 
 
-def sorted_rows(rows: pd.DataFrame, key: str) -> pd.DataFrame:
-    return rows.sort_values(key).reset_index(drop=True)
-
-
-@pytest.mark.slow
-def test_spark_resolves_each_record_as_one_machine_does(valid, spark, settings):
-    from homei.resolution import resolution_in_spark
-    from homei.storage import spark_tables
-
-    resolve.run(CITY, settings)
-    tables = (spark_tables.read(spark, lake.VALID[name]).repartition(3) for name in ("sales", "listings"))
-    resolved, oversized = resolution_in_spark.resolve_tables(*tables, FEEDS, CITY, settings)
+def results() -> dict[str, object]:
+    """The rows of each table in order of id, and the report."""
     keys = {
-        "sales": ("transaction_id", lake.RESOLVED_SALES),
-        "merged": ("transaction_id", lake.MERGED_SALES),
-        "properties": ("property_id", lake.RESOLVED_PROPERTIES),
-        "listings": ("listing_id", lake.RESOLVED_LISTINGS),
+        lake.RESOLVED_SALES: "transaction_id",
+        lake.MERGED_SALES: "transaction_id",
+        lake.RESOLVED_PROPERTIES: "property_id",
+        lake.RESOLVED_LISTINGS: "listing_id",
     }
-    for name, (key, path) in keys.items():
-        expected, actual = spark_tables.read(spark, path), getattr(resolved, name)
-        assert actual.dtypes == expected.dtypes
-        rows = sorted_rows(actual.toPandas(), key)
-        pd.testing.assert_frame_equal(rows, sorted_rows(expected.toPandas(), key), check_exact=True)
-    report = lake.read_json(resolve.REPORT)
-    summary = resolution_in_spark.summary(resolved, FEEDS)
-    assert summary == {name: report[name] for name in summary}
-    assert resolve.oversized_summary(oversized) == report["oversized_blocks"]
+    tables = {path: lake.read_arrow(path).sort_by(key) for path, key in keys.items()}
+    return tables | {"report": lake.read_json(resolve.REPORT)}
+
+
+def test_spark_resolves_each_record_as_one_machine_does(valid, tmp_path, settings, spark, workspace, local_spark):
+    resolve.run(CITY, settings, workspace, local_spark)
+    expected = results()
+    external = StorageConfig(uri=f"file://{tmp_path}/lake", uri_env=None, encryption=None)
+    resolve.run(CITY, settings, external, local_spark)
+    assert [path.name for path in lake.RESOLVED_SALES.iterdir()] == ["receipt.json"]
+    for name, table in results().items():
+        assert table == expected[name], name
     # The town has a case of everything.
+    report = expected["report"]
     assert report["oversized_blocks"]["records"] > 0
     assert all(item["sales"] > 0 for item in report["reasons"])
     assert {item["feed"] for item in report["merged"]} == {"brokers", "agents"}
     assert all(item["duplicates"] > 0 for item in report["listings"][1:])
+    accuracy = report["truth"]
+    assert all(item["recall"] > 0.5 for item in accuracy["listings"])
+    assert accuracy["sale_validation"]["recall"] > 0
 
 
 def test_chunks_of_large_pools_are_as_long_as_their_halo_permits():

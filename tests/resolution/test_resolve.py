@@ -5,15 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from homei.config import params
 from homei.ingestion import ingest
 from homei.resolution import resolve
 from homei.storage import lake
 from homei.validation import validate
-
-PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -144,22 +140,23 @@ def test_an_unsold_propertys_id_is_that_of_its_first_listing_in_any_order_of_row
         assert set(resolved["property_id"]) == {"portal:early"}
 
 
-def test_a_second_run_writes_the_same_bytes(truth, settings):
-    city = params.source(yaml.safe_load((PROJECT / "params/city/demo.yaml").read_text())).city
+def test_a_second_run_writes_the_same_bytes(truth, settings, demo_source, workspace, local_spark):
     tables = (lake.RESOLVED_SALES, lake.RESOLVED_LISTINGS, lake.RESOLVED_PROPERTIES)
     before = lake.digest(*tables, resolve.REPORT)
-    resolve.run(city, settings)
+    resolve.run(demo_source.city, settings, workspace, local_spark)
     assert lake.digest(*tables, resolve.REPORT) == before
 
 
-def test_a_source_with_sales_only_is_resolved(tmp_path, monkeypatch, town_source, town, settings):
+def test_a_source_with_sales_only_is_resolved(
+    tmp_path, monkeypatch, town_source, town, settings, workspace, local_spark
+):
     monkeypatch.chdir(tmp_path)
     extra = ["address", "seller", "buyer", "seller_family", "buyer_family"]
     sales = town.assign(**dict.fromkeys(extra), source_feed="main")
     lake.write(sales, lake.VALID["sales"])
     raw = ingest.records(town_source, "listings").to_pandas()
     lake.write(validate.validate_records(raw, town_source, "listings").valid, lake.VALID["listings"])
-    resolve.run(town_source.city, settings)
+    resolve.run(town_source.city, settings, workspace, local_spark)
     resolved = lake.read(lake.RESOLVED_SALES)
     assert resolved["transaction_id"].tolist() == town["transaction_id"].tolist()
     assert lake.read(lake.RESOLVED_LISTINGS).empty

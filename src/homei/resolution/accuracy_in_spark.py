@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 
 
 def accuracy(
-    sales: DataFrame, listings: DataFrame, registered: DataFrame, feeds: tuple[list[str], list[str]], city: CityConfig
+    sales: DataFrame,
+    listings: DataFrame,
+    registered: DataFrame,
+    feeds: tuple[list[str], list[str]],
+    city: CityConfig,
 ) -> dict[str, Any] | None:
     """As `resolution_accuracy.accuracy`; `registered` has the property_id of registered properties.
 
-    `feeds` are the names of the sales' and of the listings' feeds that have records, in order of precedence.
+    `feeds` are the names of the sales' and of the listings' feeds in order of precedence.
     """
     if city.truth is None:
         return None
-    truth = Path(city.folder) / city.truth
-    engine, (sale_feeds, listing_feeds) = sales.sparkSession, feeds
+    truth, engine = Path(city.folder) / city.truth, sales.sparkSession
     true_listings = spark_tables.read(engine, truth.with_name("listings.parquet"))
-    register = sales.where(F.col("source_feed") == sale_feeds[0])
+    sale_feeds, listing_feeds = map(_with_records, (sales, listings), feeds)
+    register = sales.where(F.col("source_feed").isin(sale_feeds[:1]))
     return {
         "sale_validation": _flag_accuracy(register, spark_tables.read(engine, truth)),
         "listings": [
@@ -35,6 +39,12 @@ def accuracy(
             for position, feed in enumerate(listing_feeds)
         ],
     }
+
+
+def _with_records(records: DataFrame, feeds: list[str]) -> list[str]:
+    """The feeds that have records."""
+    present = {row["source_feed"] for row in records.select("source_feed").distinct().collect()}
+    return [feed for feed in feeds if feed in present]
 
 
 def _flag_accuracy(sales: DataFrame, truth: DataFrame) -> dict[str, float | None]:

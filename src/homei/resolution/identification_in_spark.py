@@ -18,6 +18,8 @@ from homei.resolution.resolve import LISTING_ORDER, MIN_UNIT_SHARE, PROPERTY_COL
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+SALES, LISTINGS = "sales", "listings"  # values of the column `table`
+
 
 class Identified(NamedTuple):
     sales: DataFrame
@@ -32,42 +34,36 @@ def identify_properties(
     """Sales and listings with property_id where it is certain, the properties, and the oversized blocks."""
     settings = resolve.match
     addresses = kept(evidence_of(listings, "listing_id", city, settings))
-    unmatched = {
-        "sales": kept(evidence_of(_without_property(sales), "transaction_id", city, settings)),
-        "listings": kept(addresses.join(_without_property(listings).select(F.col("listing_id").alias("id")), "id")),
-    }
-    ids = {table: rows.select("id", F.lit(None).cast("string").alias("property_id")).limit(0)
-           for table, rows in unmatched.items()}  # fmt: skip
+    of_sales = evidence_of(_without_property(sales), "transaction_id", city, settings)
+    of_listings = addresses.join(_without_property(listings).select(F.col("listing_id").alias("id")), "id")
+    of_sales, of_listings = of_sales.withColumn("table", F.lit(SALES)), of_listings.withColumn("table", F.lit(LISTINGS))
+    unmatched = kept(of_sales.unionByName(of_listings))
+    found = unmatched.select("table", "id", F.lit(None).cast("string").alias("property_id")).limit(0)
     oversized = []
 
-    def match_all(properties: DataFrame) -> None:
-        known = prepared(kept(evidence_of(properties, "property_id", city, settings)), settings)
-        for table, rows in unmatched.items():
-            records = rows.join(ids[table], "id", "left_anti")
-            ids[table] = kept(ids[table].unionByName(match(records, known, settings)))
-            oversized.append(oversized_blocks(records, known))
+    def matched_with(new_properties: DataFrame) -> DataFrame:
+        known = prepared(kept(evidence_of(new_properties, "property_id", city, settings)), settings)
+        remaining = unmatched.join(found, ["table", "id"], "left_anti")
+        oversized.append(oversized_blocks(remaining, known))
+        return kept(found.unionByName(match(remaining, known, settings)))
 
-    properties = [kept(properties_of(sales, SALE_ORDER))]
-    match_all(properties[0])
-    types = _types_with_units(addresses, listings)
+    properties = kept(properties_of(sales, SALE_ORDER))
+    found = matched_with(properties)
+    types = _types_with_units(addresses)
     for feed in listing_feeds:
-        own = listings.where((F.col("source_feed") == feed) & F.col("property_id").isNull())
-        new = own.drop("property_id").join(ids["listings"], own["listing_id"] == ids["listings"]["id"], "left_anti")
+        own = listings.where((F.col("source_feed") == feed) & F.col("property_id").isNull()).drop("property_id")
+        new = own.join(_ids(found, LISTINGS, "listing_id"), "listing_id", "left_anti")
         new_ids = kept(_new_ids(new, addresses, types, feed))
         if new_ids.isEmpty():
             continue
-        ids["listings"] = ids["listings"].unionByName(new_ids.withColumnRenamed("listing_id", "id"))
-        properties.append(kept(properties_of(new.join(new_ids, "listing_id"), LISTING_ORDER)))
-        match_all(properties[-1])
-    every = properties[0]
-    for more in properties[1:]:
-        every = every.unionByName(more)
-    return Identified(
-        _with_ids(sales, "transaction_id", ids["sales"]),
-        _with_ids(listings, "listing_id", ids["listings"]),
-        every,
-        pd.concat(oversized, ignore_index=True),
-    )
+        new_properties = kept(properties_of(new.join(new_ids, "listing_id"), LISTING_ORDER))
+        properties = properties.unionByName(new_properties)
+        named = new_ids.withColumnRenamed("listing_id", "id").withColumn("table", F.lit(LISTINGS))
+        found = found.unionByName(named)
+        found = matched_with(new_properties)
+    sales = _with_ids(sales, _ids(found, SALES, "transaction_id"))
+    listings = _with_ids(listings, _ids(found, LISTINGS, "listing_id"))
+    return Identified(sales, listings, properties, pd.concat(oversized, ignore_index=True))
 
 
 def kept(frame: DataFrame) -> DataFrame:
@@ -89,7 +85,7 @@ def _without_property(records: DataFrame) -> DataFrame:
     return records.where(F.col("property_id").isNull() & F.col("address").isNotNull())
 
 
-def _types_with_units(addresses: DataFrame, listings: DataFrame) -> list[str]:
+def _types_with_units(addresses: DataFrame) -> list[str]:
     """The property types of which most listings have a unit number."""
     share = F.count("unit") / F.count("*")
     types = addresses.groupBy("property_type").agg(share.alias("share")).where(F.col("share") >= MIN_UNIT_SHARE)
@@ -113,9 +109,14 @@ def _new_ids(listings: DataFrame, addresses: DataFrame, types_with_units: list[s
     return new.select("listing_id", F.concat(F.lit(prefix), without).alias("property_id"))
 
 
-def _with_ids(records: DataFrame, id_column: str, ids: DataFrame) -> DataFrame:
+def _ids(found: DataFrame, table: str, id_column: str) -> DataFrame:
+    """The property that was found for each record of a table, as `found_id`."""
+    of_table = found.where(F.col("table") == table)
+    return of_table.select(F.col("id").alias(id_column), F.col("property_id").alias("found_id"))
+
+
+def _with_ids(records: DataFrame, ids: DataFrame) -> DataFrame:
     """The records with the property_id that was found where they had none."""
-    found = ids.select(F.col("id").alias(id_column), F.col("property_id").alias("found_id"))
     property_id = F.coalesce("property_id", "found_id").alias("property_id")
-    joined = records.join(found, id_column, "left")
+    joined = records.join(ids, ids.columns[0], "left")
     return joined.select(*(property_id if name == "property_id" else name for name in records.columns))

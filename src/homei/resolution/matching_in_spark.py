@@ -44,7 +44,7 @@ EVIDENCE = {
     "bedrooms": "double", "bathrooms": "double", "location": "string", "street": "string", "house": "string",
     "unit": "string", "x": "double", "y": "double", "cell_x": "double", "cell_y": "double", "order": "bigint",
 }  # fmt: skip
-SCORED = "id string, property_id string, score double, other_units double"
+SCORED = "`table` string, id string, property_id string, score double, other_units double"
 OVERSIZED = ["block", "key", "properties", "records"]
 
 
@@ -107,43 +107,51 @@ def _agreement(properties: DataFrame, rounding: float) -> np.ndarray:
     return agreement
 
 
-def _registered_share(records: DataFrame, properties: DataFrame) -> float:
+def _registered_shares(records: DataFrame, properties: DataFrame) -> dict[str, float]:
+    """The registered share that the records of each table show."""
     units = properties.select(*BUILDING, "unit").dropna().distinct()
-    sample = records.select(*BUILDING, "unit").dropna().distinct()
+    sample = records.select("table", *BUILDING, "unit").dropna().distinct()
     sample = sample.join(units.select(*BUILDING).distinct(), BUILDING, "left_semi")
     sample = sample.join(units.withColumn("is_registered", F.lit(1)), [*BUILDING, "unit"], "left")
-    n_registered, n_units = sample.agg(F.count("is_registered"), F.count("*")).first()
-    return registered_share(n_registered, n_units)
+    counts = sample.groupBy("table").agg(F.count("is_registered"), F.count("*")).collect()
+    return {table: registered_share(n_registered, n_units) for table, n_registered, n_units in counts}
 
 
 def match(records: DataFrame, properties: Properties, settings: MatchConfig) -> DataFrame:
-    """`id` and `property_id` of the records with a certain property, as `property_matching.match_properties`."""
-    statistics = UnitStatistics(_registered_share(records, properties.evidence), properties.agreement)
+    """`table`, `id` and `property_id` of the records with a certain property, as `property_matching`.
+
+    `records` is EVIDENCE of several tables, with the name of its `table` in each row.
+    """
+    shares = _registered_shares(records, properties.evidence)
     streets = properties.evidence.select("street").dropna().distinct().withColumn("is_known_street", F.lit(True))
     left = records.join(streets, "street", "left")
     left = left.withColumn("is_known_street", F.coalesce("is_known_street", F.lit(False)))
-    scored = _candidates(left, properties, settings).mapInPandas(_scoring(statistics, settings), SCORED)
-    by_record = Window.partitionBy("id").orderBy(F.desc("score"), "property_id")
+    scoring = _scoring(shares, properties.agreement, settings)
+    scored = _candidates(left, properties, settings).mapInPandas(scoring, SCORED)
+    by_record = Window.partitionBy("table", "id").orderBy(F.desc("score"), "property_id")
     ranked = scored.withColumn("rank", F.row_number().over(by_record)).where("rank <= 2")
     first, second = F.col("rank") == 1, F.col("rank") == 2
-    best = ranked.groupBy("id").agg(
+    best = ranked.groupBy("table", "id").agg(
         F.max(F.when(first, F.struct("property_id", "score", "other_units"))).alias("best"),
         F.max(F.when(second, F.col("score"))).alias("second"),
     )
     lead = F.col("best.score") - F.col("second")
     is_certain = (F.col("best.score") >= settings.score) & (lead.isNull() | (lead >= settings.margin))
     certain = best.where(is_certain & (F.col("best.other_units") <= MAX_OTHER_UNITS))
-    return certain.select("id", F.col("best.property_id").alias("property_id"))
+    return certain.select("table", "id", F.col("best.property_id").alias("property_id"))
 
 
-def _scoring(statistics: UnitStatistics, settings: MatchConfig):
+def _scoring(shares: dict[str, float], agreement: np.ndarray, settings: MatchConfig):
     def score(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for pairs in batches:
-            a, b = (
-                pairs.filter(regex=f"^{side}_").rename(columns=lambda name: name[2:]).reset_index(drop=True)
-                for side in "ab"
-            )
-            yield pd.DataFrame({"id": a["id"], "property_id": b["id"], **score_pairs(a, b, statistics, settings)})
+        for batch in batches:
+            for table, pairs in batch.groupby("a_table"):
+                statistics = UnitStatistics(shares.get(table, registered_share(0, 0)), agreement)
+                a, b = (
+                    pairs.filter(regex=f"^{side}_").rename(columns=lambda name: name[2:]).reset_index(drop=True)
+                    for side in "ab"
+                )
+                ids = {"table": table, "id": a["id"], "property_id": b["id"]}
+                yield pd.DataFrame(ids | score_pairs(a, b, statistics, settings))
 
     return score
 
@@ -172,7 +180,7 @@ def _candidates(records: DataFrame, properties: Properties, settings: MatchConfi
     union = pairs[0]
     for more in pairs[1:]:
         union = union.unionByName(more)
-    return union.dropDuplicates(["a_id", "b_id"])
+    return union.dropDuplicates(["a_table", "a_id", "b_id"])
 
 
 def _prefixed(block: str) -> list[str]:

@@ -8,16 +8,28 @@ import pandas as pd
 from pyspark.sql import functions as F  # noqa: N812
 
 from homei.config.city import CityConfig
-from homei.config.feeds import FeedsConfig
+from homei.resolution.accuracy_in_spark import accuracy
 from homei.resolution.config import ResolveConfig
 from homei.resolution.duplicates_in_spark import duplicate_listings, merge_duplicates
 from homei.resolution.identification_in_spark import identify_properties, kept
-from homei.resolution.resolve import market_settings
+from homei.resolution.resolve import market_settings, oversized_summary
 from homei.resolution.sale_validation import CODES
 from homei.resolution.sale_validation_in_spark import flag_sales
+from homei.spark.config import SparkConfig
+from homei.spark.session import session
+from homei.storage import lake, spark_tables
+from homei.storage.config import StorageConfig
+from homei.storage.spark_tables import SparkTable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+
+class FeedNames(NamedTuple):
+    """The names of the feeds of each table, in order of precedence."""
+
+    sales: list[str]
+    listings: list[str]
 
 
 class Resolved(NamedTuple):
@@ -27,19 +39,45 @@ class Resolved(NamedTuple):
     listings: DataFrame
 
 
+TABLES = Resolved(lake.RESOLVED_SALES, lake.MERGED_SALES, lake.RESOLVED_PROPERTIES, lake.RESOLVED_LISTINGS)
+KEYS = Resolved(["transaction_id"], ["transaction_id"], ["property_id"], ["listing_id"])
+
+
+def run(city: CityConfig, resolve: ResolveConfig, storage: StorageConfig, spark: SparkConfig) -> dict[str, Any]:
+    """Writes the tables of `resolve.run` to the external lake; returns the content of resolve.json."""
+    engine = session(spark, storage)
+    sales, listings = (spark_tables.read(engine, lake.VALID[table]) for table in ("sales", "listings"))
+    feeds = feed_names()
+    tables, oversized = resolve_tables(sales, listings, feeds, city, resolve)
+    outputs = zip(tables, TABLES, KEYS, strict=True)
+    spark_tables.write_all([SparkTable(frame, path, key) for frame, path, key in outputs], storage)
+    written = Resolved(*(spark_tables.read(engine, path) for path in TABLES))
+    registered = sales.select("property_id").dropna().distinct()
+    return summary(written, feeds) | {
+        "oversized_blocks": oversized_summary(oversized),
+        "nominal_price": market_settings(city, resolve).nominal_price,
+        "truth": accuracy(written.sales, written.listings, registered, feeds, city),
+    }
+
+
+def feed_names() -> FeedNames:
+    """The feeds as stage `validate` lists them."""
+    columns = lake.read(lake.FEED_COLUMNS, ["table_name", "feed"]).drop_duplicates()
+    return FeedNames(*(columns.loc[columns["table_name"] == table, "feed"].tolist() for table in FeedNames._fields))
+
+
 def resolve_tables(
-    sales: DataFrame, listings: DataFrame, feeds: FeedsConfig, city: CityConfig, resolve: ResolveConfig
+    sales: DataFrame, listings: DataFrame, feeds: FeedNames, city: CityConfig, resolve: ResolveConfig
 ) -> tuple[Resolved, pd.DataFrame]:
     """The resolved tables, and the oversized blocks of property matching."""
-    sales_feeds, listing_feeds = ([feed.name for feed in table] for table in (feeds.sales, feeds.listings))
-    identified = identify_properties(sales, listings, listing_feeds, city, resolve)
-    unique, merged = merge_duplicates(kept(identified.sales), sales_feeds, resolve.merge)
+    identified = identify_properties(sales, listings, feeds.listings, city, resolve)
+    unique, merged = merge_duplicates(kept(identified.sales), feeds.sales, resolve.merge)
     flagged = flag_sales(kept(unique), city.coordinates, market_settings(city, resolve))
-    resolved_listings = duplicate_listings(identified.listings, listing_feeds)
+    resolved_listings = duplicate_listings(identified.listings, feeds.listings)
     return Resolved(flagged, merged, identified.properties, resolved_listings), identified.oversized
 
 
-def summary(resolved: Resolved, feeds: FeedsConfig) -> dict[str, Any]:
+def summary(resolved: Resolved, feeds: FeedNames) -> dict[str, Any]:
     """The content of resolve.json as `resolve.summary`, from aggregates."""
     sales, merged, properties, listings = resolved
     has_code = [F.count_if(F.array_contains(F.split("market_reasons", "; "), code)).alias(code) for code in CODES]
@@ -68,8 +106,8 @@ def summary(resolved: Resolved, feeds: FeedsConfig) -> dict[str, Any]:
             for feed, count in sorted(by_feed.items(), key=lambda item: (-item[1], item[0]))
         ],
         "listings": [
-            {"feed": feed.name, **{name: count for name, count in listed[feed.name].items() if name != "source_feed"}}
+            {"feed": feed, **{name: count for name, count in listed[feed].items() if name != "source_feed"}}
             for feed in feeds.listings
-            if feed.name in listed
+            if feed in listed
         ],
     }

@@ -15,7 +15,9 @@ from homei.resolution.duplicate_sales import merge_duplicates
 from homei.resolution.property_matching import match_properties
 from homei.resolution.resolution_accuracy import accuracy
 from homei.resolution.sale_validation import CODES, flag_sales
+from homei.spark.config import SparkConfig
 from homei.storage import lake
+from homei.storage.config import StorageConfig
 
 REPORT = Path("reports/resolve/resolve.json")
 PROPERTY_COLUMNS = (
@@ -29,13 +31,18 @@ NAMED_BLOCKS = 20  # oversized blocks of candidates that resolve.json names
 MAX_GAP = np.timedelta64(60, "D")  # between two listings of one offer
 
 
-def run(city: CityConfig, resolve: ResolveConfig) -> None:
+def run(city: CityConfig, resolve: ResolveConfig, storage: StorageConfig, spark: SparkConfig) -> None:
     """Writes the resolved sales, merged sales, properties and listings, and resolve.json.
 
     Sales get property_id, is_market and market_reasons; merged_sales are the duplicates, with merged_into. Listings get
     property_id and duplicate_of, the listing of a preferred feed for the same offer. Properties have the last known
-    value of each attribute, by the date of the sale or listing.
+    value of each attribute, by the date of the sale or listing. With an external lake, Spark computes the tables.
     """
+    if storage.is_external:
+        from homei.resolution import resolution_in_spark
+
+        lake.write_json(resolution_in_spark.run(city, resolve, storage, spark), REPORT)
+        return
     sales, listings = lake.read(lake.VALID["sales"]), lake.read(lake.VALID["listings"])
     # The tables have their feeds in order of precedence.
     sales_feeds, listing_feeds = list(sales["source_feed"].unique()), list(listings["source_feed"].unique())
