@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -44,6 +45,22 @@ def test_the_closure_follows_lazy_imports_and_submodules(tmp_path):
     (folder / "unused.py").touch()
     names = [path.name for path in package.import_closure("homei.wing.first", tmp_path)]
     assert names == ["__init__.py", "__init__.py", "first.py", "second.py", "third.py"]
+
+
+@pytest.mark.parametrize("has_unknown_areas", [False, True])
+def test_the_service_accepts_every_type_with_a_market_sale_and_unknown_areas_that_the_model_was_trained_on(
+    sections, monkeypatch, has_unknown_areas
+):
+    monkeypatch.setattr(package, "_example", lambda city: {})
+    model = SimpleNamespace(
+        applicability=SimpleNamespace(types={"flat": 90, "cabin": 0}),
+        fitted=SimpleNamespace(encoder=SimpleNamespace(has_unknown_areas=has_unknown_areas)),
+        meta={"data_version": "d", "level": 0.9},
+        version="m",
+    )
+    contract = package.service_contract(model, sections)
+    assert contract["property_types"] == ["cabin", "flat"]
+    assert contract["needs_area"] != has_unknown_areas
 
 
 @pytest.fixture
