@@ -116,3 +116,14 @@ def test_post_codes_of_five_digits_are_places_and_no_day_numbers(onboard, tmp_pa
     draft = onboard(write_csv(tmp_path / "sales.csv", [*NAMES[:5], "PLZ", "lot size"], cells))
     assert draft.feeds[0].columns["location"].value == "PLZ"
     assert draft.city["attributes"].value["numeric"] == ["lot_size"]
+
+
+def test_exports_that_overlap_repeat_ids_and_have_no_deeds(onboard, tmp_path):
+    corrected = [[*row[:2], row[2] + 1_000, *row[3:]] if number % 9 == 0 else row for number, row in enumerate(CELLS)]
+    paths = [
+        write_csv(tmp_path / "deeds-1.csv", NAMES, CELLS[:80]),
+        write_csv(tmp_path / "deeds-2.csv", NAMES, corrected[40:]),
+    ]
+    (feed,) = onboard(*paths).feeds
+    assert "deed" not in feed.settings
+    assert feed.columns["transaction_id"].value == "id"

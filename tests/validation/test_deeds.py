@@ -65,3 +65,18 @@ def test_without_required_areas_the_rows_that_have_one_state_the_sale(raw_of, so
     raw = raw_of(BARN, HOUSE).assign(source_deed="A")
     found = validate_records(raw, source_of(given={"deed": "act"}))
     assert found.valid["source_line"].tolist() == [3]
+
+
+def test_a_deed_that_a_later_file_states_again_is_that_of_the_later_file(raw_of, source_of):
+    raw = raw_of(HOUSE, BARN, HOUSE, {**HOUSE, "price": "260000", "transaction_id": "T1"}, BARN, {**HOUSE})
+    raw = raw.assign(source_deed=["A", "A", "B", "A", "A", "B"], source_file=["old.csv"] * 3 + ["new.csv"] * 3)
+    raw.loc[5, "transaction_id"] = raw.loc[2, "transaction_id"]
+    found = validate_records(raw, source_of(given={"deed": "act"}, required=["square_meters"]))
+    assert found.valid["price"].tolist() == [260000.0, 250000.0]
+    assert reasons(found.asides) == {
+        0: "replaced: by line 5 in new.csv",
+        1: "replaced: by line 5 in new.csv",
+        2: "already stated: in line 7 in new.csv",
+        4: "deed: further row of line 5",
+    }
+    assert found.breaches.empty

@@ -23,7 +23,7 @@ REASONS = {
     "absurd_area": "square_meters: outside|price_per_square_meter: outside",
     "area_in_square_feet": "square_meters: outside|price_per_square_meter: outside",
     "price_in_thousands": "price: outside|price_per_square_meter: outside",
-    "duplicate": r"duplicate: of line \d+$",
+    "duplicate": r"already stated: in line \d+$",
     "broken_date": "sale_date: not a date",
 }
 LOST_CELLS = {"future_year_built": "year_built", "outside_the_city": "latitude"}

@@ -27,8 +27,8 @@ def test_the_whole_register_of_resales_is_valid(tmp_path, monkeypatch):
     validate.run(*source, params.section("validate", {"max_rejected_share": 0.2}))
 
     quality = lake.read_json(validate.REPORTS / "quality.json")
-    assert (quality["rows"], quality["rejected"]) == (89_356, 272)
-    assert quality["reasons"] == [{"reason": "duplicate", "rows": 272, "share": 0.003044}]
+    assert (quality["rows"], quality["rejected"], quality["set_aside"]) == (89_356, 0, 272)
+    assert quality["set_aside_reasons"] == [{"reason": "already stated", "rows": 272, "share": 0.003044}]
     present = {item["column"]: item["present"] for item in quality["columns"]}
     assert round(present["latitude"], 4) == 0.9977
     sales = lake.read(lake.VALID["sales"])

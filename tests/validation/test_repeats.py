@@ -1,4 +1,4 @@
-"""Rows that repeat another one of their feed: duplicates, corrections and deletions."""
+"""Rows that repeat another one of their feed: restated, contradictory, corrected and deleted ones."""
 
 from homei.validation.validate import validate_records
 
@@ -21,16 +21,19 @@ def asides_of(raw, source):
 
 def test_the_first_row_with_an_id_is_valid(raw_of, source_of):
     raw = raw_of({}, {"transaction_id": "T1", "price": "300000"}, {}, {"transaction_id": "T1"})
-    assert reasons_of(raw, source_of()) == {1: ["duplicate: of line 2"], 3: ["duplicate: of line 2"]}
+    assert reasons_of(raw, source_of()) == {1: ["duplicate: of line 2"], 3: ["already stated: in line 2"]}
 
 
 def test_spaces_around_an_id_do_not_make_another_id(raw_of, source_of):
-    assert reasons_of(raw_of({}, {"transaction_id": " T1 "}), source_of()) == {1: ["duplicate: of line 2"]}
+    assert reasons_of(raw_of({}, {"transaction_id": " T1 ", "price": "1"}), source_of())[1][-1:] == [
+        "duplicate: of line 2"
+    ]
 
 
-def test_the_reason_of_a_duplicate_names_the_other_file(raw_of, source_of):
+def test_an_equal_row_of_another_export_is_already_stated_and_not_rejected(raw_of, source_of):
     raw = raw_of({}, {"transaction_id": "T1"}).assign(source_file=["old.csv", "new.csv"])
-    assert reasons_of(raw, source_of()) == {1: ["duplicate: of line 2 in old.csv"]}
+    assert reasons_of(raw, source_of()) == {1: ["already stated: in line 2 in old.csv"]}
+    assert asides_of(raw, source_of()) == [1]
 
 
 def test_of_a_sale_entered_wrongly_and_then_correctly_the_correct_row_is_valid(raw_of, source_of):
@@ -46,10 +49,10 @@ def test_rows_without_id_are_not_duplicates_of_each_other(raw_of, source_of):
     assert reasons_of(raw, source_of()) == {0: ["transaction_id: missing"], 1: ["transaction_id: missing"]}
 
 
-def test_without_ids_only_an_equal_row_is_a_duplicate(raw_of, source_of):
+def test_without_ids_an_equal_row_is_already_stated(raw_of, source_of):
     source = source_of(only={"sale_date", "price", "square_meters", "property_type", "location", "floor"})
     raw = raw_of({"floor": None}, {}, {"floor": None}, {"price": "250001"}, {})
-    assert reasons_of(raw, source) == {2: ["duplicate: of line 2"], 4: ["duplicate: of line 3"]}
+    assert reasons_of(raw, source) == {2: ["already stated: in line 2"], 4: ["already stated: in line 3"]}
 
 
 def test_a_correction_in_a_later_file_wins_and_the_older_row_is_not_rejected(raw_of, source_of):
@@ -70,7 +73,7 @@ def test_a_correction_back_to_an_earlier_row_keeps_that_row(raw_of, source_of):
     raw = raw.assign(source_file=["a.csv", "b.csv", "c.csv"])
     assert reasons_of(raw, source_of()) == {
         1: ["replaced: by line 2 in a.csv"],
-        2: ["duplicate: of line 2 in a.csv"],
+        2: ["already stated: in line 2 in a.csv"],
     }
 
 

@@ -21,7 +21,7 @@ from homei.cli import registry_commands as registry
 from homei.cli import warehouse_commands as warehouse
 from homei.cli.experiment_commands import abtest
 from homei.cli.lake_commands import lake
-from homei.pipeline import stages
+from homei.pipeline import failures, stages
 from homei.storage.tables import RAW
 
 EXAMPLES = """
@@ -45,8 +45,10 @@ Examples:
     epilog=EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-def cli() -> None:
-    pass
+@click.option("--debug", is_flag=True, help="Show the traceback of an error on the terminal.")
+def cli(debug: bool) -> None:
+    if debug:
+        os.environ[failures.DEBUG] = "1"
 
 
 @cli.group()
@@ -93,14 +95,14 @@ def _use_code_of_this_folder() -> None:
 
 
 def main() -> None:
-    """The entry point. Expected errors become one message; HOMEI_TRACEBACK=1 shows their traceback."""
+    """The entry point. Errors become a message; `--debug` or HOMEI_DEBUG=1 shows their traceback."""
     _use_code_of_this_folder()
     for name in ("DO_NOT_TRACK", "BENTOML_DO_NOT_TRACK", "DVC_NO_ANALYTICS"):
         os.environ.setdefault(name, "true")
     try:
         cli(prog_name="homei")
-    except (ValueError, OSError, RuntimeError) as error:
-        if os.environ.get("HOMEI_TRACEBACK"):
+    except Exception as error:
+        if os.environ.get(failures.DEBUG):
             raise
-        click.echo(f"homei: {error}", err=True)
+        click.echo(f"homei: {failures.message(error, sys.argv[1:])}", err=True)
         sys.exit(1)

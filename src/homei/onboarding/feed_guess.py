@@ -46,7 +46,7 @@ def guess_feed(table: InputTable, answers: Answers) -> tuple[FeedDraft, list[Que
         columns[role] = Guess(role, value, reason, tuple(traits.profile.examples()), doubt)
     columns |= templates
     _add_constants(columns, table)
-    settings = guess_settings(table.cells, table.traits, roles, answers)
+    settings = guess_settings(table.cells, table.file_numbers, table.traits, roles, answers)
     used = {chosen.column for chosen in roles.values()} | _parts_of(templates)
     currency, prices = None, np.array([])
     if "price" in roles:

@@ -63,6 +63,12 @@ class InputTable:
         return self.sheet.cells
 
     @property
+    def file_numbers(self) -> np.ndarray:
+        """The number of each row's file."""
+        sizes = [sum(sheet.cells.num_rows for sheet in read.sheets) for read in self.by_file] or [self.n_rows]
+        return np.repeat(np.arange(len(sizes)), sizes)
+
+    @property
     def n_rows(self) -> int:
         return self.cells.num_rows
 

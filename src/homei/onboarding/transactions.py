@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -21,6 +22,7 @@ from homei.onboarding.words import (
     phrases,
 )
 
+RARE = 0.02  # a smaller share of repeated ids are slips
 NORMAL_SHARE = 0.1  # of rows in deeds of several properties
 MOST_KINDS = 60
 GENERIC_IDS = {"id", "nr", "order", "numer", "row id", "record id"}
@@ -31,7 +33,11 @@ KNOWN_VALUES = {"ppd category": ["B"], "ppd category type": ["B"]}
 
 
 def guess_settings(
-    cells: pa.Table, columns: Mapping[str, ColumnTraits], roles: Mapping[str, Role], answers: Answers
+    cells: pa.Table,
+    file_numbers: np.ndarray,
+    columns: Mapping[str, ColumnTraits],
+    roles: Mapping[str, Role],
+    answers: Answers,
 ) -> dict[str, Guess]:
     """The feed's keys exclude, deed and deleted, where the values speak for them."""
     settings = {}
@@ -39,7 +45,7 @@ def guess_settings(
         settings["exclude"] = exclude
     column = answers.get("deed")
     if column is None and (sale := roles.get("transaction_id")) is not None:
-        column = sale.column if _is_deed(cells, roles, columns) else None
+        column = sale.column if _is_deed(cells, file_numbers, roles, columns) else None
     if column:
         settings |= _deed_limit(cells, column, roles)
         settings["deed"] = Guess("deed", column, "rows that share it share their price and date")
@@ -109,11 +115,22 @@ def _is_nature(name: str) -> bool:
     return normalised(name) in phrases(NATURE)
 
 
-def _is_deed(cells: pa.Table, roles: Mapping[str, Role], columns: Mapping[str, ColumnTraits]) -> bool:
-    """Whether ids repeat often, and nearly all rows that share one also share their price and date."""
+def _is_deed(
+    cells: pa.Table, file_numbers: np.ndarray, roles: Mapping[str, Role], columns: Mapping[str, ColumnTraits]
+) -> bool:
+    """Whether ids repeat often in a file, with other cells, and nearly always with the same price and date.
+
+    Rows that are equal, or that another file repeats, are the same record again.
+    """
     if columns[roles["transaction_id"].column].is_unique:
         return False
-    distinct = _distinct_by_id(cells, roles, ("price", "sale_date"))
+    rows = cells.to_pandas()
+    is_first = ~rows.duplicated().to_numpy()
+    ids = pd.DataFrame({"id": rows[roles["transaction_id"].column], "file": file_numbers})[is_first]
+    repeats = ids["id"].notna() & ids.duplicated()
+    if repeats.sum() <= RARE * is_first.sum():
+        return False
+    distinct = _distinct_by_id(cells.filter(pa.array(is_first)), roles, ("price", "sale_date"))
     return len(distinct) > 0 and bool((distinct <= 1).mean() > 0.9)
 
 

@@ -17,6 +17,7 @@ from homei.validation.tally import Tally, Values
 
 REPORTS = Path("reports/quality")
 MANY_LOST_CELLS = 0.05  # of a column
+MANY_STATED_ROWS = 0.02  # of a feed without ids
 EXAMPLE_TEXTS = 20  # different texts for a missing value that are listed
 
 
@@ -71,7 +72,7 @@ def by_feed(table: str, tally: Tally, source: Source, max_rejected_share: float)
         share, n_replaced = _share(n_rejected, n_rows - n_aside), tally.replaced[feed.name]
         yield {
             "table": table, "feed": feed.name, "rows": n_rows, "rejected": n_rejected, "set_aside": n_aside,
-            "replaced": n_replaced, "share": share, "limit": limit,
+            "replaced": n_replaced, "stated": tally.stated[feed.name], "share": share, "limit": limit,
             "ok": share <= limit and _share(n_replaced, n_rows) <= limit,
         }  # fmt: skip
 
@@ -147,6 +148,7 @@ def _warnings(
             message = f"{count:,} rows share date, price and address with another of different area"
             remedy = "if a deed's price is for all its rows, declare the column of its number as the feed's deed"
             yield _warning("sales", name, f"{message}: {remedy}")
+    yield from _equal_rows(tables, source)
     yield from _rows_outside_default_ranges(tallies["sales"], source)
 
 
@@ -170,6 +172,21 @@ def _uninformative_columns(sales: Tally, source: Source) -> Iterator[dict[str, A
             value = values.least
             text = f"{value:g}" if isinstance(value, float) else value
             yield _warning("sales", name, f"all sales have the same value, {text}")
+
+
+def _equal_rows(tables: list[dict[str, Any]], source: Source) -> Iterator[dict[str, Any]]:
+    """Rows of feeds without ids that count as one sale, since they are equal in all mapped columns."""
+    for feed in source.feeds.sales:
+        if "transaction_id" in feed.columns:
+            continue
+        counts = next(each for each in tables if each["table"] == "sales" and each["feed"] == feed.name)
+        if counts["stated"] > MANY_STATED_ROWS * counts["rows"]:
+            message = (
+                f"{counts['stated']:,} rows are equal to another one in all mapped columns and count as the same sale"
+            )
+            yield _warning(
+                "sales", feed.name, f"{message}: map a column that identifies each sale, if they are several"
+            )
 
 
 def _warning(table: str, about: str, message: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Rows that repeat a record of their feed: duplicates, later corrections, and marked deletions."""
+"""Rows that repeat a record of their feed: restated, corrected, contradictory and deleted ones."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import pandas as pd
 from homei.config.feeds import TABLES, Feed
 from homei.validation.contracts import reason_rows
 
-# Rows that their source has replaced or deleted are set aside, and do not count as rejected.
-DELETED, REPLACED, DUPLICATE = "deleted", "replaced", "duplicate"
+# Rows that their source has replaced, deleted or already stated are set aside, and do not count as rejected.
+DELETED, REPLACED, STATED = "deleted", "replaced", "already stated"
+DUPLICATE = "duplicate"  # another content under an id that an earlier row of the file has
 
 
 def repeats(raw: pd.DataFrame, feeds: Sequence[Feed], table: str, rejected: set[int]) -> pd.DataFrame:
     """The rows to set aside because of another one of their feed, with `kind` and `reason`.
 
     Rows of one record share its id or, without ids, every mapped column. The last file with a valid row wins, and in it
-    the first valid row; a row in `rejected` is not valid. If the last row is marked as deleted, so are all others.
+    the first valid row; a row in `rejected` is not valid. A row of equal content is already stated. If the last row is
+    marked as deleted, so are all others.
     """
     groups = _groups(raw, feeds, table)
     rows = pd.DataFrame(
@@ -39,7 +41,8 @@ def repeats(raw: pd.DataFrame, feeds: Sequence[Feed], table: str, rejected: set[
     marks = _marks(raw).to_numpy(dtype=object)
     by_marker = reason_rows(alone, DELETED, [f"{DELETED}: {marks[row]}" for row in alone])
     others = repeated[~repeated["group"].isin(deletions)]
-    return pd.concat([deleted, by_marker, _replaced(raw, others, rejected)], ignore_index=True).sort_values("row")
+    found = [deleted, by_marker, _replaced(raw, others, rejected), _restated_deeds(raw, rows, feeds, rejected)]
+    return pd.concat(found, ignore_index=True).sort_values("row")
 
 
 def _groups(raw: pd.DataFrame, feeds: Sequence[Feed], table: str) -> np.ndarray:
@@ -81,7 +84,7 @@ def _deleted(raw: pd.DataFrame, rows: pd.DataFrame, deleted: pd.DataFrame, ends:
 
 
 def _replaced(raw: pd.DataFrame, repeated: pd.DataFrame, rejected: set[int]) -> pd.DataFrame:
-    """The rows that repeat another: duplicates if content or file are equal, otherwise replaced ones."""
+    """The rows that repeat another: already stated, replaced by a later file, or contradictory duplicates."""
     valid = repeated[~repeated["row"].isin(rejected) & ~repeated["is_deleted"]]
     is_last_file = valid["file"] == valid.groupby("group")["file"].transform("max")
     latest = valid[is_last_file].groupby("group").head(1)
@@ -97,8 +100,36 @@ def _replaced(raw: pd.DataFrame, repeated: pd.DataFrame, rejected: set[int]) -> 
     is_repeat &= is_earlier | (repeated["row"].to_numpy() > winner)
     is_repeat &= ~(is_earlier & repeated["row"].isin(rejected).to_numpy())
     rows, others = repeated["row"].to_numpy()[is_repeat], winner[is_repeat].astype(int)
-    kinds = np.where(is_earlier[is_repeat], REPLACED, DUPLICATE)
-    prepositions = {REPLACED: "by", DUPLICATE: "of"}
+    contents = repeated.set_index("row")["content"]
+    is_equal = contents.loc[rows].to_numpy() == contents.loc[others].to_numpy()
+    kinds = np.where(is_earlier[is_repeat], REPLACED, np.where(is_equal, STATED, DUPLICATE))
+    return _by_other_rows(raw, rows, others, kinds)
+
+
+def _restated_deeds(raw: pd.DataFrame, rows: pd.DataFrame, feeds: Sequence[Feed], rejected: set[int]) -> pd.DataFrame:
+    """The rows of deeds that a later file states again: the last file with a valid row of a deed has it."""
+    with_deeds = [feed.name for feed in feeds if feed.deed is not None]
+    if not with_deeds:
+        return reason_rows([], "", [])
+    has_deed = (raw["source_feed"].isin(with_deeds) & raw["source_deed"].notna()).to_numpy(bool)
+    deeds = rows[has_deed & ~rows["is_deleted"]]
+    deeds = deeds.assign(
+        deed=raw.iloc[deeds["row"]].groupby(["source_feed", "source_deed"], sort=False).ngroup().to_numpy()
+    )
+    valid = deeds[~deeds["row"].isin(rejected)]
+    latest = valid[valid["file"] == valid.groupby("deed")["file"].transform("max")]
+    first = latest.groupby("deed")[["file", "row"]].first().reindex(deeds["deed"])
+    is_earlier = deeds["file"].to_numpy() < first["file"].to_numpy()
+    stated = latest.groupby(["deed", "content"])["row"].first()
+    earlier, other = deeds[is_earlier], first["row"].to_numpy()[is_earlier].astype(int)
+    equal = stated.reindex(pd.MultiIndex.from_frame(earlier[["deed", "content"]])).to_numpy()
+    others = np.where(np.isnan(equal), other, equal).astype(int)
+    return _by_other_rows(raw, earlier["row"].to_numpy(), others, np.where(np.isnan(equal), REPLACED, STATED))
+
+
+def _by_other_rows(raw: pd.DataFrame, rows: np.ndarray, others: np.ndarray, kinds: np.ndarray) -> pd.DataFrame:
+    """The rows with the kind and the place of the other row of each."""
+    prepositions = {REPLACED: "by", STATED: "in", DUPLICATE: "of"}
     reasons = [
         f"{kind}: {prepositions[kind]} {_place(raw, other, row)}"
         for kind, row, other in zip(kinds, rows, others, strict=True)

@@ -16,7 +16,7 @@ import pandas as pd
 from homei.config.columns import Column
 from homei.config.feeds import Feed, Source
 from homei.validation.contracts import Validated
-from homei.validation.repeats import REPLACED
+from homei.validation.repeats import REPLACED, STATED
 
 
 class Example(NamedTuple):
@@ -49,6 +49,7 @@ class Tally:
     rejected: Counter[str] = field(default_factory=Counter)  # by feed
     set_aside: Counter[str] = field(default_factory=Counter)  # by feed
     replaced: Counter[str] = field(default_factory=Counter)  # by feed
+    stated: Counter[str] = field(default_factory=Counter)  # already, by feed
     files: Counter[str] = field(default_factory=Counter)  # received, by file
     rejected_files: Counter[str] = field(default_factory=Counter)
     present: Counter[str] = field(default_factory=Counter)  # raw cells that are not empty, by column
@@ -97,6 +98,7 @@ def tally_of(
         rejected=_counts(feeds.iloc[rejected]),
         set_aside=_counts(feeds.iloc[aside]),
         replaced=_counts(feeds.iloc[asides.loc[asides["kind"] == REPLACED, "row"]]),
+        stated=_counts(feeds.iloc[asides.loc[asides["kind"] == STATED, "row"]]),
         files=_counts(files),
         rejected_files=_counts(files.iloc[rejected]),
         present=Counter({name: int(raw[name].notna().sum()) for name in raw}),

@@ -17,7 +17,7 @@ from homei.validation.parsing import NULLS, Parsed, parse, types_of
 from homei.validation.place_checks import validate_places
 from homei.validation.quality import REPORTS, shared_prices, summary
 from homei.validation.quality_errors import check_quality
-from homei.validation.repeats import DELETED, REPLACED, repeats
+from homei.validation.repeats import DELETED, REPLACED, STATED, repeats
 from homei.validation.tally import tally_of
 
 EXCLUDED = "excluded"
@@ -96,8 +96,8 @@ def _with_repeats(
 ) -> pd.DataFrame:
     """All reasons with `is_aside`: whether the row is set aside without being rejected.
 
-    A row that is excluded, that its source has replaced or deleted, or that is a further row of a deed has no other
-    reason.
+    A row that is excluded, that its source has replaced, deleted or already stated, or that is a further row of a deed
+    has no other reason.
     """
     feeds, excluded = source.of(table), _excluded(raw)
     rejected = {*by_contract["row"], *excluded["row"]}
@@ -105,7 +105,7 @@ def _with_repeats(
     if table == "sales":
         of_deeds = deed_reasons(raw, columns, feeds, rejected | {*by_other_row["row"]})
         by_other_row = pd.concat([by_other_row, of_deeds], ignore_index=True)
-    is_aside = by_other_row["kind"].isin([EXCLUDED, DELETED, REPLACED, FURTHER])
+    is_aside = by_other_row["kind"].isin([EXCLUDED, DELETED, REPLACED, STATED, FURTHER])
     aside = by_other_row.loc[is_aside, "row"]
     by_other_row = by_other_row.assign(is_aside=is_aside).drop_duplicates("row")
     remaining = by_contract.loc[~by_contract["row"].isin(aside), ["row", "kind", "reason"]].assign(is_aside=False)
