@@ -129,7 +129,7 @@ def test_serial_numbers_of_a_workbook_count_from_its_own_year():
 def test_a_doubled_column_is_an_error_only_if_it_is_mapped():
     rows = replace(sheet(price=["1"]), repeated=frozenset({"Agent"}))
     assert mapped(rows, {"price": Column(column="price")}).num_rows == 1
-    with pytest.raises(SourceError, match=r"sales\.csv: has several columns 'Agent' \(for location\): rename all but"):
+    with pytest.raises(SourceError, match=r"has several columns 'Agent' \(for location\): name one of them"):
         mapped(rows, {"location": Column(column="Agent")})
 
 

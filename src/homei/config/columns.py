@@ -33,7 +33,7 @@ class Column(ConfigModel):
     constant: str | None = None
     lookup: ColumnName | None = None  # a column of the table's lookup file
     pattern: str | None = None  # a regular expression, whose group is the part of the text that counts
-    unit: Literal["square_meters", "square_feet"] = "square_meters"
+    unit: Literal["square_meters", "square_feet", "square_yards", "acres", "hectares", "tsubo"] = "square_meters"
     format: str | None = None  # of a date, as strptime reads it, or one of NAMED_FORMATS
     timezone: str | None = None  # in which an instant is a day: "Europe/Berlin"
     utc: bool = False  # whether times without an offset are in UTC

@@ -190,7 +190,8 @@ def _check_columns(sheet: Sheet, pairs: Sequence[tuple[str, str]]) -> None:
         )
     for name, column in pairs:
         if column in sheet.repeated:
-            errors.append(f"{sheet.name}: has several columns {column!r} (for {name}): rename all but one")
+            first = f"{column} (1)"
+            errors.append(f"{sheet.name}: has several columns {column!r} (for {name}): name one of them, {first!r}, …")
         elif column not in present:
             errors.append(missing_column(sheet.name, column, name, present))
     if errors:

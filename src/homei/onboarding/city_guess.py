@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from homei.config.city import currency_units
 from homei.config.columns import Column
 from homei.ingestion.mapping import mapped
-from homei.onboarding.contract_guess import guess_contract, numbers_of
+from homei.onboarding.contract_guess import guess_contract, numbers_of, price_ratios
 from homei.onboarding.coordinates_guess import guess_coordinates
 from homei.onboarding.draft import Answers, CityDraft, FeedDraft, Guess, OnboardingError, Question
 from homei.onboarding.feed_guess import guess_feed, is_sales
@@ -23,6 +24,9 @@ from homei.onboarding.words import NAMES, contains
 from homei.validation.dates import date
 
 CURRENCY_COLUMNS = "currency, currency code, wahrung, devise, moneda, waluta, moeda, valuta"
+# Prices below it, in euros per square metre, are rare; those in thousands of a currency are far below.
+LOWEST_PER_SQUARE_METER = 20
+TEN_TO_A_EURO = {"CNY", "DKK", "HKD", "MAD", "NOK", "SEK", "ZAR"}
 GAP_MONTHS = 12  # a few dates this far after all others are slips
 
 
@@ -117,6 +121,8 @@ def _guess_facts(name: str, draft: CityDraft, pairs: Sequence[tuple[FeedDraft, I
     draft.city["title"] = Guess("title", answers.get("title") or name.replace("_", " ").title())
     draft.city["currency"] = _currency(draft, pairs, answers)
     draft.city["as_of"] = _as_of(pairs, answers)
+    if answers.get("price.factor") is None:
+        draft.questions += _price_questions(draft, pairs)
     draft.city["folder"] = Guess("folder", f"data/external/{name}", "where init has copied the files")
     coordinates, questions = guess_coordinates(pairs, numbers_of, answers)
     draft.city["coordinates"] = coordinates
@@ -145,6 +151,22 @@ def _currency(draft: CityDraft, pairs: Sequence[tuple[FeedDraft, InputTable]], a
         Question("currency", "in which currency are the prices (a code such as USD or EUR)?", shared[:4])
     )
     return Guess("currency", None)
+
+
+def _price_questions(draft: CityDraft, pairs: Sequence[tuple[FeedDraft, InputTable]]) -> list[Question]:
+    """A question if prices per square metre are so low that they may be in thousands or more."""
+    currency = draft.city["currency"].value or ""
+    lowest = LOWEST_PER_SQUARE_METER * max(currency_units(currency), 10 if currency in TEN_TO_A_EURO else 1)
+    questions = []
+    for feed, table in pairs:
+        ratios = price_ratios(feed, table)
+        if any(question.key == "price.factor" for question in draft.questions) or not len(ratios):
+            continue
+        if (median := float(np.median(ratios))) < lowest:
+            text = f"{feed.name}: the median price is {median:.3g} {currency} per square metre"
+            question = Question("price.factor", f"{text}: what must prices be multiplied by?", ("1000", "1000000", "1"))
+            questions.append(question)
+    return questions[:1]
 
 
 def _as_of(pairs: Sequence[tuple[FeedDraft, InputTable]], answers: Answers) -> Guess:

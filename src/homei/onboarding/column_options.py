@@ -10,6 +10,8 @@ from homei.onboarding.column_traits import ColumnTraits
 from homei.onboarding.draft import Answers, Question
 from homei.onboarding.number_notation import weighted_quantile
 from homei.onboarding.words import METRIC_LANGUAGE, SQUARE_FEET, SQUARE_METRES, contains
+from homei.validation.coordinate_texts import DIRECTIONS
+from homei.validation.numbers import has_multiplier
 
 OPTION_KEYS = (
     "format",
@@ -28,13 +30,19 @@ OPTION_KEYS = (
 PLAUSIBLE = {"price": (1_000, 1e9), "square_meters": (8, 20_000), "year_built": (1500, 2100), "latitude": (-90, 90),
              "longitude": (-180, 180), "bedrooms": (0, 30), "bathrooms": (0, 30), "floor": (-6, 150)}  # fmt: skip
 SMALLEST_PRICE = 1_000  # a median below it is in thousands or more
-FACTORS = {
-    "k, in k, k€, k$, k£, thousand, thousands, 000s, in 000, tsd, teur, keur, k eur, k usd, mille, tys, mil": 1_000,
-    "lakh, lakhs, lac": 100_000,
-    "crore, crores": 10_000_000,
-    "万, 萬, 万円, 万元": 10_000,
-    "million, millions, mio, mln, mn": 1_000_000,
+FACTORS = {  # "mil" is a thousand or a million, by language
+    "million, millions, mio, mln, mn, mkr, msek, mnok, 百万, 백만, млн": 1_000_000,
+    "crore, crores, 千万, 천만": 10_000_000,
+    "k, in k, k€, k$, k£, thousand, thousands, 000, 000s, $000, £000, €000, in 000, tsd, teur, keur, k eur, k usd, "
+    "mille, tys, tis, tkr, tsek, tnok, tdkk, tchf, 千, 천원, тыс": 1_000,
+    "lakh, lakhs, lac, lacs": 100_000,
+    "億, 亿, 억": 100_000_000,
+    "万, 萬, 만": 10_000,
 }
+OTHER_UNITS = {
+    "acres": "acre, acres", "hectares": "hectare, hectares, ha", "tsubo": "tsubo, ping, pyeong, 坪, 평",
+    "square_yards": "sq yd, sq yds, sq yard, sq yards, square yard, square yards, sqyd, sqyds, gaj",
+}  # fmt: skip
 # A median area below the first is in square metres, above the second in square feet; dwellings lie in neither else.
 LARGEST_IN_METRES, SMALLEST_IN_FEET = 220, 450
 # Values of a column that stand for an unknown one, if they occur more than once in 500 rows.
@@ -97,6 +105,8 @@ def _date_options(role: str, traits: ColumnTraits) -> OptionsGuess:
 
 def _number_options(role: str, traits: ColumnTraits) -> OptionsGuess:
     numbers = traits.numbers
+    if numbers is None and role in DIRECTIONS:
+        return OptionsGuess({}, "degrees with minutes and seconds")
     if numbers is None:
         return OptionsGuess({}, "", "few of its cells are numbers: declare decimal, thousands or band")
     options, questions, reason = dict(numbers.options), [], f"{numbers.share:.0%} are numbers"
@@ -120,14 +130,16 @@ def _number_options(role: str, traits: ColumnTraits) -> OptionsGuess:
     ]  # fmt: skip
     options |= missing_option([*numbers.missing, *codes])
     doubt = f"{1 - numbers.share:.1%} of its cells are no numbers" if numbers.share < 1 else ""
+    if role == "price" and numbers.n_distinct == 1:
+        doubt = "all prices are equal: there is nothing to learn from"
     if codes:
         doubt = f"{', '.join(codes)} counts as unknown"
     if role == "square_meters" and "unit" not in options:
         unit, why, question = _area_unit(traits.name, numbers.median)
-        options |= {"unit": unit} if unit == "square_feet" else {}
+        options |= {"unit": unit} if unit != "square_meters" else {}
         questions += question
         reason += f"; {why}" if why else ""
-    if role == "price" and numbers.median < SMALLEST_PRICE:
+    if role == "price" and not any(map(has_multiplier, traits.profile.values[:50])):
         factor, question = _price_factor(traits.name, numbers.median)
         options |= {"factor": factor} if factor else {}
         questions += question
@@ -140,12 +152,17 @@ def _price_factor(name: str, median: float) -> tuple[int | None, list[Question]]
     for words, factor in FACTORS.items():
         if contains(name, words) or any(sign in name for sign in words.split(", ") if not sign.isascii()):
             return factor, []
+    if median >= SMALLEST_PRICE:
+        return None, []
     text = f"the median of {name!r} is {median:g}: what must prices be multiplied by?"
     return None, [Question("price.factor", text, ("1000", "1000000", "1"))]
 
 
 def _area_unit(name: str, median: float) -> tuple[str, str, list[Question]]:
     """The unit of an area, the reason, and a question if neither the name nor the values tell it."""
+    for other, words in OTHER_UNITS.items():
+        if contains(name, words) or any(sign in name for sign in words.split(", ") if not sign.isascii()):
+            return other, "the name has the unit", []
     if contains(name, SQUARE_FEET) or "sqft" in name.casefold().replace("_", "").replace(" ", ""):
         return "square_feet", "the name has the unit", []
     if contains(name, SQUARE_METRES) or "sqm" in name.casefold().replace("_", ""):

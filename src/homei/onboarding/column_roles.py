@@ -62,21 +62,43 @@ def assign_roles(columns: Mapping[str, ColumnTraits], fixed: Mapping[str, str], 
 
 def name_score(name: str, role: str) -> float:
     """How well a column's name fits a canonical column, from 0 to 1; earlier words of the list count more."""
-    words = re.sub(r"(?<=[a-z]{3})[12]$", "", normalised(last_part(name)))
+    return max(_score(words, role) - penalty for words, penalty in _readings(name))
+
+
+def _readings(name: str) -> list[tuple[str, float]]:
+    """The texts that may say what a column is, with what each costs: of a nested field also the end of its path."""
+    own = [(re.sub(r"(?<=[a-z]{3})[12]$", "", normalised(last_part(name))), 0.0)]
+    parts = name.split(".")
+    if last_part(name) == name or len(parts) < 2:
+        return own
+    return [*own, (normalised(" ".join(parts[-2:])), 0.05), (normalised(parts[-2]), 0.15)]
+
+
+def _has_word(word: str, compact: str, tokens: Collection[str]) -> bool:
+    """Whether a text has a word; scripts without spaces have it anywhere."""
+    return word in tokens if word.isascii() else word in compact
+
+
+def _score(words: str, role: str) -> float:
     compact, tokens, best = words.replace(" ", ""), {*words.split()}, 0.0
-    for rank, phrase in enumerate(phrases(NAMES[role])):
+    others = phrases(OTHER_MEANING.get(role, ""))
+    # Words of other scripts compete among themselves only.
+    names = sorted(phrases(NAMES[role]), key=lambda phrase: not phrase.isascii())
+    n_latin = sum(map(str.isascii, names))
+    for position, phrase in enumerate(names):
+        rank = position if phrase.isascii() else position - n_latin
         joined = phrase.replace(" ", "")
         if compact == joined:
             score = 1.0
         elif f" {phrase} " in f" {words} ":
             score = 0.55 + 0.35 * len(joined) / len(compact)
-        elif len(joined) >= 5 and joined in compact:
+        elif len(joined) >= (5 if joined.isascii() else 2) and joined in compact:
             score = 0.45 + 0.35 * len(joined) / len(compact)
         elif len(joined) >= 5 and difflib.SequenceMatcher(None, compact, joined).ratio() >= 0.88:
             score = 0.75
         else:
             continue
-        has_other = any(other in tokens - {*phrase.split()} for other in phrases(OTHER_MEANING.get(role, "")))
+        has_other = any(_has_word(other, compact, tokens - {*phrase.split()}) for other in others)
         best = max(best, (0.2 if has_other and compact != joined else 1.0) * score - 0.004 * rank)
     return best
 

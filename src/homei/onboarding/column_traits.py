@@ -6,12 +6,15 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from homei.config.columns import Column
 from homei.onboarding.date_notation import DateNotation, date_notation
 from homei.onboarding.number_notation import NumberNotation, number_notation
 from homei.onboarding.profiles import ColumnProfile
+from homei.onboarding.words import contains
+from homei.validation.coordinate_texts import DIRECTIONS, coordinate
 
 ROUNDED_ID = re.compile(r"-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]+")
-DEGREES = {"latitude": 90.0, "longitude": 180.0}
+LARGE_UNITS = "acre, acres, hectare, hectares, ha, tsubo, 坪, 평, sq yd, sq yds, sqyd, gaj"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +69,11 @@ def fitness(role: str, column: ColumnTraits) -> float:
         return 0.0
     if role == "sale_date":
         return 1.0 if column.dates is not None else 0.0
+    if role in DIRECTIONS and column.numbers is None:
+        declared = Column(column="x")
+        return 1.0 if column.profile.share(lambda cell: coordinate(cell, declared, role) is not None) > 0.8 else 0.0
+    if role == "square_meters" and column.numbers is not None and contains(column.name, LARGE_UNITS):
+        return 1.0 if 0 < column.numbers.median <= 10_000 else 0.0
     if role in _NUMERIC_FITNESS:
         return _NUMERIC_FITNESS[role](column.numbers) if column.numbers is not None else 0.0
     if role == "transaction_id":
@@ -73,7 +81,8 @@ def fitness(role: str, column: ColumnTraits) -> float:
     if role == "property_id":
         return 1.0 if column.n_distinct > 0.2 * column.profile.n_filled or column.is_rounded_id else 0.0
     if role == "property_type":
-        return 1.0 if column.n_distinct <= 60 and column.rows_per_value >= 2 and column.profile.coverage > 0.3 else 0.0
+        is_category = column.n_distinct <= 60 and column.rows_per_value >= 2 and column.profile.coverage > 0.3
+        return 0.0 if not is_category else 1.0 if column.n_distinct > 1 else 0.5
     if role == "location":
         is_place = column.rows_per_value >= 3 or column.n_distinct <= 5
         few = 0.6 if column.n_distinct == 1 else 1.0
@@ -82,7 +91,7 @@ def fitness(role: str, column: ColumnTraits) -> float:
 
 
 def _price(numbers: NumberNotation) -> float:
-    return 1.0 if numbers.median > 0 and numbers.n_distinct > 1 else 0.0
+    return 1.0 if numbers.median > 0 else 0.0
 
 
 def _area(numbers: NumberNotation) -> float:

@@ -15,6 +15,7 @@ from homei.onboarding.draft import FeedDraft, Guess
 from homei.onboarding.input_tables import InputTable
 from homei.onboarding.number_notation import weighted_quantile
 from homei.onboarding.profiles import profile
+from homei.validation.coordinate_texts import DIRECTIONS, coordinate
 from homei.validation.numbers import number
 
 MIDDLE = (0.05, 0.95)  # quantiles beyond which prices may be nominal or slips
@@ -27,7 +28,7 @@ def numbers_of(feed: FeedDraft, table: InputTable, name: str) -> tuple[np.ndarra
         return np.array([]), np.array([])
     declared = Column.model_validate(feed.columns[name].value)
     column = profile(name, mapped(table.sheet, {name: declared})[name]).tested
-    values = np.array([number(value, declared, feed.currency) for value in column.values], dtype=float)
+    values = np.array([_number(value, declared, feed.currency, name) for value in column.values], dtype=float)
     is_read = ~np.isnan(values)
     return values[is_read], column.counts[is_read]
 
@@ -50,7 +51,7 @@ def guess_contract(pairs: Sequence[tuple[FeedDraft, InputTable]], as_of: datetim
             values, counts = values[values > 0], counts[values > 0]
             low, high = (weighted_quantile(values, counts, share) for share in MIDDLE)
             ranges[name] = [_rounded(low / distance, -1), _rounded(high * distance, 1)]
-    ratios = np.concatenate([_ratios(feed, table) for feed, table in pairs])
+    ratios = np.concatenate([price_ratios(feed, table) for feed, table in pairs])
     if len(ratios) >= 30:
         low, high = np.quantile(ratios, MIDDLE)
         ranges["price_per_square_meter"] = [_rounded(low / 8, -1), _rounded(high * 8, 1)]
@@ -79,7 +80,7 @@ def _is_looked_up(feed: FeedDraft, name: str) -> bool:
     return isinstance(value, dict) and "lookup" in value
 
 
-def _ratios(feed: FeedDraft, table: InputTable) -> np.ndarray:
+def price_ratios(feed: FeedDraft, table: InputTable) -> np.ndarray:
     """Prices per square metre of the first rows."""
     if not {"price", "square_meters"} <= feed.columns.keys() or _is_looked_up(feed, "square_meters"):
         return np.array([])
@@ -89,6 +90,10 @@ def _ratios(feed: FeedDraft, table: InputTable) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = price / area
     return ratios[np.isfinite(ratios) & (ratios > 0)]
+
+
+def _number(cell: str, declared: Column, currency: str | None, name: str) -> float | None:
+    return coordinate(cell, declared, name) if name in DIRECTIONS else number(cell, declared, currency)
 
 
 def _rounded(value: float, direction: int) -> int:

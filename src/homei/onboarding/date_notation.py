@@ -19,7 +19,7 @@ ENOUGH = 0.8
 EARLIEST, LATEST = datetime.date(1900, 1, 1), datetime.date(2100, 1, 1)
 TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M:%S %p", " %I:%M %p", "T%H:%M:%S")
 _HAS_DATE = re.compile(r"\d{4,}|\d{1,4}\D{1,3}(\d{1,2}|[A-Za-z]{3,9})|[A-Za-z]{3,9}\W{1,2}\d|[Qq]\d")
-_QUARTER = re.compile(r".*[QqTK]\D{0,2}[1-4]\D.*|.*[QqTK]\s?[1-4]$|[1-4]\s?[QqTK].*")
+_QUARTER = re.compile(r".*[QqTK]\D{0,2}[1-4]\D.*|.*[QqTK]\s?[1-4]$|[1-4]\s?[QqTK].*|.*[1-4](四半期|季度)")
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ def _candidates(column: ColumnProfile, is_excel: bool) -> Iterator[dict[str, Any
 def _formats(values: list[str]) -> Iterator[str]:
     """strptime formats with the separators that the values have."""
     marks = sorted({mark for value in values for mark in re.findall(r"[./\- ]", value)}, key="./- ".index) or [""]
+    marks += [mark for mark in (". ", ", ") if any(mark in value for value in values)]
     orders = [
         ("%d", "%m", "%Y"), ("%m", "%d", "%Y"), ("%Y", "%m", "%d"), ("%Y", "%d", "%m"),
         ("%d", "%m", "%y"), ("%m", "%d", "%y"), ("%y", "%m", "%d"),

@@ -7,6 +7,8 @@ import itertools
 import re
 from typing import NamedTuple
 
+from homei.onboarding.words import NAMES, contains
+
 MARKS = {codecs.BOM_UTF8: "UTF-8", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 # Letters that texts of the languages of each encoding use; the encoding whose letters explain most bytes is proposed.
 LETTERS = {
@@ -17,13 +19,20 @@ LETTERS = {
     "cp1254": "çğıöşüÇĞİÖŞÜ",
     "mac_roman": "äöüÄÖÜßéèêàçñáíóú",
     "cp850": "äöüÄÖÜßéèêàçñáíóú",
-    "shift_jis": "",
+    "cp932": "",
     "gb18030": "",
+    "cp949": "",
+    "big5": "",
+    "euc_jp": "",
 }
 SIGNS = "\u00a0’€£²°"
 ASCII = "it has no letters beyond ASCII"
 LINES = 2_000  # with bytes beyond ASCII, by which an encoding is judged
-MULTI_BYTE = ("shift_jis", "gb18030", "euc_kr", "big5")
+# First bytes of the common signs of each encoding, by which it is told from the others.
+MULTI_BYTE = {
+    "cp932": (0x81, 0x98), "gb18030": (0xB0, 0xD7), "cp949": (0xB0, 0xC8), "big5": (0xA4, 0xC6),
+    "euc_jp": (0xA4, 0xCF),
+}  # fmt: skip
 
 
 class EncodingGuess(NamedTuple):
@@ -56,7 +65,7 @@ def guess_encoding(content: bytes) -> EncodingGuess:
     if n_valid * 2 > 0.9 * len(high):
         doubt = "some bytes are not UTF-8: the rows that have them are set aside"
         return EncodingGuess(None, "utf-8", "most bytes are UTF-8", doubt)
-    best = max(("cp1252", *LETTERS), key=lambda encoding: _explained(content, encoding))
+    best = max(("cp1252", *LETTERS), key=lambda encoding: (_explained(content, encoding), _n_known(content, encoding)))
     words = _words(content.decode(best, "replace"))
     doubt = f"letters could be wrong: {', '.join(words)}"
     return EncodingGuess(best, best, f"it is not UTF-8, and reads best as {best}", doubt)
@@ -75,13 +84,13 @@ def _is_utf8(content: bytes) -> bool:
 def _explained(content: bytes, encoding: str) -> float:
     """The share of the letters beyond ASCII that the encoding's languages have."""
     if encoding in MULTI_BYTE:
-        try:
-            letters = [letter for letter in content.decode(encoding) if ord(letter) > 127]
-        except UnicodeDecodeError:
-            return -1.0
-        is_script = [0x3040 <= ord(letter) <= 0x30FF or 0x4E00 <= ord(letter) <= 0x9FFF for letter in letters]
+        letters = [letter for letter in content.decode(encoding, "ignore") if ord(letter) > 0xFF]
+        firsts = [letter.encode(encoding)[0] for letter in letters if _is_of_script(letter)]
+        low, high = MULTI_BYTE[encoding]
+        is_common = sum(low <= first <= high for first in firsts)
+        n_bytes = sum(byte > 127 for byte in content)
         # A text in a European language decodes to rare signs of these encodings here and there.
-        return sum(is_script) / len(letters) if letters and len(letters) > 20 else 0.0
+        return round(min(2 * is_common / n_bytes, 1.0), 1) if len(letters) > 20 else 0.0
     text = content.decode(encoding, "replace")
     is_explained = []
     for match in re.finditer(r"[^\x00-\x7f]", text):
@@ -90,6 +99,19 @@ def _explained(content: bytes, encoding: str) -> float:
         is_sign = any(map(str.isdigit, around)) and not any(map(str.isalpha, around))
         is_explained.append(match[0] in SIGNS or (not is_sign and match[0].lower() in LETTERS[encoding]))
     return sum(is_explained) / len(is_explained) if is_explained else 0.0
+
+
+def _is_of_script(letter: str) -> bool:
+    """Whether a letter is kana, a Chinese sign or a Korean syllable."""
+    return any(low <= ord(letter) <= high for low, high in ((0x3040, 0x30FF), (0x4E00, 0x9FFF), (0xAC00, 0xD7A3)))
+
+
+def _n_known(content: bytes, encoding: str) -> int:
+    """How many words for columns the first line has, read with one of the encodings of several bytes."""
+    if encoding not in MULTI_BYTE:
+        return 0
+    first = content.partition(b"\n")[0].decode(encoding, "replace")
+    return sum(contains(first, words) is not None for words in NAMES.values())
 
 
 def _words(text: str) -> list[str]:

@@ -17,6 +17,7 @@ from homei.onboarding.draft import Answers, FeedDraft, Guess, Question
 from homei.onboarding.input_tables import InputTable
 from homei.onboarding.transactions import guess_settings, with_property_ids
 from homei.onboarding.words import NAMES, PARTS, normalised, phrases
+from homei.validation.coordinate_texts import DIRECTIONS, is_grid_reference
 
 # Shapes of a point, with the patterns of its latitude and its longitude.
 POINTS = {
@@ -105,6 +106,9 @@ def _part(table: InputTable, part: str, limits: tuple[int, int]) -> str | None:
 def _coordinates_of_points(table: InputTable) -> dict[str, Guess]:
     """Latitude and longitude out of a column of points, such as POINT (13.4 52.5) or (52.5, 13.4)."""
     for name, traits in table.traits.items():
+        if traits.n_distinct > 1 and traits.profile.share(is_grid_reference) > 0.9:
+            examples = tuple(traits.profile.examples())
+            return {axis: Guess(axis, name, "British grid references", examples) for axis in DIRECTIONS}
         for shape, patterns in POINTS.items():
             if traits.n_distinct > 1 and traits.profile.share(re.compile(shape).fullmatch) > 0.9:
                 examples = tuple(traits.profile.examples())

@@ -23,6 +23,8 @@ DELIMITERS = (",", ";", "\t", "|", "^", "~", ":")
 ENCODING_BYTES = 100_000_000  # the first letter beyond ASCII may come late
 SAMPLE_BYTES = 4_000_000
 SAMPLE_ROWS = 300
+FIRST_LINE_BYTES = 65_536
+OPEN_DOCUMENT = b"application/vnd.oasis.opendocument"
 
 
 class FormatGuess(NamedTuple):
@@ -35,13 +37,16 @@ class FormatGuess(NamedTuple):
 
 def guess_format(path: Path, declared: dict[str, Any]) -> FormatGuess:
     """The format of a file; `given` holds the keys that the user has set. Raises SourceError."""
-    name, head = _head(path)
+    members = _members(path, declared.get("member", "*")) if path.suffix.lower() == ".zip" else {}
+    name, head = _head(path, next(iter(members), None))
     kind = declared.get("format") or _kind(name, head)
     guess = FormatGuess({}, {}, {})
     if kind != _kind_by_name(name):
         guess.options["format"] = kind
         guess.reasons["format"] = "by its content"
     guess.options.update(declared)
+    if members and "member" not in declared:
+        _guess_members(members, guess)
     if kind == "csv":
         _guess_text(head, guess)
     elif kind == "excel":
@@ -51,15 +56,37 @@ def guess_format(path: Path, declared: dict[str, Any]) -> FormatGuess:
     return guess
 
 
-def _head(path: Path) -> tuple[str, bytes]:
-    """The name of a file and its first bytes, unpacked; of the first file in a zip."""
-    if path.suffix.lower() == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name)
-            if not names:
-                raise SourceError(f"{path}: is an empty archive")
-            with archive.open(names[0]) as inner:
-                return names[0], _unpacked(inner)
+def _members(path: Path, pattern: str) -> dict[str, tuple[int, bytes]]:
+    """The size and the first line of each file of rows in a zip, the largest one first."""
+    with zipfile.ZipFile(path) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir() and "__MACOSX" not in info.filename]
+        if not infos:
+            raise SourceError(f"{path}: is an empty archive")
+        infos = [
+            info for info in infos if _kind_by_name(info.filename) and fnmatchcase(info.filename, pattern)
+        ] or infos
+        members = {}
+        for info in sorted(infos, key=lambda info: -info.file_size):
+            with archive.open(info) as inner:
+                members[info.filename] = (info.file_size, inner.readline(FIRST_LINE_BYTES))
+    return members
+
+
+def _guess_members(members: dict[str, tuple[int, bytes]], guess: FormatGuess) -> None:
+    """The pattern of the files that begin as the largest one does, if others lie beside them."""
+    first_line = next(iter(members.values()))[1]
+    alike = [name for name, (_, line) in members.items() if line == first_line]
+    if left := [name for name in members if name not in alike]:
+        guess.options["member"] = common_pattern(alike, [*members]) or alike[0]
+        guess.reasons["member"] = f"{len(alike)} files that begin alike"
+        guess.doubts["member"] = f"not read: {', '.join(left)}"
+
+
+def _head(path: Path, member: str | None) -> tuple[str, bytes]:
+    """The name of a file, or of a file in a zip, and its first bytes, unpacked."""
+    if member is not None:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as inner:
+            return member, _unpacked(inner)
     with path.open("rb") as file:
         return str(path), _unpacked(file)
 
@@ -81,8 +108,10 @@ def _kind_by_name(name: str) -> str | None:
 def _kind(name: str, head: bytes) -> str:
     if head.startswith(b"PAR1"):
         return "parquet"
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(b"PK\x03\x04") and OPEN_DOCUMENT not in head[:200]:
         return "excel"
+    if OPEN_DOCUMENT in head[:200]:
+        raise SourceError(f"{name}: is an OpenDocument spreadsheet (.ods): save it as .xlsx or .csv")
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         raise SourceError(f"{name}: is a workbook of Excel 97-2003 (.xls): save it as .xlsx or .csv")
     if head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"[") and _kind_by_name(name) in (None, "jsonl"):

@@ -17,7 +17,18 @@ from homei.onboarding.words import NAMES
 from homei.storage import lake
 
 EXTERNAL = Path("data/external")
-FORMAT_KEYS = ("format", "delimiter", "encoding", "sheet", "header", "header_lines", "names", "footer", "records_at")
+FORMAT_KEYS = (
+    "format",
+    "member",
+    "delimiter",
+    "encoding",
+    "sheet",
+    "header",
+    "header_lines",
+    "names",
+    "footer",
+    "records_at",
+)
 OTHER_KEYS = ("currency", "as_of", "title", "deed", "exclude", "attributes", "coordinates.system", "coordinates.unit")
 Ask = Callable[[Question], str]
 

@@ -28,7 +28,7 @@ RECORD_STATUS, DELETED = _WORDS["record_status"], _WORDS["deleted"]
 # Signs for an unknown value that have no letters.
 MISSING_SIGNS = ("-", "--", "?", ".", "*")
 
-_SPLIT = re.compile(r"[^a-z0-9€£$¥₹]+")
+_SPLIT = re.compile(r"[^\w€£$¥₹]+|_")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "æ": "ae", "đ": "d", "ı": "i", "²": "2"})
 
@@ -53,6 +53,12 @@ def phrases(words: str) -> tuple[str, ...]:
 
 
 def contains(text: str, words: str) -> str | None:
-    """The first phrase of `words` whose words stand in `text`, one after the other; None without one."""
-    padded = f" {normalised(text)} "
-    return next((phrase for phrase in phrases(words) if f" {phrase} " in padded), None)
+    """The first phrase of `words` whose words stand in `text`, one after the other; None without one.
+
+    Scripts without spaces, such as Japanese, have a phrase anywhere.
+    """
+    plain = normalised(text)
+    padded = f" {plain} "
+    return next(
+        (each for each in phrases(words) if f" {each} " in padded or (not each.isascii() and each in plain)), None
+    )

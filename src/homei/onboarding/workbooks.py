@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zipfile
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -38,7 +39,10 @@ def read_workbook(path: Path) -> list[SheetRows]:
 
     with path.open("rb") as file:
         packed = gzip.GzipFile(fileobj=file) if path.suffix.lower() == ".gz" else file
-        book = openpyxl.load_workbook(io.BytesIO(packed.read()), read_only=True, data_only=True)
+        try:
+            book = openpyxl.load_workbook(io.BytesIO(packed.read()), read_only=True, data_only=True)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise SourceError(f"{path}: can't be read as a workbook ({error}): is it complete?") from error
     visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     sheets = [sheet for sheet in map(_read_sheet, visible) if sheet.n_rows]
     if not sheets:

@@ -10,7 +10,10 @@ from functools import cache
 
 from homei.config.columns import Column
 
-SQUARE_METERS_PER_SQUARE_FOOT = 0.09290304
+SQUARE_METERS = {
+    "square_meters": 1.0, "square_feet": 0.09290304, "square_yards": 0.83612736, "acres": 4046.8564224,
+    "hectares": 10_000.0, "tsubo": 400 / 121,
+}  # fmt: skip
 # Signs in lower case, without points and blanks; the ISO 4217 code is always one too.
 CURRENCY_SIGNS = {
     "AED": "dh dhs", "ARS": "$ ar$", "AUD": "$ a$ au$", "BGN": "лв", "BRL": "r$", "CAD": "$ c$ ca$", "CHF": "fr sfr",
@@ -22,13 +25,23 @@ CURRENCY_SIGNS = {
 }  # fmt: skip
 AREA_UNITS = {
     "square_meters": {"m²", "m2", "㎡", "sqm", "qm", "kvm", "mq", "平米", "平方米", "squaremeters", "squaremetres"},
-    "square_feet": {"ft²", "ft2", "sqft", "sf", "squarefeet"},
+    "square_feet": {"ft²", "ft2", "sqft", "sf", "sft", "squarefeet"},
+    "square_yards": {"yd²", "yd2", "sqyd", "sqyds", "sqyard", "sqyards", "gaj", "squareyards"},
+    "acres": {"ac", "acre", "acres"},
+    "hectares": {"ha", "hectare", "hectares"},
+    "tsubo": {"坪", "평", "tsubo", "ping", "pyeong"},
 }
 MULTIPLIERS = {
     "k": 10**3, "thousand": 10**3, "mn": 10**6, "mio": 10**6, "million": 10**6, "lakh": 10**5, "lakhs": 10**5,
     "lac": 10**5, "crore": 10**7, "crores": 10**7, "cr": 10**7, "万": 10**4, "萬": 10**4, "億": 10**8, "亿": 10**8,
-    "lacs": 10**5, "만": 10**4, "억": 10**8,
+    "lacs": 10**5, "만": 10**4, "억": 10**8, "mln": 10**6, "milj": 10**6, "miljoner": 10**6, "miljoen": 10**6,
+    "mkr": 10**6, "millions": 10**6, "mld": 10**9, "bn": 10**9, "billion": 10**9, "tkr": 10**3, "tis": 10**3,
+    "tys": 10**3, "tsd": 10**3, "тыс": 10**3, "млн": 10**6, "млрд": 10**9, "千": 10**3, "百万": 10**6, "千万": 10**7,
+    "백만": 10**6, "천만": 10**7,
 }  # fmt: skip
+# "mil" is a million in Czech and a thousand in Portuguese and Spanish.
+MIL = {"CZK": 10**6, "ARS": 10**3, "BRL": 10**3, "CLP": 10**3, "COP": 10**3, "MXN": 10**3, "PEN": 10**3}
+COUNTERS = {"年", "年築", "年建", "년", "階", "층"}  # behind years and floors
 _SPACES = {code: " " for code in range(0x3001) if unicodedata.category(chr(code)) == "Zs"}
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _PLAIN = _SPACES | _FULL_WIDTH | str.maketrans({"’": "'", "ʼ": "'", "−": "-", "￥": "¥", "￡": "£", "￦": "₩"})
@@ -44,7 +57,7 @@ _NOTATIONS = {  # by the declaration that a cell in this notation needs
 
 
 def number(cell: str, column: Column, currency: str | None = None) -> float | None:
-    """A cell as a number: the middle of a band, square metres for square feet; None for anything else.
+    """A cell as a number: the middle of a band, square metres for other units; None for anything else.
 
     Signs of `currency` may stand before or behind it, and a multiplier (`lakh`, `万`) or the column's unit of area
     behind it. In parentheses a number is negative, as in accounting.
@@ -53,13 +66,13 @@ def number(cell: str, column: Column, currency: str | None = None) -> float | No
     if None in ends or len(ends) > 2 or ends != sorted(ends):
         return None
     middle = sum(ends) / len(ends) * column.factor
-    return round(middle * SQUARE_METERS_PER_SQUARE_FOOT, 6) if column.unit == "square_feet" else middle
+    return middle if column.unit == "square_meters" else round(middle * SQUARE_METERS[column.unit], 6)
 
 
 def number_fault(cell: str, column: Column, currency: str | None = None) -> str:
     """Why a cell is no number, with the declaration under which it might be one."""
     before, body, behind = _parts(cell.translate(_PLAIN).strip())
-    known = {"", *AREA_UNITS[column.unit], *MULTIPLIERS, *_signs_of(currency)}
+    known = {"", *AREA_UNITS[column.unit], *MULTIPLIERS, *COUNTERS, *_signs_of(currency)}
     for affix in (_squeezed(before), _squeezed(behind)):
         if affix not in known and affix in _ALL_SIGNS:
             return f"not in {currency}" if currency else "not a number"
@@ -86,7 +99,7 @@ def _end(cell: str, column: Column, currency: str | None) -> float | None:
         return None
     # Behind a sum of money, "m" is a million.
     is_million = bool(before) and behind == "m"
-    factor = 10**6 if is_million else _factor(behind, signs, AREA_UNITS[column.unit])
+    factor = 10**6 if is_million else _factor(behind, signs, AREA_UNITS[column.unit], currency)
     if factor is None:
         return None
     head, _, tail = re.sub("[亿억] ?", "億", body).rpartition("億")
@@ -97,12 +110,19 @@ def _end(cell: str, column: Column, currency: str | None) -> float | None:
     return -value if is_negative else value
 
 
-def _factor(behind: str, signs: frozenset[str], units: set[str]) -> int | None:
+def has_multiplier(cell: str) -> bool:
+    """Whether a word behind the number multiplies it, such as `lakh`."""
+    behind = _squeezed(_parts(cell.translate(_PLAIN).strip())[2])
+    return any(behind.startswith(word) for word in (*MULTIPLIERS, "mil") if word != "k") or behind in ("k", "m")
+
+
+def _factor(behind: str, signs: frozenset[str], units: set[str], currency: str | None) -> int | None:
     """What the words behind a number multiply it by; None for words that mean something else."""
-    if behind in signs or behind in units:
+    if behind in signs or behind in units or behind in COUNTERS:
         return 1
+    multipliers = {**MULTIPLIERS, "mil": MIL[currency]} if currency in MIL else MULTIPLIERS
     factors = (
-        factor for word, factor in MULTIPLIERS.items() if behind.startswith(word) and behind[len(word) :] in signs
+        factor for word, factor in multipliers.items() if behind.startswith(word) and behind[len(word) :] in signs
     )
     return next(factors, None)
 

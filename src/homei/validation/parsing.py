@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from homei.config.columns import Column
 from homei.config.feeds import Source
 from homei.config.texts import is_rounded, normal_text
+from homei.validation.coordinate_texts import coordinate
 from homei.validation.coordinates import AXES, Located, locate
 from homei.validation.dates import date, date_fault
 from homei.validation.notations import (
@@ -157,6 +158,8 @@ def _reader(name: str, dtype: Any, column: Column, source: Source) -> Reader | N
         return Reader(_identifier, lambda _: ROUNDED) if name in IDENTIFIERS else None
     if dtype is np.float64:
         currency = source.city.currency
+        if name in AXES:
+            return Reader(lambda cell: coordinate(cell, column, name), lambda cell: number_fault(cell, column))
         return Reader(lambda cell: number(cell, column, currency), lambda cell: number_fault(cell, column, currency))
     return Reader(lambda cell: date(cell, column, source.city.as_of), lambda cell: date_fault(cell, column))
 

@@ -374,9 +374,9 @@ def test_names_of_columns_ignore_blanks_line_breaks_and_unicode_forms(tmp_path):
     assert sheet.cells.column_names == ["Fläche m²", "price"]
 
 
-def test_columns_of_the_same_name_are_left_out_and_noted(tmp_path):
+def test_columns_of_the_same_name_are_numbered_and_noted(tmp_path):
     sheet = read_text(tmp_path, "Agent,price,Agent,,\nx,1,y,,\n")
-    assert sheet.cells.column_names == ["price", ""]
+    assert sheet.cells.column_names == ["Agent (1)", "price", "Agent (2)", ""]
     assert sheet.repeated == {"Agent"}
 
 

@@ -53,19 +53,23 @@ def read_csv(file: IO[bytes], name: str, reading: FileFormat) -> tuple[list[str]
     reader = csv.reader(lines, delimiter=delimiter)
     header, rows = header_and_lines(_numbered(reader, lines, name, first), reading, name)
     if reading.footer is not None:
-        return header, batches(_row(line, cells, header, fault) for line, cells in rows)
+        return header, batches(_row(line, cells, header, fault, lines) for line, cells in rows)
     return header, batches_by_block(text, first + reader.line_num, header, delimiter, name, fault)
 
 
 def _numbered(reader: Any, lines: Lines, name: str, first: int = 1, end: float = math.inf) -> Iterator[Line]:
     """The rows that are not blank, each with the line where it begins.
 
+    A file whose last line ends within a quoted cell was cut off: only that row is wrong. If the cell has further lines,
+    nothing tells where the mark is missing.
+
     `first` is the number of the reader's first line. Stops after the row that reaches line `end`.
     """
     begin = first
     try:
         for cells in reader:
-            if lines.are_exhausted:
+            is_last_line = first + reader.line_num == begin + 1
+            if lines.are_exhausted and not is_last_line:
                 raise SourceError(f"{name}, line {begin}: a quotation mark opens a cell that the file does not close")
             if cells:
                 yield begin, cells
@@ -92,13 +96,15 @@ def batches_by_block(
             lines = Lines(itertools.chain(io.StringIO(block, newline=""), text))
             reader = csv.reader(lines, delimiter=delimiter)
             rows = _numbered(reader, lines, name, first, first + n_lines)
-            yield from batches(_row(line, cells, header, fault) for line, cells in rows)
+            yield from batches(_row(line, cells, header, fault, lines) for line, cells in rows)
             first += reader.line_num
 
 
 def _arrow_columns(block: str, width: int, delimiter: str) -> list[pa.Array] | None:
-    """The block's cells by column; None if a row has too few or too many, or a byte can't be decoded."""
+    """The block's cells by column; None if a row has too few or too many, or a byte is wrong."""
     names = [str(column) for column in range(width)]
+    if "\0" in block:
+        return None
     try:
         # An open quoted cell then ends with the line end, by which it is noticed.
         content = (block if block[-1] in "\r\n" else block + "\n").encode()
@@ -118,14 +124,18 @@ def _ends_in_quotes(last_cell: str | None) -> bool:
     return last_cell is not None and last_cell[-1] in "\r\n"
 
 
-def _row(line: int, cells: list[str], header: list[str], undecodable_fault: str) -> Row:
+def _row(line: int, cells: list[str], header: list[str], undecodable_fault: str, lines: Lines) -> Row:
     width = len(header)
     # Exports often end each row with an extra delimiter, which holds no data.
     while len(cells) > width and cells[-1] == "":
         cells.pop()
-    if len(cells) != width:
+    if lines.are_exhausted:
+        fault = "row: the file ends within a quoted cell"
+    elif len(cells) != width:
         fault = f"row: {len(cells)} cells where the header has {width}"
-    elif not (joined := "".join(cells)).isascii() and UNDECODABLE.search(joined):
+    elif "\0" in (joined := "".join(cells)):
+        fault = "row: has NUL bytes: the file is damaged here"
+    elif not joined.isascii() and UNDECODABLE.search(joined):
         fault = undecodable_fault
     else:
         return Row(line, cells)

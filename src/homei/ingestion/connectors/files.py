@@ -51,7 +51,8 @@ class Sheet:
     `faults` say why a row can't be read, null for most. `part` is empty for a whole file, "#title" for one of several
     sheets of a workbook and "/name" for a file in a zip; `name` ends with it. `number_masks` mark the cells that were
     typed as numbers, by column: a declared decimal comma does not apply to them. `repeated` are the names that several
-    columns have, which are not in `cells`. Serial dates count from the start of `first_year`.
+    columns have, which are numbered in `cells`: "Price (1)", "Price (2)". Serial dates count from the start
+    of `first_year`.
     """
 
     name: str
@@ -201,16 +202,11 @@ def _members(archive: zipfile.ZipFile, path: Path, reading: FileFormat) -> list[
 
 def as_sheet(path: Path, part: Part) -> Sheet:
     """The rows of a part of a file as text, without blank rows."""
-    header = part.header
+    header = _numbered_names(part.header)
     empty = Batch(np.array([], dtype=np.int64), ((),) * len(header))
     converted = [_without_blank_rows(batch) for batch in itertools.chain([empty], part.rows)]
     lines, faults, columns, masks = zip(*converted, strict=True)
-    counts = Counter(header)
-    cells = {
-        name: pa.chunked_array(chunks, pa.string())
-        for name, *chunks in zip(header, *columns, strict=True)
-        if counts[name] == 1 or not name
-    }
+    cells = {name: pa.chunked_array(chunks, pa.string()) for name, *chunks in zip(header, *columns, strict=True)}
     number_masks = {name: np.concatenate(chunks) for name, *chunks in zip(header, *masks, strict=True)}
     return Sheet(
         path.name + part.name,
@@ -219,9 +215,18 @@ def as_sheet(path: Path, part: Part) -> Sheet:
         np.concatenate(lines),
         pa.chunked_array(faults, pa.string()),
         {name: mask for name, mask in number_masks.items() if mask.any()},
-        frozenset(name for name, count in counts.items() if name and count > 1),
+        frozenset(name for name, count in Counter(part.header).items() if name and count > 1),
         part.first_year,
     )
+
+
+def _numbered_names(header: list[str]) -> list[str]:
+    """The names of columns, of which those of several columns are numbered: "Price (1)", "Price (2)"."""
+    counts, seen, names = Counter(header), Counter(), []
+    for name in header:
+        seen[name] += 1
+        names.append(f"{name} ({seen[name]})" if name and counts[name] > 1 else name)
+    return names
 
 
 def _without_blank_rows(batch: Batch) -> tuple[np.ndarray, pa.Array, list[pa.Array], list[np.ndarray]]:

@@ -25,6 +25,17 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n')  # which Excel understands
 UNDECODABLE = re.compile("[\udc80-\udcff]")
 # Cells of any length are allowed: the module's limit of 131,072 characters also holds for columns that nobody maps.
 csv.field_size_limit(2**31 - 1)
+ESCAPE = "homei_escape"  # as Python's surrogateescape, which refuses the bytes below 128 of a broken UTF-16
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    broken = error.object[error.start : error.end]
+    return "".join(chr(0xDC00 + (byte | 0x80)) for byte in broken), error.end
+
+
+codecs.register_error(ESCAPE, _escaped)
 
 
 def open_text(file: IO[bytes], name: str, reading: FileFormat) -> IO[str]:
@@ -39,12 +50,14 @@ def open_text(file: IO[bytes], name: str, reading: FileFormat) -> IO[str]:
     start = unpacked.read(SAMPLE)
     unpacked.seek(0)
     # newline="": the csv module needs line ends as they are.
-    return io.TextIOWrapper(unpacked, _encoding(start, name, reading), errors="surrogateescape", newline="")
+    return io.TextIOWrapper(unpacked, _encoding(start, name, reading), errors=ESCAPE, newline="")
 
 
 def undecodable(text: IO[str]) -> str:
     """The fault of a row with bytes that the file's encoding does not have."""
     encoding = text.encoding.removesuffix("-sig")
+    if encoding.startswith(("utf-16", "utf-32")):
+        return f"row: bytes that are not {encoding}: the file is damaged here"
     return f"row: bytes that are not {encoding}: declare the file's `encoding`, such as {_other(encoding)}"
 
 
