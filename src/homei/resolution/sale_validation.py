@@ -128,9 +128,16 @@ def _comparables(earlier: np.ndarray, valued: np.ndarray, log_price: np.ndarray)
     is_enough = is_comparable.sum(axis=1) >= MIN_COMPARABLES
     prices = np.append(log_price, np.nan)[neighbours][is_enough]
     median, spread = np.full((2, len(valued)), np.nan)
-    median[is_enough] = np.nanmedian(prices, axis=1)
-    spread[is_enough] = MAD_TO_STD * np.nanmedian(np.abs(prices - median[is_enough, None]), axis=1)
+    median[is_enough] = _row_medians(prices)
+    spread[is_enough] = MAD_TO_STD * _row_medians(np.abs(prices - median[is_enough, None]))
     return median, spread
+
+
+def _row_medians(values: np.ndarray) -> np.ndarray:
+    """Each row's median without NaN; NumPy's nanmedian takes ten times as long for few columns."""
+    ordered, count = np.sort(values, axis=1), np.isfinite(values).sum(axis=1)
+    low, high = (np.take_along_axis(ordered, place[:, None], axis=1)[:, 0] for place in ((count - 1) // 2, count // 2))
+    return (low + high) / 2
 
 
 def _nearest(tree: cKDTree, points: np.ndarray, n_asked: int = COMPARABLES + 1) -> np.ndarray:
