@@ -48,7 +48,7 @@ def model_card(results: SimpleNamespace, city: CityConfig) -> str:
         city=city,
         months=[f"{month // 12}-{month % 12 + 1:02d}" for month in results.meta["months"]],
         rejected=_reason_table(quality["reasons"], "rows"),
-        nominal_price=feed_views.describe_nominal_price(results.resolved, city.currency),
+        nominal_price=feed_views.describe_nominal_price(results.resolved, results.meta["currency"]),
         flagged=_reason_table(results.resolved["reasons"], "sales"),
         studies=accuracy_views.study_table(metrics, "Study", accuracy_views.STUDIES),
         pooled=accuracy_views.study_table(backtest["pooled"], "Estimator", accuracy_views.ESTIMATORS),
