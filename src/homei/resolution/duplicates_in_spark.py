@@ -14,7 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from homei.resolution.config import MergeConfig
 from homei.resolution.duplicate_sales import differences
 from homei.resolution.identical_units import is_same_area
-from homei.resolution.identification_in_spark import kept
+from homei.resolution.intermediate import kept
 from homei.resolution.resolve import MAX_GAP
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
-from pyspark import StorageLevel
 from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from homei.config.city import CityConfig
 from homei.resolution.config import ResolveConfig
+from homei.resolution.intermediate import kept
 from homei.resolution.matching_in_spark import evidence_of, match, oversized_blocks, prepared
 from homei.resolution.resolve import LISTING_ORDER, MIN_UNIT_SHARE, PROPERTY_COLUMNS, SALE_ORDER
 
@@ -64,14 +64,6 @@ def identify_properties(
     sales = _with_ids(sales, _ids(found, SALES, "transaction_id"))
     listings = _with_ids(listings, _ids(found, LISTINGS, "listing_id"))
     return Identified(sales, listings, properties, pd.concat(oversized, ignore_index=True))
-
-
-def kept(frame: DataFrame) -> DataFrame:
-    """The frame, computed once and kept on the executors' disks while the session lives.
-
-    Its plan is forgotten: plans that grow from feed to feed take Spark longer to print than to run.
-    """
-    return frame.localCheckpoint(eager=True, storageLevel=StorageLevel.DISK_ONLY)
 
 
 def properties_of(records: DataFrame, order: list[str]) -> DataFrame:

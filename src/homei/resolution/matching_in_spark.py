@@ -34,6 +34,7 @@ from homei.resolution.identical_units import (
     order_in_building,
     registered_share,
 )
+from homei.resolution.intermediate import kept
 from homei.resolution.property_matching import MAX_OTHER_UNITS, evidence, score_pairs
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def prepared(properties: DataFrame, settings: MatchConfig) -> Properties:
         large = sizes.where(F.col("properties") > candidate_blocks.MAX_BLOCK).collect()
         if large:
             oversized[block] = properties.sparkSession.createDataFrame(large, sizes.schema)
-    return Properties(counted, oversized, _agreement(properties.where(has_building), settings.area))
+    return Properties(kept(counted), oversized, _agreement(properties.where(has_building), settings.area))
 
 
 def _agreement(properties: DataFrame, rounding: float) -> np.ndarray:

@@ -11,7 +11,8 @@ from homei.config.city import CityConfig
 from homei.resolution.accuracy_in_spark import accuracy
 from homei.resolution.config import ResolveConfig
 from homei.resolution.duplicates_in_spark import duplicate_listings, merge_duplicates
-from homei.resolution.identification_in_spark import identify_properties, kept
+from homei.resolution.identification_in_spark import identify_properties
+from homei.resolution.intermediate import kept
 from homei.resolution.resolve import market_settings, oversized_summary
 from homei.resolution.sale_validation import CODES
 from homei.resolution.sale_validation_in_spark import flag_sales

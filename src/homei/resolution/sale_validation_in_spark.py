@@ -18,7 +18,7 @@ from pyspark.sql.types import BooleanType, StringType, StructField, StructType
 
 from homei.config.projection import Coordinates
 from homei.resolution.config import MarketSaleConfig
-from homei.resolution.identification_in_spark import kept
+from homei.resolution.intermediate import kept
 from homei.resolution.sale_validation import (
     PREVIOUS,
     SPACE,
@@ -45,11 +45,12 @@ FLAGGED_BY = ("price", "sale_date", "seller_family", "buyer_family", "ratio", "s
 
 def flag_sales(sales: DataFrame, coordinates: Coordinates, settings: MarketSaleConfig) -> DataFrame:
     """The sales with `is_market` and `market_reasons`, as `sale_validation.flag_sales`."""
-    ratios = comparable_ratios(sales, coordinates)
-    rows = sales.join(ratios.withColumnRenamed("id", "transaction_id"), "transaction_id", "left")
-    for name, columns in {"is_bulk_day": ["sale_date"], "is_bulk_price": ["sale_date", "price"]}.items():
-        rows = _with_bulk(rows, sales, name, columns, settings.bulk_properties)
-    rows = _with_previous_sale(rows, settings)
+    ratios = comparable_ratios(sales, coordinates).withColumnRenamed("id", "transaction_id")
+    # All joins are by transaction_id, so that the sales are sent across the cluster once.
+    rows = sales
+    for marks in (ratios, _bulk_transfers(sales, settings.bulk_properties), _previous_sales(sales, ratios, settings)):
+        rows = rows.join(marks, "transaction_id", "left")
+    rows = rows.fillna(False, ["is_bulk_day", "is_bulk_price"])
     flags = [StructField("is_market", BooleanType()), StructField("market_reasons", StringType())]
     schema, names = StructType([*sales.schema.fields, *flags]), sales.columns
 
@@ -84,7 +85,7 @@ def comparable_ratios(sales: DataFrame, coordinates: Coordinates) -> DataFrame:
     chunks = planned.withColumn("own", own).withColumn("part", F.explode(F.sequence("own", last)))
     chunks = chunks.withColumn("is_valued", F.col("own") == F.col("part"))
     used = chunks.select("group", "part", *COMPARISON, "is_valued")
-    return used.groupBy("group", "part").applyInPandas(_valued, "id string, ratio double, spread double")
+    return kept(used.groupBy("group", "part").applyInPandas(_valued, "id string, ratio double, spread double"))
 
 
 def _valued(rows: pd.DataFrame) -> pd.DataFrame:
@@ -123,27 +124,30 @@ def _largest_load(sizes: np.ndarray, multiple: int) -> int:
     return int(np.convolve(sizes, window).max())
 
 
-def _with_bulk(rows: DataFrame, sales: DataFrame, name: str, columns: list[str], n_properties: int) -> DataFrame:
-    """The rows with a column that says whether one buyer or seller has many sales that agree in `columns`."""
-    is_bulk = F.lit(False)
+def _bulk_transfers(sales: DataFrame, n_properties: int) -> DataFrame:
+    """`is_bulk_day` and `is_bulk_price` of the sales of which one buyer or seller has many on one day."""
+    found = []
     for party in ("buyer", "seller"):
-        known = sales.where(F.col(party).isNotNull())
-        large = known.groupBy(party, *columns).agg(F.count("*").alias("n")).where(F.col("n") >= n_properties)
-        rows = rows.join(large.drop("n").withColumn(f"bulk_{party}", F.lit(True)), [party, *columns], "left")
-        is_bulk = is_bulk | F.coalesce(f"bulk_{party}", F.lit(False))
-    return rows.withColumn(name, is_bulk).drop("bulk_buyer", "bulk_seller")
+        known = sales.where(F.col(party).isNotNull()).select("transaction_id", party, "sale_date", "price")
+        on_day, at_price = (Window.partitionBy(party, *more) for more in (["sale_date"], ["sale_date", "price"]))
+        counted = known.select(
+            "transaction_id",
+            (F.count("*").over(on_day) >= n_properties).alias("is_bulk_day"),
+            (F.count("*").over(at_price) >= n_properties).alias("is_bulk_price"),
+        )
+        found.append(counted.where("is_bulk_day"))
+    both = found[0].unionByName(found[1]).groupBy("transaction_id")
+    return both.agg(*(F.bool_or(name).alias(name) for name in ("is_bulk_day", "is_bulk_price")))
 
 
-def _with_previous_sale(rows: DataFrame, settings: MarketSaleConfig) -> DataFrame:
-    """The rows with PREVIOUS, which `market_flags` needs."""
-    counted = rows.where(F.col("property_id").isNotNull() & (F.col("price") > settings.nominal_price))
-    by_property = Window.partitionBy("property_id").orderBy("sale_date", "transaction_id")
+def _previous_sales(sales: DataFrame, ratios: DataFrame, settings: MarketSaleConfig) -> DataFrame:
+    """PREVIOUS of each sale of a known property at more than a nominal price."""
+    is_counted = F.col("property_id").isNotNull() & (F.col("price") > settings.nominal_price)
     columns = ("sale_date", "price", "ratio")
-    previous = counted.select(
-        "transaction_id",
-        *(F.lag(name).over(by_property).alias(alias) for name, alias in zip(columns, PREVIOUS, strict=True)),
-    )
-    return rows.join(previous, "transaction_id", "left")
+    rows = sales.where(is_counted).select("transaction_id", "property_id", "sale_date", "price")
+    by_property = Window.partitionBy("property_id").orderBy("sale_date", "transaction_id")
+    previous = [F.lag(name).over(by_property).alias(alias) for name, alias in zip(columns, PREVIOUS, strict=True)]
+    return rows.join(ratios, "transaction_id").select("transaction_id", *previous)
 
 
 def _schema(columns: dict[str, str]) -> str:
