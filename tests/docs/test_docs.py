@@ -20,7 +20,8 @@ DOCS = sorted(path for path in (PROJECT / "docs").rglob("*.md"))
 PAGES = [PROJECT / "README.md", *DOCS]
 TEXTS = {path: path.read_text(encoding="utf-8") for path in PAGES}
 SOURCES = "\n".join(path.read_text(encoding="utf-8") for path in (PROJECT / "src").rglob("*.py"))
-PARAMETERS = (PROJECT / "params.yaml").read_text(encoding="utf-8") + (PROJECT / "params/spark/cluster.yaml").read_text()
+GROUPS = [path for group in ("lake", "spark") for path in (PROJECT / "params" / group).glob("*.yaml")]
+PARAMETERS = "\n".join(path.read_text(encoding="utf-8") for path in [PROJECT / "params.yaml", *GROUPS])
 CODE = re.compile(r"```.*?\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 
 
@@ -87,7 +88,7 @@ def test_a_parameter_exists(page, key):
 
 
 @pytest.mark.parametrize(("page", "group", "choice"), [
-    (page, *match.split("=")) for page, match in found(r"\b((?:city|model|tuning|backtest|spark)=[a-z_]+)\b")
+    (page, *match.split("=")) for page, match in found(r"\b((?:city|lake|model|tuning|backtest|spark)=[a-z_]+)\b")
 ])  # fmt: skip
 def test_a_parameter_group_has_the_choice(page, group, choice):
     if choice != "springfield":
