@@ -104,3 +104,15 @@ def test_a_marked_row_without_an_id_deletes_nothing_else(raw_of, source_of):
     raw = raw_of({"transaction_id": None}, {}).assign(source_deleted=["status = D", None])
     source = source_of(given={"deleted": {"column": "status", "values": ["D"]}})
     assert reasons_of(raw, source) == {0: ["deleted: status = D"]}
+
+
+def test_a_sale_that_its_register_states_in_several_rows_is_kept_once_and_nothing_is_rejected(raw_of, source_of):
+    outbuilding = {"transaction_id": "T0", "square_meters": None, "property_type": "shed"}
+    raw = raw_of(outbuilding, {"transaction_id": "T0"}, {"transaction_id": "T0", "square_meters": "12"})
+    found = validate_records(raw, source_of(required=["square_meters"]))
+    assert found.valid["source_line"].tolist() == [3]
+    assert dict(zip(found.asides["row"], found.asides["reason"], strict=True)) == {
+        0: "further row: of line 3",
+        2: "further row with another area: of line 3",
+    }
+    assert found.breaches.empty

@@ -106,7 +106,8 @@ def _add_quality(result: CheckResult, report: Mapping[str, Any], quarantine: pd.
         result.warnings.append(
             f"{text['table']}.{text['column']}: {text['rows']:,} cells say {text['text']!r}, which counts as unknown"
         )
-    result.warnings += [f"{item['table']} {item['about']}: {item['message']}" for item in report["warnings"]]
+    result.warnings += [f"{item['table']}, {item['about']}: {item['message']}" for item in report["warnings"]]
+    result.warnings = list(dict.fromkeys(result.warnings))
 
 
 def _add_sales(result: CheckResult, p: SimpleNamespace, sales: pd.DataFrame) -> None:

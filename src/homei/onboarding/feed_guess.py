@@ -145,7 +145,11 @@ def _add_constants(columns: dict[str, Guess], table: InputTable) -> None:
 def _source(table: InputTable) -> dict[str, Guess]:
     """The keys that say where a feed's rows come from."""
     if table.connection is not None:
-        return {key: Guess(key, value) for key, value in table.connection.items()}
+        settings = {key: Guess(key, value) for key, value in table.connection.items()}
+        if "changed" in settings:
+            doubt = "records that the source deletes are then noticed by `deleted` only, or by `homei fetch --again`"
+            settings["changed"] = settings["changed"]._replace(reason="only newer records are read", doubt=doubt)
+        return settings
     names = sorted(path.name for path in table.paths)
     settings = {"kind": Guess("kind", "files"), "files": Guess("files", names)}
     for key, value in table.format.options.items():

@@ -19,12 +19,13 @@ from homei.ingestion.connectors import files
 from homei.ingestion.connectors.sql import Sql
 from homei.ingestion.connectors.text_rows import SourceError
 from homei.ingestion.feeds import Span
+from homei.ingestion.record_versions import change_times
 from homei.onboarding.column_traits import ColumnTraits
 from homei.onboarding.draft import OnboardingError
 from homei.onboarding.encodings import ASCII
 from homei.onboarding.file_sniffing import FormatGuess, guess_format
 from homei.onboarding.profiles import profile
-from homei.onboarding.words import normalised
+from homei.onboarding.words import CHANGED, contains, normalised
 
 ROWS_READ = 100_000  # of a table of a database
 LAST_MOMENT = datetime.datetime(9999, 12, 30, tzinfo=datetime.UTC)
@@ -189,7 +190,18 @@ def read_database(url: str, table: str) -> InputTable:
             f"table {table} has no primary key and no column of distinct ids: give it a view with one"
         )
     connection: dict[str, Any] = {"kind": "sql", "url": url, "table": table, "key": keys}
+    if (changed := _changed_column(read.traits)) is not None:
+        connection["changed"] = changed
     return table_of(name, (), FormatGuess({}, {}, {}), [sheet], connection)
+
+
+def _changed_column(columns: Mapping[str, ColumnTraits]) -> str | None:
+    """The column with the time of a record's last change, by its name and since all of its cells are times."""
+    for name, traits in columns.items():
+        is_named = contains(name, CHANGED) and traits.profile.coverage == 1.0
+        if is_named and change_times(pa.array(traits.profile.tested.values)).notna().all():
+            return name
+    return None
 
 
 def _primary_key(feed: Sql, table: str) -> list[str]:

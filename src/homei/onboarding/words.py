@@ -23,6 +23,7 @@ SQUARE_FEET, SQUARE_METRES = _WORDS["square_feet"], _WORDS["square_metres"]
 METRIC_LANGUAGE = _WORDS["metric_language"]
 MISSING, TOTALS = _WORDS["missing"], _WORDS["totals"]
 NOT_A_SALE, NOT_A_DWELLING, NATURE = _WORDS["not_a_sale"], _WORDS["not_a_dwelling"], _WORDS["nature"]
+CHANGED: str = _WORDS["changed"]
 RECORD_STATUS, DELETED = _WORDS["record_status"], _WORDS["deleted"]
 
 # Signs for an unknown value that have no letters.

@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 
 from homei.config.city import CANONICAL
+from homei.config.columns import Column
 from homei.config.feeds import TABLES, Source
 from homei.validation.contracts import limits
 from homei.validation.parsing import ROUNDED
+from homei.validation.repeats import OTHER_AREA
 from homei.validation.tally import Tally, Values
 
 REPORTS = Path("reports/quality")
@@ -149,6 +151,7 @@ def _warnings(
             remedy = "if a deed's price is for all its rows, declare the column of its number as the feed's deed"
             yield _warning("sales", name, f"{message}: {remedy}")
     yield from _equal_rows(tables, source)
+    yield from _rows_with_other_areas(tallies["sales"].set_aside_reasons[OTHER_AREA], source)
     yield from _rows_outside_default_ranges(tallies["sales"], source)
 
 
@@ -172,6 +175,15 @@ def _uninformative_columns(sales: Tally, source: Source) -> Iterator[dict[str, A
             value = values.least
             text = f"{value:g}" if isinstance(value, float) else value
             yield _warning("sales", name, f"all sales have the same value, {text}")
+
+
+def _rows_with_other_areas(n_rows: int, source: Source) -> Iterator[dict[str, Any]]:
+    """Sales that may be deeds of several properties, of which the first one is kept at the price of all."""
+    columns = [feed.columns.get("transaction_id", Column(constant="")).column for feed in source.feeds.sales]
+    if n_rows:
+        message = f"{n_rows:,} further rows of an id have another area: the price of their sale may be for all its rows"
+        remedy = f"declare the feed's `deed: {next(filter(None, columns), 'COLUMN')}`, which sets such sales aside"
+        yield _warning("sales", "transaction_id", f"{message}; {remedy}")
 
 
 def _equal_rows(tables: list[dict[str, Any]], source: Source) -> Iterator[dict[str, Any]]:

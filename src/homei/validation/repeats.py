@@ -12,6 +12,7 @@ from homei.validation.contracts import reason_rows
 
 # Rows that their source has replaced, deleted or already stated are set aside, and do not count as rejected.
 DELETED, REPLACED, STATED = "deleted", "replaced", "already stated"
+FURTHER_ROW, OTHER_AREA = "further row", "further row with another area"  # of an id, at the same date and price
 DUPLICATE = "duplicate"  # another content under an id that an earlier row of the file has
 
 
@@ -19,7 +20,8 @@ def repeats(raw: pd.DataFrame, feeds: Sequence[Feed], table: str, rejected: set[
     """The rows to set aside because of another one of their feed, with `kind` and `reason`.
 
     Rows of one record share its id or, without ids, every mapped column. The last file with a valid row wins, and in it
-    the first valid row; a row in `rejected` is not valid. A row of equal content is already stated. If the last row is
+    the first valid row; a row in `rejected` is not valid. A row of equal content is already stated, and one of
+    the same date and price is a further row of the sale. If the last row is
     marked as deleted, so are all others.
     """
     groups = _groups(raw, feeds, table)
@@ -96,14 +98,36 @@ def _replaced(raw: pd.DataFrame, repeated: pd.DataFrame, rejected: set[int]) -> 
     is_repeat = ~np.isnan(winner) & (repeated["row"].to_numpy() != winner)
     is_earlier = (repeated["file"].to_numpy() < latest_file) & (repeated["content"].to_numpy() != latest_content)
     is_earlier |= repeated["is_deleted"].to_numpy()
+    is_further = ~np.isnan(winner) & (repeated["row"].to_numpy() != winner) & ~is_earlier
+    is_further[is_further] &= _have_equal_terms(raw, repeated["row"].to_numpy()[is_further], winner[is_further])
     # A rejected row before the one that stays has reasons of its own.
     is_repeat &= is_earlier | (repeated["row"].to_numpy() > winner)
     is_repeat &= ~(is_earlier & repeated["row"].isin(rejected).to_numpy())
+    is_repeat |= is_further
     rows, others = repeated["row"].to_numpy()[is_repeat], winner[is_repeat].astype(int)
     contents = repeated.set_index("row")["content"]
     is_equal = contents.loc[rows].to_numpy() == contents.loc[others].to_numpy()
-    kinds = np.where(is_earlier[is_repeat], REPLACED, np.where(is_equal, STATED, DUPLICATE))
+    kinds = np.where(is_equal, STATED, np.where(is_further[is_repeat], _further_kinds(raw, rows, others), DUPLICATE))
+    kinds = np.where(is_earlier[is_repeat], REPLACED, kinds)
     return _by_other_rows(raw, rows, others, kinds)
+
+
+def _have_equal_terms(raw: pd.DataFrame, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whether rows have the date and the price of others: registers state a sale once for each part of the property."""
+    if not {"sale_date", "price"} <= {*raw.columns}:
+        return np.zeros(len(rows), dtype=bool)
+    terms = raw[["sale_date", "price"]]
+    one, other = terms.iloc[rows].reset_index(drop=True), terms.iloc[others.astype(int)].reset_index(drop=True)
+    return ((one == other) & one.notna()).all(axis=1).fillna(False).to_numpy(bool)
+
+
+def _further_kinds(raw: pd.DataFrame, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    if "square_meters" not in raw:
+        return np.full(len(rows), FURTHER_ROW, dtype=object)
+    areas = raw["square_meters"].to_numpy(dtype=object)
+    pairs = zip(areas[rows], areas[others], strict=True)
+    differ = [isinstance(area, str) and bool(area.strip()) and area != other for area, other in pairs]
+    return np.where(np.array(differ, dtype=bool), OTHER_AREA, FURTHER_ROW)
 
 
 def _restated_deeds(raw: pd.DataFrame, rows: pd.DataFrame, feeds: Sequence[Feed], rejected: set[int]) -> pd.DataFrame:
@@ -129,9 +153,9 @@ def _restated_deeds(raw: pd.DataFrame, rows: pd.DataFrame, feeds: Sequence[Feed]
 
 def _by_other_rows(raw: pd.DataFrame, rows: np.ndarray, others: np.ndarray, kinds: np.ndarray) -> pd.DataFrame:
     """The rows with the kind and the place of the other row of each."""
-    prepositions = {REPLACED: "by", STATED: "in", DUPLICATE: "of"}
+    prepositions = {REPLACED: "by", STATED: "in"}
     reasons = [
-        f"{kind}: {prepositions[kind]} {_place(raw, other, row)}"
+        f"{kind}: {prepositions.get(kind, 'of')} {_place(raw, other, row)}"
         for kind, row, other in zip(kinds, rows, others, strict=True)
     ]
     return reason_rows(rows, kinds, reasons)

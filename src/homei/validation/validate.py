@@ -17,7 +17,7 @@ from homei.validation.parsing import NULLS, Parsed, parse, types_of
 from homei.validation.place_checks import validate_places
 from homei.validation.quality import REPORTS, shared_prices, summary
 from homei.validation.quality_errors import check_quality
-from homei.validation.repeats import DELETED, REPLACED, STATED, repeats
+from homei.validation.repeats import DELETED, FURTHER_ROW, OTHER_AREA, REPLACED, STATED, repeats
 from homei.validation.tally import tally_of
 
 EXCLUDED = "excluded"
@@ -105,7 +105,7 @@ def _with_repeats(
     if table == "sales":
         of_deeds = deed_reasons(raw, columns, feeds, rejected | {*by_other_row["row"]})
         by_other_row = pd.concat([by_other_row, of_deeds], ignore_index=True)
-    is_aside = by_other_row["kind"].isin([EXCLUDED, DELETED, REPLACED, STATED, FURTHER])
+    is_aside = by_other_row["kind"].isin([EXCLUDED, DELETED, REPLACED, STATED, FURTHER_ROW, OTHER_AREA, FURTHER])
     aside = by_other_row.loc[is_aside, "row"]
     by_other_row = by_other_row.assign(is_aside=is_aside).drop_duplicates("row")
     remaining = by_contract.loc[~by_contract["row"].isin(aside), ["row", "kind", "reason"]].assign(is_aside=False)
