@@ -481,3 +481,14 @@ def test_a_zip_may_hold_other_files_besides(tmp_path, capsys):
     ]
     with pytest.raises(SourceError, match=r"sales\.zip: has no member 'x\*', only codes\.csv, readme\.pdf"):
         sheets(path, FileFormat(member="x*"))
+
+
+def test_damaged_rows_have_a_fault_and_the_others_are_read(tmp_path):
+    def faults(content):
+        return read_text(tmp_path, content).faults.to_pylist()
+
+    damaged = "row: has NUL bytes: the file is damaged here"
+    assert faults(b"id,town\n1,No\0rth\n2,South\n") == [damaged, None]
+    assert faults(b'id,town\n1,North\n2,"Sou') == [None, "row: the file ends within a quoted cell"]
+    broken = "id,town\n1,North\n2,So?th\n3,Łąka\n".encode("utf-16").replace("?".encode("utf-16-le"), b"\x00\xd8")
+    assert faults(broken) == [None, "row: bytes that are not utf-16: the file is damaged here", None]
