@@ -10,9 +10,11 @@ import pytest
 
 from homei.config.city import CityConfig
 from homei.config.projection import Coordinates
+from homei.ingestion import ingest
 from homei.resolution import candidate_blocks, resolve
 from homei.storage import lake
 from homei.storage.config import StorageConfig
+from homei.validation import validate
 
 pytest.importorskip("pyspark")
 sale_validation_in_spark = pytest.importorskip("homei.resolution.sale_validation_in_spark")
@@ -164,6 +166,25 @@ def test_spark_resolves_each_record_as_one_machine_does(valid, tmp_path, setting
     accuracy = report["truth"]
     assert all(item["recall"] > 0.5 for item in accuracy["listings"])
     assert accuracy["sale_validation"]["recall"] > 0
+
+
+@pytest.mark.nightly
+def test_spark_resolves_sales_without_ids_addresses_or_listings(
+    tmp_path, monkeypatch, settings, town, town_source, spark, workspace, local_spark
+):
+    monkeypatch.chdir(tmp_path)
+    empty = ["property_id", "address", "seller", "buyer", "seller_family", "buyer_family"]
+    sales = town.assign(**dict.fromkeys(empty), source_feed="main").astype(dict.fromkeys(empty, lake.TEXT))
+    lake.write(lake.typed(sales), lake.VALID["sales"])
+    raw = ingest.records(town_source, "listings").to_pandas()
+    lake.write(validate.validate_records(raw, town_source, "listings").valid, lake.VALID["listings"])
+    lake.write(validate.feed_columns(town_source), lake.FEED_COLUMNS)
+    resolve.run(town_source.city, settings, workspace, local_spark)
+    expected = results()
+    external = StorageConfig(uri=f"file://{tmp_path}/lake", uri_env=None, encryption=None)
+    resolve.run(town_source.city, settings, external, local_spark)
+    for name, table in results().items():
+        assert table == expected[name], name
 
 
 def test_chunks_of_large_pools_are_as_long_as_their_halo_permits():

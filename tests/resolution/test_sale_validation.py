@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from homei.resolution.sale_validation import flag_sales
+from homei.resolution.sale_validation import comparable_ratio, comparison_rows, flag_sales
 
 
 @pytest.fixture
@@ -178,3 +178,19 @@ def test_a_district_with_falling_prices_is_not_flagged_as_a_whole(records_of, pl
     ]  # fmt: skip
     flags = flag_sales(records_of(*rows), plane, settings.market)
     assert (~flags["is_market"]).mean() < 0.01
+
+
+@pytest.mark.parametrize("n_twins", [24, 30, 400])
+def test_of_equally_near_comparables_those_with_the_lowest_ids_count_in_any_order_of_rows(records_of, plane, n_twins):
+    random = np.random.default_rng(4)
+    here = {"latitude": 0.0, "longitude": 0.0}
+    twins = [
+        {**here, "transaction_id": f"A{number:03d}", "price": float(random.integers(200_000, 400_000))}
+        for number in range(n_twins)
+    ]
+    later = {**here, "transaction_id": "later", "sale_date": datetime.date(2024, 6, 1)}
+    rows = comparison_rows(records_of(*twins, later), plane)
+    expected = rows["log_price"].iloc[-1] - rows["log_price"].iloc[:24].median()
+    for ordered in (rows, rows.sample(frac=1.0, random_state=1)):
+        ratio, _ = comparable_ratio(ordered)
+        assert ratio[(ordered["id"] == "later").to_numpy()] == pytest.approx(expected, abs=1e-12)
