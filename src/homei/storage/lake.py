@@ -87,7 +87,7 @@ def _table(table: Path, columns: Sequence[str] | None = None) -> pa.Table:
         )
     names = list(columns or receipt.columns)
     rows = scan(table).to_table(columns=[*names, *(name for name in receipt.key if name not in names)])
-    order = pc.sort_indices(rows, [(name, "ascending") for name in receipt.key], null_placement="at_start")
+    order = pc.sort_indices(rows, [(name, "ascending", "at_start") for name in receipt.key])
     return rows.select(names).take(order)
 
 
