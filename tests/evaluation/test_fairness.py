@@ -178,3 +178,13 @@ def test_a_group_without_data_raises_an_error(city, group, bands, message):
 def test_a_group_is_a_column_or_a_file(declared, message):
     with pytest.raises(ValidationError, match=message):
         Group(name="band", **declared)
+
+
+def test_a_groups_file_is_read_in_its_declared_format_and_na_is_a_value(tmp_path):
+    path = tmp_path / "bands.csv"
+    path.write_bytes("town ;band\nNA;high\nŁąki;low\n".encode("cp1250"))
+    declared = BAND.model_copy(update={"delimiter": ";", "encoding": "cp1250"})
+    values = group_values(pd.DataFrame({"location": ["NA", "Łąki", "Hill"]}), declared, str(tmp_path))
+    assert values.tolist() == ["high", "low", "unknown"]
+    with pytest.raises(GroupError, match=r"income_band\.encoding: .* is not utf-8-sig: declare its own"):
+        group_values(pd.DataFrame({"location": ["NA"]}), BAND, str(tmp_path))

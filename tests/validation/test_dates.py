@@ -198,3 +198,12 @@ def test_numbers_since_1970_are_noticed_too():
 )
 def test_names_of_months_are_understood_in_several_languages(cell, format, month):
     assert date(cell, column(format=format)) == (month and datetime.date(2024, month, 15))
+
+
+@pytest.mark.parametrize(
+    ("cell", "month"),
+    [("3 června 2021", 6), ("3 července 2021", 7), ("3 января 2021", 1), ("3 Ağustos 2021", 8),
+     ("3 marraskuuta 2021", 11), ("3 maaliskuuta 2021", 3), ("3 Μαρτίου 2021", 3), ("3 listopada 2021", 11)],
+)  # fmt: skip
+def test_whole_names_of_months_in_more_languages(cell, month):
+    assert date(cell, column(format="%d %b %Y")) == datetime.date(2021, month, 3)

@@ -92,12 +92,13 @@ def _read_values(group: Group, path: Path) -> pd.Series:
     name = f"city.groups.{group.name}"
     if not path.is_file():
         raise GroupError(f"{name}.file: {path} does not exist: add it or remove the group")
-    table = pd.read_csv(path, sep=group.delimiter, encoding=group.encoding, dtype="string")
+    table = _read_table(group, path)
     key = group.key_column or group.key
     for parameter, column in (("key_column", key), ("value", group.value)):
         if column not in table.columns:
             raise GroupError(
-                f"{name}.{parameter}: {path} has no column {column!r}: use one of {', '.join(table.columns)}"
+                f"{name}.{parameter}: {path} has no column {column!r}: use one of {', '.join(table.columns)}, or "
+                f"declare its delimiter (now {group.delimiter!r})"
             )
     # Sales have the normal form of each text.
     table[key] = table[key].map(normal_text, na_action="ignore")
@@ -108,6 +109,20 @@ def _read_values(group: Group, path: Path) -> pd.Series:
     if values.empty:
         raise GroupError(f"{name}: {path} has no values of {group.value}: fill the column or remove the group")
     return values.set_index(key)[group.value]
+
+
+def _read_table(group: Group, path: Path) -> pd.DataFrame:
+    """The group's file as text, in its declared format; a cell that says NA is a value."""
+    name = f"city.groups.{group.name}"
+    try:
+        table = pd.read_csv(
+            path, sep=group.delimiter, encoding=group.encoding, dtype="string", keep_default_na=False, na_values=[""]
+        )
+    except UnicodeError as error:
+        raise GroupError(f"{name}.encoding: {path} is not {group.encoding}: declare its own, such as cp1252") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise GroupError(f"{name}.delimiter: {path} can't be read between {group.delimiter!r} ({error})") from error
+    return table.rename(columns=normal_text)
 
 
 def _column(holdout: pd.DataFrame, name: str, group: Group) -> pd.Series:

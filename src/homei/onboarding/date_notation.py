@@ -111,6 +111,16 @@ def _formats(values: list[str]) -> Iterator[str]:
         for order in orders:
             for time in TIMES[1:] if has_time else TIMES[:1]:
                 yield mark.join(order) + time
+    yield from (
+        "%Y年%m月%d日",
+        "%Y年%m月",
+        "%Y년 %m월 %d일",
+        "%Y년 %m월",
+        "%Y.%m.%d.",
+        "%Y. %m. %d.",
+        "%d.%m.%Y.",
+        "%d. %m. %Y.",
+    )
     yield from ("%Y%m%dT%H%M%S", "%Y%m%d%H%M%S", "%d%b%Y", "%B %d, %Y", "%b %d, %Y", "%a %b %d %Y")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 import re
 import zoneinfo
@@ -17,6 +18,11 @@ MONTHS = {
     "May": "may mai maj mei mag", "Jun": "jun juin giu cze", "Jul": "jul juil lug lip", "Aug": "aug ago aoû aou sie",
     "Sep": "sep set wrz", "Oct": "oct okt ott out paź paz", "Nov": "nov lis", "Dec": "dec déc dez dic des gru",
 }  # fmt: skip
+# Their whole names and abbreviations are known too. "listopad" is November in Polish and Czech, October in Croatian.
+LANGUAGES = (
+    "en", "de", "fr", "es", "pt", "it", "nl", "pl", "cs", "sk", "sl", "hu", "ro", "bg", "ru", "uk", "el", "tr", "fi",
+    "et", "lv", "lt", "sv", "da", "nb", "is", "ca", "ar", "he", "id", "ms", "vi",
+)  # fmt: skip
 # Excel counts a 29 February 1900, which did not exist, as day 60; later days count from this date.
 EPOCHS = {1900: datetime.date(1899, 12, 30), 1904: datetime.date(1904, 1, 1)}
 YEARS_AHEAD = 20  # after `as_of`, of those that a two-digit year may mean
@@ -157,10 +163,25 @@ def _fits(cell: str, hint: str, column: Column) -> bool:
 def _with_english_month(cell: str) -> str:
     """A cell whose month is called as in English, `Mar`; unchanged where no month is named."""
     for name in _MONTH_NAME.findall(cell):
+        if (month := _month_names().get(name.casefold().rstrip("."))) is not None:
+            return cell.replace(name, month, 1)
         for month, starts in MONTHS.items():
             if name.casefold().startswith(tuple(starts.split())):
                 return cell.replace(name, month, 1)
     return cell
+
+
+@functools.cache
+def _month_names() -> dict[str, str]:
+    """The English month of each month name of LANGUAGES; names that mean several months are left out."""
+    from babel import Locale
+
+    months: dict[str, set[str]] = {}
+    for language in LANGUAGES:
+        for names in (names for context in Locale(language).months.values() for names in context.values()):
+            for month, name in zip(MONTHS, names.values(), strict=False):
+                months.setdefault(name.casefold().rstrip("."), set()).add(month)
+    return {name: min(of_name) for name, of_name in months.items() if len(of_name) == 1 and len(name) >= 3}
 
 
 def _with_offset(moment: datetime.datetime | None, column: Column) -> datetime.datetime | None:
