@@ -15,7 +15,6 @@ SHARED_FIXTURES = {
     "tests/whole/test_parity.py": "rebuilt city",
     "tests/whole/test_rebuild.py": "rebuilt city",
     "tests/whole/test_shift.py": "rebuilt city",
-    "tests/whole/test_cluster.py": "small city",
     "tests/whole/test_experiments.py": "small city",
     "tests/whole/test_outputs.py": "small city",
     "tests/serving/test_bento.py": "served Bento",

@@ -1,69 +1,90 @@
-"""A Spark cluster, a master and a worker apart from homei, builds the same bytes as Spark within homei."""
+"""A cluster with its lake on S3 computes the same rows as one machine with its lake in a folder."""
 
-import subprocess
-import time
-from collections.abc import Iterator
+import shutil
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import pyspark
 import pytest
-from project_copy import environment, free_port, run
+import spark_cluster
+from project_copy import PROJECT, run
 
-from homei.spark import java
-from homei.storage import lake
+from homei.storage import lake, snapshots
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
-SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
-DAEMONS = "org.apache.spark.deploy"
-TABLES = (lake.TRAINING_SET, lake.MARKET_INDEX, lake.MARKET_HISTORY, lake.PREVIOUS_SALES, lake.PLACES)
+TABLES = (lake.RESOLVED_SALES, lake.MARKET_HISTORY, lake.PREVIOUS_SALES, lake.TRAINING_SET)
+# Writes the market sales of the workspace to the lake.
+MOVE_SALES = """
+from homei.pipeline import stages
+from homei.spark.session import session
+from homei.storage import lake, spark_tables
 
+p = stages.parameters("features")
+sales = session(p.spark, p.storage).createDataFrame(lake.read(lake.RESOLVED_SALES))
+spark_tables.write(spark_tables.SparkTable(sales, lake.RESOLVED_SALES, ["transaction_id"]), p.storage)
+"""
+LOOK_AROUND = """
+import os, sys
+from homei.pipeline import stages
+from homei.spark.session import session
 
-class Cluster(NamedTuple):
-    """A master's URL, and the folder in which its worker keeps a folder for each application."""
+def look(_):
+    import homei
+    return os.listdir(sys.argv[1]), homei.__file__.split(os.sep)[-3]
 
-    url: str
-    work_folder: Path
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory) -> Iterator[Cluster]:
-    """A standalone cluster on this machine, with one worker."""
-    folder = tmp_path_factory.mktemp("cluster")
-    address = f"spark://127.0.0.1:{free_port()}"
-    local = ["--host", "127.0.0.1", "--webui-port", "0"]
-    processes = [
-        daemon(folder, f"{DAEMONS}.master.Master", *local, "--port", address.rpartition(":")[2]),
-        daemon(folder, f"{DAEMONS}.worker.Worker", *local, "-c", "2", "-m", "2g", "--work-dir", str(folder), address),
-    ]
-    try:
-        deadline = time.monotonic() + 60
-        while "Successfully registered with master" not in (folder / "Worker.log").read_text():
-            assert time.monotonic() < deadline, (folder / "Worker.log").read_text()
-            time.sleep(0.2)
-        yield Cluster(address, folder)
-    finally:
-        for process in reversed(processes):
-            process.terminate()
-            process.wait()
+p = stages.parameters("features")
+print(session(p.spark, p.storage).sparkContext.parallelize(range(2), 2).map(look).collect())
+"""
 
 
-def daemon(folder: Path, name: str, *arguments: str) -> subprocess.Popen:
-    variables = {"JAVA_HOME": str(java.find().resolve()), "SPARK_LOCAL_IP": "127.0.0.1"}
-    with (folder / f"{name.rpartition('.')[2]}.log").open("w") as log:
-        return subprocess.Popen(
-            [SPARK_CLASS, name, *arguments], cwd=folder, env=environment() | variables, stdout=log, stderr=log
-        )
+@pytest.fixture
+def cluster(s3, required, tmp_path_factory):
+    """A cluster whose workers share nothing with the tests' folders, and find the S3 server in their environment."""
+    required(spark_cluster.can_hide_folders(), "permission for mount namespaces", "run as root, or allow `unshare`")
+    with spark_cluster.running(hidden=tmp_path_factory.getbasetemp()) as cluster:
+        yield cluster
 
 
-def test_a_cluster_builds_the_same_bytes(small_copy, cluster, monkeypatch):
-    before = {table: lake.digest(small_copy / table) for table in TABLES}
+@pytest.fixture
+def projects(demo_lake, tmp_path):
+    """Makes a project folder with a small city up to its resolved sales, for a lake and a Spark."""
+
+    def make(name: str, *groups: str) -> Path:
+        folder = shutil.copytree(demo_lake, tmp_path / name, symlinks=True)
+        shutil.copytree(PROJECT / "params", folder / "params")
+        shutil.copy2(PROJECT / "dvc.yaml", folder)
+        run(["homei", "compose", *groups], folder)
+        return folder
+
+    return make
+
+
+class Rows(NamedTuple):
+    """What a receipt says of a table's rows, without the lake's address."""
+
+    digest: str
+    rows: int
+    columns: dict[str, str]
+
+
+def build_features(folder: Path) -> dict[Path, Rows]:
+    run([sys.executable, "-c", MOVE_SALES], folder)
+    run(["homei", "features"], folder)
+    receipts = {table: snapshots.read_receipt(folder / table) for table in TABLES}
+    return {table: Rows(receipt.digest, receipt.rows, receipt.columns) for table, receipt in receipts.items()}
+
+
+def test_a_cluster_with_a_lake_on_s3_computes_the_same_rows(projects, cluster, s3, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOMEI_LAKE", f"file://{tmp_path}/lake")
+    expected = build_features(projects("alone", "lake=folder"))
+
+    monkeypatch.setenv("HOMEI_LAKE", f"{s3.url}/lake")
     monkeypatch.setenv("HOMEI_SPARK_MASTER", cluster.url)
-    values = (small_copy / "params.yaml").read_text()
-    local = "master: local[*]\n  master_env: null\n"
-    assert local in values, "the test replaces this part of params.yaml"
-    (small_copy / "params.yaml").write_text(values.replace(local, "master: null\n  master_env: HOMEI_SPARK_MASTER\n"))
-    run(["homei", "features"], small_copy)
-    assert {table: lake.digest(small_copy / table) for table in TABLES} == before
-    assert list(cluster.work_folder.glob("app-*")), "nothing ran on the cluster"
+    project = projects("driver", "lake=s3", "spark=cluster")
+    assert build_features(project) == expected
+    assert all(cluster.executors()), "a worker of the cluster had nothing to do"
+    assert s3.keys(f"lake/{lake.TRAINING_SET}/files/")
+
+    seen = run([sys.executable, "-c", LOOK_AROUND, str(tmp_path)], project).stdout.strip()
+    assert seen == str([([], "homei.zip")] * 2), "executors see the driver's folder, or use another homei"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from homei.storage.config import StorageConfig
 
 LOGGING = Path(__file__).resolve().with_name("log4j2.properties")
+PACKAGE = Path(__file__).resolve().parents[1]
 LOOPBACK = "127.0.0.1"
 
 
@@ -48,7 +50,21 @@ def session(spark: SparkConfig, storage: StorageConfig | None = None) -> SparkSe
         settings |= s3_settings(os.environ)
     for key, value in settings.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    engine = builder.getOrCreate()
+    if not master.startswith("local"):
+        _send_code(engine)
+    return engine
+
+
+def _send_code(engine: SparkSession) -> None:
+    """Sends this process's homei to all executors, so that no machine of the cluster computes with another version."""
+    from pyspark import SparkFiles
+
+    # Spark serves the file for as long as the session lives, and then deletes its root folder.
+    archive = Path(SparkFiles.getRootDirectory()) / "code" / "homei.zip"
+    if not archive.exists():
+        shutil.make_archive(str(archive.with_suffix("")), "zip", PACKAGE.parent, PACKAGE.name)
+        engine.sparkContext.addPyFile(str(archive))
 
 
 def master_url(spark: SparkConfig) -> str:
