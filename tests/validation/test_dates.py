@@ -207,3 +207,11 @@ def test_names_of_months_are_understood_in_several_languages(cell, format, month
 )  # fmt: skip
 def test_whole_names_of_months_in_more_languages(cell, month):
     assert date(cell, column(format="%d %b %Y")) == datetime.date(2021, month, 3)
+
+
+@pytest.mark.parametrize(
+    ("cell", "format"), [("3-Mar-19", "%d-%b-%y"), ("12. 3. 2021", "%d. %m. %Y"), ("2021年3月5日", "%Y年%m月%d日")]
+)
+def test_a_date_without_a_format_is_refused_with_the_one_that_would_read_it(cell, format):
+    assert date(cell, column()) is None
+    assert date_fault(cell, column()) == f'not a date (format: "{format}"?)'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from homei.config.columns import Column
-from homei.validation.numbers import number
+from homei.validation.numbers import number, number_fault
 
 DIRECTIONS = {"latitude": "NS", "longitude": "EWO"}  # O is the west of Romance languages
 NEGATIVE = "SWO"
@@ -39,6 +39,17 @@ def coordinate(cell: str, column: Column, axis: str) -> float | None:
         return None
     value = round(degrees + minutes / 60 + seconds / 3600, 7)
     return -value if match["minus"] or (direction and direction in NEGATIVE) else value
+
+
+def coordinate_fault(cell: str, column: Column) -> str:
+    """Why a cell is no coordinate, with the declaration under which it might be one."""
+    if re.match(r"(SRID=\d+;)?POINT", cell, re.IGNORECASE):
+        return "a point of both coordinates (pattern with a group for one of them?)"
+    if re.fullmatch(r"[(\[]?-?[0-9]+[.,][0-9]+°?[,; ] ?-?[0-9]+[.,][0-9]+°?[)\]]?", cell):
+        return "both coordinates in one cell (pattern with a group for one of them?)"
+    if _HAS_SIGN.search(cell) and _DEGREES.fullmatch(cell):
+        return "degrees of the other axis"
+    return number_fault(cell, column)
 
 
 def is_grid_reference(cell: str) -> bool:

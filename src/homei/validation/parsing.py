@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from homei.config.columns import Column
 from homei.config.feeds import Source
 from homei.config.texts import is_rounded, normal_text
-from homei.validation.coordinate_texts import coordinate
+from homei.validation.coordinate_texts import coordinate, coordinate_fault
 from homei.validation.coordinates import AXES, Located, locate
 from homei.validation.dates import date, date_fault
 from homei.validation.notations import (
@@ -159,7 +159,7 @@ def _reader(name: str, dtype: Any, column: Column, source: Source) -> Reader | N
     if dtype is np.float64:
         currency = source.city.currency
         if name in AXES:
-            return Reader(lambda cell: coordinate(cell, column, name), lambda cell: number_fault(cell, column))
+            return Reader(lambda cell: coordinate(cell, column, name), lambda cell: coordinate_fault(cell, column))
         return Reader(lambda cell: number(cell, column, currency), lambda cell: number_fault(cell, column, currency))
     return Reader(lambda cell: date(cell, column, source.city.as_of), lambda cell: date_fault(cell, column))
 
