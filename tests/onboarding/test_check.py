@@ -3,11 +3,13 @@
 import sqlite3
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from registers import sales, write_csv
 
 from homei.cli.main import cli
+from homei.onboarding.check import rejections
 
 NAMES = ["id", "sale date", "price", "area m2", "type", "district"]
 CELLS = [[row["id"], str(row["date"]), row["price"], row["area"], row["kind"], row["place"]] for row in sales(300)]
@@ -95,3 +97,10 @@ def test_the_file_holds_no_cells_of_the_data_but_its_categories(project, tmp_pat
     text = Path("params/city/town.yaml").read_text()
     assert "Secret" not in text
     assert "sale_date: sale date" in text
+
+
+def test_a_type_to_which_nearly_all_rejected_rows_belong_is_named():
+    rows = pd.DataFrame({"property_type": ["shed"] * 30 + ["house"], "reasons": "square_meters: missing"})
+    rows = rows.assign(square_meters=None, source_line=2, source_file="a.csv")
+    (rejection,) = rejections([{"reason": "square_meters: missing", "rows": 31}], rows)
+    assert "97% of them are of type 'shed': exclude these if they are no dwellings" in rejection.remedy

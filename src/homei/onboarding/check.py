@@ -29,6 +29,7 @@ from homei.validation.quality_errors import remedy
 EXTERNAL = Path("data/external")
 EXAMPLES = 3
 EMPTY = "an empty cell"
+MANY_OF_A_TYPE, NEARLY_ALL = 20, 0.95  # rows of a reason, and the share of one type
 
 
 class Rejection(NamedTuple):
@@ -166,8 +167,19 @@ def rejections(reasons: Sequence[Mapping[str, Any]], rejected: pd.DataFrame) -> 
         # A reason in quarantine may have details after that of quality.json, such as a line.
         rows = rejected[rejected["reasons"].str.contains(reason, regex=False)]
         examples = _examples(rows, reason.partition(":")[0])
-        rejected_by_reason.append(Rejection(reason, int(item["rows"]), examples, remedy(reason, "feeds.sales")))
+        advice = "; ".join(filter(None, [remedy(reason, "feeds.sales"), _advice_on_type(rows, rejected)]))
+        rejected_by_reason.append(Rejection(reason, int(item["rows"]), examples, advice))
     return rejected_by_reason
+
+
+def _advice_on_type(rows: pd.DataFrame, rejected: pd.DataFrame) -> str:
+    """What to do if nearly all rows with a reason are of one type, such as outbuildings without an area."""
+    if len(rows) < MANY_OF_A_TYPE or "property_type" not in rows or rejected["property_type"].nunique() < 2:
+        return ""
+    types = rows["property_type"].value_counts(normalize=True)
+    if types.empty or types.iloc[0] < NEARLY_ALL:
+        return ""
+    return f"{types.iloc[0]:.0%} of them are of type {types.index[0]!r}: exclude these if they are no dwellings"
 
 
 def _examples(rows: pd.DataFrame, column: str) -> list[str]:
