@@ -139,3 +139,24 @@ def test_every_sign_of_a_currency_is_read_before_and_behind(value, currency, is_
     for sign in CURRENCY_SIGNS[currency].split():
         cell = f"{sign}{space}{value}" if is_before else f"{value}{space}{sign}"
         assert number(cell, column(), currency) == value
+
+
+@pytest.mark.parametrize(
+    ("cell", "currency", "value"),
+    [
+        ("1.2 mln", "PLN", 1_200_000),
+        ("3.5 mil. Kč", "CZK", 3_500_000),
+        ("R$ 350 mil", "BRL", 350_000),
+        ("350 mil €", "EUR", None),
+        ("4800 tkr", "SEK", 4_800_000),
+        ("1995年", "JPY", 1995),
+        ("35 tsubo", "JPY", None),
+    ],
+)
+def test_multipliers_of_more_languages_and_none_that_means_two(cell, currency, value):
+    assert number(cell, Column(column="x"), currency) == value
+
+
+def test_areas_in_tsubo_and_square_yards():
+    assert number("30 坪", Column(column="x", unit="tsubo")) == 99.173554
+    assert number("120 sq. yd", Column(column="x", unit="square_yards")) == 100.335283
