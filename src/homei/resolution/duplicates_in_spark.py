@@ -15,6 +15,7 @@ from homei.resolution.config import MergeConfig
 from homei.resolution.duplicate_sales import differences
 from homei.resolution.identical_units import is_same_area
 from homei.resolution.intermediate import kept
+from homei.resolution.matching_in_spark import Batches
 from homei.resolution.resolve import MAX_GAP
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _in_band() -> Column:
     return F.col("band") == F.col("b_band")
 
 
-def _comparing(settings: MergeConfig):
+def _comparing(settings: MergeConfig) -> Batches:
     def compare(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for pairs in batches:
             left, right = (pairs.filter(regex=f"^{side}_").rename(columns=lambda name: name[2:]) for side in ("a", "b"))

@@ -5,7 +5,7 @@ The candidates come from joins on the columns of the same blocks, and the same f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,9 @@ EVIDENCE = {
 }  # fmt: skip
 SCORED = "`table` string, id string, property_id string, score double, other_units double"
 OVERSIZED = ["block", "key", "properties", "records"]
+
+
+Batches = Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def match(records: DataFrame, properties: Properties, settings: MatchConfig) -> 
     return certain.select("table", "id", F.col("best.property_id").alias("property_id"))
 
 
-def _scoring(shares: dict[str, float], agreement: np.ndarray, settings: MatchConfig):
+def _scoring(shares: dict[str, float], agreement: np.ndarray, settings: MatchConfig) -> Batches:
     def score(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
             for table, pairs in batch.groupby("a_table"):
@@ -221,10 +224,8 @@ def oversized_blocks(records: DataFrame, properties: Properties) -> pd.DataFrame
         columns = BLOCKS[block]
         near = records.dropna(subset=columns)
         if block == "cell":
-            cells = F.array(*(F.struct((F.col("cell_x") + i).alias("x"), (F.col("cell_y") + j).alias("y"))
-                              for i, j in AROUND))  # fmt: skip
-            near = near.select(F.explode(cells).alias("cell")).select(F.col("cell.x").alias("cell_x"),
-                                                                      F.col("cell.y").alias("cell_y"))  # fmt: skip
+            around = F.array(*(F.struct(F.col("cell_x") + i, F.col("cell_y") + j) for i, j in AROUND))
+            near = near.select(F.explode(around).alias("cell")).select("cell.*").toDF(*columns)
         else:
             near = near.where(F.col("unit" if block == "address" else "x").isNull()).select(*columns)
         counts = near.join(F.broadcast(large), columns).groupBy(*columns, "properties").count().toPandas()
