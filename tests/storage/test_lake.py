@@ -44,28 +44,28 @@ def test_reading_a_missing_table_names_it_and_the_command_to_run(tmp_path):
         lake.read(tmp_path / "sales")
 
 
-def test_a_spark_table_has_the_same_file_names_and_bytes_for_any_order_of_its_rows(spark, tmp_path):
+def test_a_spark_table_has_the_same_file_names_and_bytes_for_any_order_of_its_rows(spark, workspace, tmp_path):
     prices = [(f"id{number:03d}", float(number)) for number in range(200)]
     for name, rows in (("one", prices), ("two", prices[::-1])):
         frame = spark.createDataFrame(rows, "id string, price double").repartition(3)
-        spark_tables.write(SparkTable(frame, tmp_path / name, ["id"]))
+        spark_tables.write(SparkTable(frame, tmp_path / name, ["id"]), workspace)
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["part-00000.parquet"]
     assert lake.digest(tmp_path / "one") == lake.digest(tmp_path / "two")
     assert spark_tables.read(spark, tmp_path / "one").count() == 200
 
 
-def test_a_spark_table_can_be_partitioned_by_year(spark, tmp_path):
+def test_a_spark_table_can_be_partitioned_by_year(spark, workspace, tmp_path):
     days = [datetime.date(2024, 5, 1), datetime.date(2023, 1, 1), datetime.date(2024, 2, 1)]
     frame = spark.createDataFrame(zip(days, [24292, 24276, 24289], strict=True), "day date, month int")
     for years_of in ("day", "month"):
-        spark_tables.write(SparkTable(frame, tmp_path / years_of, ["day"], years_of))
+        spark_tables.write(SparkTable(frame, tmp_path / years_of, ["day"], years_of), workspace)
         files = sorted((tmp_path / years_of).rglob("*.parquet"))
         assert [file.parent.name for file in files] == ["year=2023", "year=2024"]
         assert lake.read(tmp_path / years_of)["month"].tolist() == [24276, 24289, 24292]
         assert list(lake.read(tmp_path / years_of)) == ["day", "month"]
         assert spark_tables.read(spark, tmp_path / years_of).columns == ["day", "month"]
         assert spark_tables.read(spark, tmp_path / years_of).count() == 3
-    spark_tables.write(SparkTable(frame.where("month < 0"), tmp_path / "none", ["day"], "day"))
+    spark_tables.write(SparkTable(frame.where("month < 0"), tmp_path / "none", ["day"], "day"), workspace)
     assert lake.read(tmp_path / "none").empty
 
 

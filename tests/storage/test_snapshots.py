@@ -144,7 +144,10 @@ def test_a_table_that_does_not_fit_into_memory_is_refused(folder, sales, monkeyp
         lake.read(TABLE)
 
 
-@pytest.mark.parametrize(("uri", "message"), [(None, "HOMEI_LAKE is not set"), ("gs://x", "is not a URI of S3")])
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [(None, "HOMEI_LAKE is not set"), ("gs://x", "is not a URI of S3"), ("s3:///x", "is not a URI of S3")],
+)
 def test_a_lake_without_a_usable_address_is_refused(uri, message, monkeypatch):
     monkeypatch.delenv("HOMEI_LAKE", raising=False)
     with pytest.raises(LakeError, match=message):

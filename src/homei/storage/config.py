@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Literal
 
 from homei.config.model import ConfigModel
@@ -30,8 +31,8 @@ class StorageConfig(ConfigModel):
                 f"{self.uri_env} is not set: export it with the lake's URI, s3://bucket/prefix or file:///folder, "
                 "or choose lake=workspace"
             )
-        if not uri.startswith(("s3://", "file:///")):
+        if not re.match("s3://[^/]|file:///[^/]", uri):
             raise LakeError(
-                f"lake.uri: {uri!r} is not a URI of S3 (s3://bucket/prefix) or of a folder (file:///folder)"
+                f"storage.uri = {uri!r}: is not a URI of S3 (s3://bucket/prefix) or of a folder (file:///folder)"
             )
         return uri.rstrip("/")

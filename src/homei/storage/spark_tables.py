@@ -45,15 +45,15 @@ def read(spark: SparkSession, table: Path) -> DataFrame:
     return spark.read.parquet(*(uri.replace("s3://", "s3a://", 1) for uri in snapshots.uris(receipt)))
 
 
-def write(table: SparkTable, storage: StorageConfig | None = None) -> None:
+def write(table: SparkTable, storage: StorageConfig) -> None:
     """Writes a table: to the workspace, as one file or one a year, or as a snapshot of an external lake."""
-    if storage is not None and storage.is_external:
+    if storage.is_external:
         write_snapshot(table.frame, table.path, table.key, storage)
     else:
         _write_to_workspace(table)
 
 
-def write_all(tables: Iterable[SparkTable], storage: StorageConfig | None = None) -> None:
+def write_all(tables: Iterable[SparkTable], storage: StorageConfig) -> None:
     """Writes several tables concurrently."""
     with ThreadPoolExecutor(WRITTEN_AT_ONCE) as pool:
         list(pool.map(lambda table: write(table, storage), tables))
