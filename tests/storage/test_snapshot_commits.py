@@ -1,12 +1,14 @@
 """Snapshots are written as a whole or not at all, whenever a process is killed and whoever else writes or reads."""
 
 import datetime
+import functools
 import multiprocessing
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import tcp_proxy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from killed_processes import killed_write
@@ -198,3 +200,26 @@ def test_on_s3_a_file_is_created_once(s3):
     assert [file.uri for file in remote_files.find(s3.url)] == [uri]
     remote_files.remove([uri, uri])
     assert remote_files.size(uri) is None
+
+
+@pytest.fixture
+def proxy(s3, monkeypatch, tmp_path):
+    """A proxy to the S3 server, which a new client uses; the current folder is an empty workspace."""
+    monkeypatch.chdir(tmp_path)
+    with tcp_proxy.running(s3.server.port) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setattr(remote_files, "_filesystem", functools.cache(remote_files._filesystem.__wrapped__))
+        yield proxy
+
+
+def test_encryption_is_asked_of_s3_for_each_object(s3, proxy):
+    write(f"{s3.url}/lake", "one", encryption="AES256")
+    assert len(s3.keys()) == 3
+    assert bytes(proxy.sent).lower().count(b"x-amz-server-side-encryption: aes256") == 3
+
+
+def test_requests_to_s3_whose_connection_is_reset_are_repeated(s3, proxy):
+    proxy.resets = 2
+    write(f"{s3.url}/lake", "one")
+    assert words() == {"one"}
+    assert proxy.resets < 0
