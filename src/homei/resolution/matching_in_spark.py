@@ -172,19 +172,21 @@ def _candidates(records: DataFrame, properties: Properties, settings: MatchConfi
     cells = F.array(*(F.struct(F.col("a_cell_x") + i, F.col("a_cell_y") + j) for i, j in AROUND))
     near_cells = left.where(F.col("a_x").isNotNull()).withColumn("cell", F.explode(cells))
     in_cell = (F.col("cell.col1") == F.col("b_cell_x")) & (F.col("cell.col2") == F.col("b_cell_y"))
-    can_matter = _can_matter(settings)
+    can_matter, has_large = _can_matter(settings), "address" in properties.oversized
+    # So no pair occurs twice; to find equal pairs later means to send all of them across the cluster.
+    is_new = F.lit(True) if has_large else ~F.coalesce(_agree(BLOCKS["address"]), F.lit(False))
     pairs = [
         left.join(compared["address"], _agree(BLOCKS["address"]) & can_matter),
-        near_cells.join(compared["cell"], in_cell & is_near & can_matter).drop("cell"),
-        left.where(F.col("a_x").isNull()).join(compared["location"], _agree(BLOCKS["location"]) & can_matter),
+        near_cells.join(compared["cell"], in_cell & is_near & can_matter & is_new).drop("cell"),
+        left.where(F.col("a_x").isNull()).join(compared["location"], _agree(BLOCKS["location"]) & can_matter & is_new),
     ]
-    if "address" in properties.oversized:
+    if has_large:
         large = right.join(F.broadcast(_renamed(properties, "address")), _prefixed("address"), "left_semi")
         pairs.append(left.join(large, _agree([*BLOCKS["address"], "unit"]) & can_matter))
     union = pairs[0]
     for more in pairs[1:]:
         union = union.unionByName(more)
-    return union.dropDuplicates(["a_table", "a_id", "b_id"])
+    return union.dropDuplicates(["a_table", "a_id", "b_id"]) if has_large else union
 
 
 def _prefixed(block: str) -> list[str]:
