@@ -118,6 +118,16 @@ def test_a_snapshot_that_lost_a_file_is_replaced_by_the_next_write_of_its_rows(u
     assert lake.digest(TABLE) == receipt
 
 
+def test_the_version_of_a_table_does_not_depend_on_the_address_of_its_lake(uri):
+    versions = []
+    for place in ("one", "other"):
+        write(f"{uri}/{place}", "word")
+        versions.append(lake.version(TABLE))
+    assert versions[0] == versions[1]
+    write(uri, "another word")
+    assert lake.version(TABLE) != versions[0]
+
+
 def test_renamed_columns_are_another_snapshot():
     names = [{"id": "bigint", "word": "string"}, {"id": "bigint", "text": "string"}, {"word": "string", "id": "bigint"}]
     digests = [digest_of(columns, 2, 7, 9) for columns in names]

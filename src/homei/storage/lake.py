@@ -77,6 +77,12 @@ def scan(table: Path) -> ds.Dataset:
     return ds.dataset([arrow_filesystem(uri)[1] for uri in uris(receipt)], format="parquet", filesystem=files)
 
 
+def version(table: Path) -> str:
+    """Hexadecimal digits that name a table's content, wherever it is; raises MissingTableError."""
+    receipt = read_receipt(table)
+    return digest(table) if receipt is None else receipt.snapshot
+
+
 def _table(table: Path, columns: Sequence[str] | None = None) -> pa.Table:
     if (receipt := read_receipt(table)) is None:
         return pq.read_table(table, columns=list(columns) if columns else None, partitioning=None)

@@ -106,7 +106,7 @@ def run(
     evaluated. Raises StudyError.
     """
     recipe = Recipe.from_config(p)
-    name = shared_study.study_name(recipe, p.model.search, p.tuning, p.city.name, lake.digest(lake.TRAINING_SET))
+    name = shared_study.study_name(recipe, p.model.search, p.tuning, p.city.name, lake.version(lake.TRAINING_SET))
     first = tune.configured_parameters(recipe, p.model.search)
     sampler, pruner = tune.sampler(p.tuning, seed=None), tune.pruner(p.tuning)
     study = shared_study.join_study(database, name, sampler, pruner, first, heartbeat_seconds)

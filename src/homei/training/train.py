@@ -42,7 +42,7 @@ def run(**sections: Any) -> TrainingResult:
     """Trains with the tuned parameters, and writes both models and the predictions."""
     p = SimpleNamespace(**sections)
     recipe = Recipe.from_config(p).with_parameters(**tuned_parameters(p.model))
-    data_version = lake.digest(lake.TRAINING_SET)[:12]
+    data_version = lake.version(lake.TRAINING_SET)[:12]
     sales = lake.read(lake.TRAINING_SET)
     result = train_models(sales, recipe, p, data_version, p.train.workers)
     lake.write(result.predictions, lake.PREDICTIONS)
