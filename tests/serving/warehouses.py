@@ -17,6 +17,7 @@ from homei.warehouse.config import PublishConfig
 from homei.warehouse.connection import connect, database_url, writing
 from homei.warehouse.schema import migrate
 from homei.warehouse.search_terms import refresh_word_index
+from homei.warehouse.shards import shard_of
 from homei.warehouse.tables import market_trends, property_analytics, property_history, publication
 
 HOMES = 30
@@ -38,12 +39,12 @@ def home(number: int) -> dict:
         "listings_seen": 0,
         "is_listed": False,
     }
-    row["features"] = {}
+    row |= {"features": {}, "shard": shard_of(None)}
     if number == HOMES - 1:
         return row
     place = {"latitude": 45 + number / 1000, "longitude": -30.0, "strip": int((45 + number / 1000) // 0.005)}
     own = {"address": f"{number} Mill Lane", "location": "harbour" if number % 2 else "hill", "property_type": "flat"}
-    own["words"] = f"{number} mill lane"
+    own |= {"words": f"{number} mill lane", "shard": shard_of(own["location"])}
     own |= {"square_meters": 40.0 + number, "bedrooms": float(number % 4), "floor": 2.0, "year_built": 1950 + number}
     value = {"valued_price": 100_000.0 + number, "valued_low": 90_000.0, "valued_high": 120_000.0}
     value = value | {"confidence": 0.9, "flags": "unusual_area" if number == 1 else ""} if number % 10 else {}
@@ -116,6 +117,7 @@ def _fill(settings: PublishConfig) -> None:
     migrate(engine)
     event = {"event": "sale", "event_id": "t1", "property_id": "p001", "price": 99_000.0, "square_meters": 41.0}
     event |= {"happened_on": datetime.date(2021, 5, 1), "ended_on": None, "is_market": True}
+    event["shard"] = shard_of("harbour")
     offer = event | {"event": "listing", "event_id": "l1", "happened_on": datetime.date(2022, 5, 1), "is_market": None}
     with writing(engine) as connection:
         connection.execute(insert(property_analytics), [home(number) for number in range(HOMES)])

@@ -6,10 +6,12 @@ migrated template.
 
 import datetime
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import sqlalchemy
 
@@ -111,9 +113,22 @@ def town(city):
 
     def fill(properties: int = 6, model: str = "m1", **changes):
         write_lake(properties, model, changes)
-        return published_rows(Coordinates(system="plane"))
+        return read_published_rows()
 
     return fill
+
+
+@pytest.fixture
+def rows_in_memory():
+    """The function that reads the lake's rows of each published table."""
+    return read_published_rows
+
+
+def read_published_rows(system: str = "plane") -> dict[sqlalchemy.Table, pa.Table]:
+    """The rows that the lake's tables give, in the order of their keys."""
+    with tempfile.TemporaryDirectory() as folder:
+        tables = published_rows(Coordinates(system=system), Path(folder))
+        return {table: rows.read() for table, rows in tables.items()}
 
 
 def write_lake(properties: int, model: str = "m1", changes=None) -> None:

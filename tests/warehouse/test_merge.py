@@ -31,9 +31,9 @@ values = strategies.tuples(
 publications = strategies.lists(strategies.dictionaries(keys, values, max_size=8), min_size=1, max_size=4)
 
 
-def as_arrow(rows: dict) -> pa.Table:
+def batches(rows: dict) -> list[pa.RecordBatch]:
     full = [[*key, *value] for key, value in sorted(rows.items())]
-    return pa.table(list(zip(*full, strict=True)) or [[]] * 7, schema=arrow_schema(thing))
+    return pa.table(list(zip(*full, strict=True)) or [[]] * 7, schema=arrow_schema(thing)).to_batches()
 
 
 @pytest.fixture
@@ -48,22 +48,22 @@ def things(engine):
 def test_a_table_holds_the_rows_that_were_published_last(things, published):
     for rows in published:
         with writing(things) as connection:
-            merge(connection, thing, as_arrow(rows))
+            merge(connection, thing, batches(rows))
         with reading(things) as connection:
             stored = connection.execute(select(thing)).all()
         assert {(row.key, row.part): row[2:6] for row in stored} == {key: value[:4] for key, value in rows.items()}
         assert {(row.key, row.part): row.more for row in stored} == {key: json.loads(it[4]) for key, it in rows.items()}
     with writing(things) as connection:
-        assert merge(connection, thing, as_arrow(published[-1])) == 0
+        assert merge(connection, thing, batches(published[-1])) == 0
 
 
 def test_rows_that_changed_and_vanished_are_counted(things):
     rows = {("a", number): (float(number), "x", None, True, "{}") for number in range(3)}
     with writing(things) as connection:
-        assert merge(connection, thing, as_arrow(rows)) == 3
+        assert merge(connection, thing, batches(rows)) == 3
         changed = {**rows, ("a", 1): (9.5, "x", None, True, "{}")}
         del changed["a", 0]
-        assert merge(connection, thing, as_arrow(changed)) == 2
+        assert merge(connection, thing, batches(changed)) == 2
 
 
 @pytest.mark.parametrize("share", [0.0, 1e9])
@@ -71,6 +71,6 @@ def test_a_table_has_its_key_and_indexes_after_each_kind_of_merge(things, monkey
     monkeypatch.setattr(merging, "MAX_INDEXED_CHANGES", share)
     for size in (1.0, 2.0):
         with writing(things) as connection:
-            merge(connection, thing, as_arrow({("a", 1): (size, None, None, None, "{}")}))
+            merge(connection, thing, batches({("a", 1): (size, None, None, None, "{}")}))
         assert [index["name"] for index in inspect(things).get_indexes("thing")] == ["ix_thing_size"]
         assert inspect(things).get_pk_constraint("thing")["constrained_columns"] == ["key", "part"]

@@ -8,28 +8,20 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, strategies
 
-from homei.config.projection import Coordinates
 from homei.storage import lake
-from homei.warehouse.published_rows import (
-    arrow_schema,
-    history_rows,
-    json_documents,
-    property_rows,
-    published_rows,
-    searchable_words,
-)
+from homei.warehouse.published_rows import arrow_schema, json_documents, searchable_words
 from homei.warehouse.tables import PUBLISHED, property_analytics, property_history
 
 pytestmark = pytest.mark.usefixtures("project")
 
 
-def test_a_city_without_resolved_properties_is_published_without_any(town):
+def test_a_city_without_resolved_properties_is_published_without_any(town, rows_in_memory):
     town(2)
     for table in (lake.RESOLVED_PROPERTIES, lake.VALUATIONS):
         lake.write(lake.read(table).iloc[:0].astype(object), table)
     lake.write(lake.typed(lake.read(lake.PROPERTY_ANALYTICS).iloc[:0]), lake.PROPERTY_ANALYTICS)
     lake.write(lake.read(lake.RESOLVED_SALES).assign(property_id=None), lake.RESOLVED_SALES)
-    tables = published_rows(Coordinates(system="plane"))
+    tables = rows_in_memory()
     assert tables[property_analytics].num_rows == 0
     assert tables[property_history]["event_id"].to_pylist() == ["l1"]
 
@@ -44,11 +36,11 @@ def test_each_table_has_the_warehouse_s_columns_sorted_by_its_key(town):
         assert rows.num_rows
 
 
-def test_a_lake_without_listings_and_customers_is_published(town):
+def test_a_lake_without_listings_and_customers_is_published(town, rows_in_memory):
     town(3)
     for table in (lake.RESOLVED_LISTINGS, lake.CUSTOMER_ANALYTICS):
         lake.write(lake.read(table).iloc[:0].astype(object), table)
-    tables = published_rows(Coordinates(system="plane"))
+    tables = rows_in_memory()
     assert [rows.num_rows for rows in tables.values()] == [3, 3, 0, 2, 14]
     assert tables[property_history]["ended_on"].null_count == 3
 
@@ -56,34 +48,34 @@ def test_a_lake_without_listings_and_customers_is_published(town):
 @pytest.mark.parametrize(
     ("system", "latitude", "strip"), [("wgs84", 45.0049, 9000), ("wgs84", -0.001, -1), ("plane", 999.0, 1)]
 )
-def test_a_strip_is_half_a_kilometre_of_latitude(town, system, latitude, strip):
+def test_a_strip_is_half_a_kilometre_of_latitude(town, system, latitude, strip, rows_in_memory):
     town(1)
     lake.write(lake.read(lake.RESOLVED_PROPERTIES).assign(latitude=latitude), lake.RESOLVED_PROPERTIES)
-    assert property_rows(Coordinates(system=system))["strip"].to_pylist() == [strip]
+    assert rows_in_memory(system)[property_analytics]["strip"].to_pylist() == [strip]
 
 
-def test_properties_without_coordinates_or_valuation_are_published_with_nulls(town):
+def test_properties_without_coordinates_or_valuation_are_published_with_nulls(town, rows_in_memory):
     town(2, valued_price=np.nan, confidence=np.nan)
     lake.write(lake.read(lake.RESOLVED_PROPERTIES).assign(latitude=np.nan), lake.RESOLVED_PROPERTIES)
-    rows = published_rows(Coordinates(system="plane"))[property_analytics]
+    rows = rows_in_memory()[property_analytics]
     for name in ("latitude", "strip", "valued_price", "confidence"):
         assert rows[name].null_count == 2, name
     assert rows["price"].to_pylist() == [None, 250_000.0]  # the second is offered
 
 
-def test_history_leaves_out_unresolved_sales_and_duplicate_listings(town):
+def test_history_leaves_out_unresolved_sales_and_duplicate_listings(town, rows_in_memory):
     town(2)
-    published = history_rows()
+    published = rows_in_memory()[property_history]
     assert sorted(published["event_id"].to_pylist()) == ["l1", "t0", "t1"]
     assert published.schema == arrow_schema(property_history)
 
 
-def test_valuations_are_joined_by_property_whatever_their_order(town):
+def test_valuations_are_joined_by_property_whatever_their_order(town, rows_in_memory):
     expected = town(4)[property_analytics]
     lake.write(lake.read(lake.VALUATIONS).iloc[::-1], lake.VALUATIONS)
-    assert published_rows(Coordinates(system="plane"))[property_analytics] == expected
+    assert rows_in_memory()[property_analytics] == expected
     lake.write(lake.read(lake.VALUATIONS).iloc[:1], lake.VALUATIONS)
-    rows = published_rows(Coordinates(system="plane"))[property_analytics]
+    rows = rows_in_memory()[property_analytics]
     assert rows["valued_price"].null_count == 3
     assert rows["features"].to_pylist()[:3] == ["{}"] * 3
 

@@ -13,6 +13,7 @@ from homei.warehouse.merge import merge
 from homei.warehouse.published_rows import arrow_schema, searchable_words
 from homei.warehouse.search_sql import DISTANCE, ORDERINGS, CoordinateScale, PageStart, PropertySearch, SearchFilters
 from homei.warehouse.search_terms import address_words, refresh_word_index
+from homei.warehouse.shards import shard_of
 from homei.warehouse.tables import STRIP_HEIGHT, property_analytics
 
 SCALES = {"wgs84": CoordinateScale("wgs84", 78_715.0, 111_320.0), "plane": CoordinateScale("plane", 1.0, 1.0)}
@@ -86,11 +87,12 @@ def publish(engine, scale, properties):
         strip = None if latitude is None else math.floor(latitude / STRIP_HEIGHT[scale.system])
         counts = {"market_sales": 0, "other_sales": 0, "listings_seen": 0, "is_listed": False, "features": "{}"}
         rows.append({**row, "latitude": latitude, "longitude": longitude, "strip": strip, **counts})
+        rows[-1]["shard"] = shard_of(row.get("location"))
     schema = arrow_schema(property_analytics)
     table = pa.table({name: [row.get(name) for row in rows] for name in schema.names}, schema=schema)
     table = table.set_column(schema.get_field_index("words"), "words", searchable_words(table["address"]))
     with writing(engine) as connection:
-        merge(connection, property_analytics, table)
+        merge(connection, property_analytics, table.to_batches())
         refresh_word_index(connection)
 
 

@@ -24,10 +24,11 @@ def is_published(connection: Connection, property_id: str) -> bool:
     return connection.execute(select(exists(query))).scalar_one()
 
 
-def property_events(connection: Connection, property_id: str) -> list[dict[str, Any]]:
-    """Sales and listings of a property, the latest first, at most MAX_EVENTS."""
+def property_events(connection: Connection, property_id: str, shard: int) -> list[dict[str, Any]]:
+    """Sales and listings of a property in a shard, the latest first, at most MAX_EVENTS."""
     c = property_history.c
     columns = (c.event, c.happened_on, c.ended_on, c.price, c.square_meters, c.is_market)
     latest_first = (c.happened_on.desc(), c.event, c.event_id)
-    query = select(*columns).where(c.property_id == property_id).order_by(*latest_first).limit(MAX_EVENTS)
+    of_property = (c.property_id == property_id, c.shard == shard)
+    query = select(*columns).where(*of_property).order_by(*latest_first).limit(MAX_EVENTS)
     return [dict(row) for row in connection.execute(query).mappings()]

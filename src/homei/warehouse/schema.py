@@ -11,7 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 from homei.warehouse.connection import WarehouseError, public_url, reading, writing
-from homei.warehouse.tables import MIN_REVISION
+from homei.warehouse.partitions import set_partitions
+from homei.warehouse.tables import MIN_REVISION, PARTITIONED
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -27,8 +28,10 @@ def revision(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def migrate(engine: Engine, to: str = "head") -> tuple[str | None, str | None]:
+def migrate(engine: Engine, to: str = "head", partitions: int = 1) -> tuple[str | None, str | None]:
     """Migrates a warehouse to a revision; returns its revisions before and after.
+
+    In PostgreSQL, the large tables of the newest revision then have so many partitions.
 
     Raises WarehouseError for a revision that this version of homei does not have.
     """
@@ -40,7 +43,10 @@ def migrate(engine: Engine, to: str = "head") -> tuple[str | None, str | None]:
             "install the version that made it, or publish into an empty database"
         )
     with writing(engine) as connection:
-        command.upgrade(_config(connection), to)
+        command.upgrade(_config(connection, partitions), to)
+        if to == "head" and connection.dialect.name == "postgresql":
+            for table in PARTITIONED:
+                set_partitions(connection, table.name, partitions)
     return before, revision(engine)
 
 
@@ -53,9 +59,9 @@ def require_supported(engine: Engine) -> None:
         raise WarehouseError(f"{url} has schema revision {current}, older than {MIN_REVISION}: run `homei migrate`")
 
 
-def _config(connection: Connection | None = None) -> Config:
+def _config(connection: Connection | None = None, partitions: int = 1) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
+    config.attributes |= {"connection": connection, "partitions": partitions}
     return config

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, case, func, literal, select, tuple_
 
 from homei.warehouse.search_terms import address_matches
+from homei.warehouse.shards import shard_of
 from homei.warehouse.tables import STRIP_HEIGHT, property_analytics
 
 DISTANCE = "distance"
@@ -139,7 +140,7 @@ class PropertySearch:
 
         page = keys.order_by(*order(order_value, _c.property_id)).limit(limit).subquery("page")
         rows = select(*_SHOWN_COLUMNS, *(column for column in page.c if column.name != "property_id"))
-        rows = rows.join_from(page, property_analytics, page.c.property_id == _c.property_id)
+        rows = rows.join_from(page, property_analytics, page.c.property_id == _c.property_id).where(*self._in_shard())
         return rows.order_by(*order(page.c.order_value, page.c.property_id))
 
     def _order_value(self) -> ColumnElement[Any]:
@@ -151,8 +152,14 @@ class PropertySearch:
         north = (_c.latitude - filters.latitude) * scale.north
         return east * east + north * north
 
+    def _in_shard(self) -> list[ColumnElement[bool]]:
+        """The condition by which PostgreSQL reads the one partition that has the location."""
+        location = self.filters.location
+        return [] if location is None else [_c.shard == shard_of(location)]
+
     def _conditions(self, dialect: str) -> Iterator[ColumnElement[bool]]:
         filters = self.filters
+        yield from self._in_shard()
         for name in ("location", "property_type"):
             if (text := getattr(filters, name)) is not None:
                 yield _c[name] == text

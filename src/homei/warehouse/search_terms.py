@@ -16,6 +16,11 @@ _WORD = re.compile(r"[^\W_]+")
 _fts5 = table("property_words", column("property_id"), column("words"))
 _vector: ColumnElement = literal_column(WORD_VECTOR, TSVECTOR)
 
+# The word index of each partition.
+_WORD_INDEXES = """
+SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass('ix_property_words')
+"""
+
 
 def address_words(text: str) -> list[str]:
     """The words and numbers of a text in lower case; every other character separates them."""
@@ -40,7 +45,8 @@ def refresh_word_index(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         # With the default of 100, a prefix that a fifth of all addresses share seems rare, and counting takes 5 times
         # as long. An index that is created anew has lost its setting.
-        connection.exec_driver_sql("ALTER INDEX ix_property_words ALTER COLUMN 1 SET STATISTICS 300")
+        for index in connection.exec_driver_sql(_WORD_INDEXES).scalars():
+            connection.exec_driver_sql(f"ALTER INDEX {index} ALTER COLUMN 1 SET STATISTICS 300")
         return
     connection.exec_driver_sql("DELETE FROM property_words")
     connection.exec_driver_sql(

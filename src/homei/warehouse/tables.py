@@ -21,6 +21,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     TypeDecorator,
@@ -29,10 +30,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 # The Alembic revision of these tables.
-REVISION = "0002"
+REVISION = "0003"
 # The oldest revision that this code works with. Newer ones, also unknown ones, must keep what it uses (expand and
 # contract): a migration adds, and removes only what no supported release reads or writes any more.
-MIN_REVISION = "0002"
+MIN_REVISION = "0003"
 # Height of a strip of equal latitude by coordinate system: half a kilometre, in degrees or metres.
 STRIP_HEIGHT = {"wgs84": 0.005, "plane": 500.0}
 # The words of an address as PostgreSQL searches them: PostgreSQL's own parser would read 12/3 as one word.
@@ -73,6 +74,9 @@ publication = Table(
     Column("level", Double, nullable=False),
 )
 
+# Both large tables are partitioned by `shard` in PostgreSQL (partitions.py). It follows from the property's location
+# (shards.py), so that a query with a location reads one partition.
+#
 # `price` is the asking price while a property is listed and its valuation otherwise. `strip` numbers bands of equal
 # latitude: (strip, longitude) turns a box or a circle into a few short index ranges. `words` are the words of the
 # address in lower case, separated by blanks.
@@ -103,16 +107,18 @@ property_analytics = Table(
     Column("is_listed", Boolean, nullable=False),
     *_columns(Double, "asked_before_sale", "discount_to_asking"),
     Column("features", Document, nullable=False),
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
     Index("ix_property_price", "price", "property_id", "square_meters", "bedrooms", "year_built"),
     Index("ix_property_area", "square_meters", "property_id", "price", "bedrooms", "year_built"),
     Index("ix_property_year", "year_built", "property_id", "price", "square_meters", "bedrooms"),
-    Index("ix_property_location", "location", "price", "property_id", "property_type", *_FILTERS[1:]),
+    Index("ix_property_location", "location", "price", "property_id", "property_type", *_FILTERS[1:], "shard"),
     Index("ix_property_place", "strip", "longitude", "latitude", *_FILTERS, "property_id"),
     # SQLite searches words in an FTS5 table instead (search_terms.py).
     Index("ix_property_words", text(WORD_VECTOR), postgresql_using="gin").ddl_if(dialect="postgresql"),
+    postgresql_partition_by="RANGE (shard)",
 )
 
-# Sales and listings of a property, one row each; `ended_on` is when a listing was closed.
+# Sales and listings of a property, one row each, in the shard of the property; `ended_on` is when a listing was closed.
 property_history = Table(
     "property_history",
     metadata,
@@ -123,7 +129,9 @@ property_history = Table(
     Column("ended_on", Date),
     *_columns(Double, "price", "square_meters"),
     Column("is_market", Boolean),
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
     Index("ix_history_property", "property_id", "happened_on"),
+    postgresql_partition_by="RANGE (shard)",
 )
 
 customer_analytics = Table(
@@ -172,6 +180,17 @@ market_trends = Table(
 )
 
 PUBLISHED = (property_analytics, property_history, customer_analytics, market_analytics, market_trends)
+PARTITIONED = (property_analytics, property_history)
+
+# What each shard of a published table holds, so that the next publication sends only shards that differ. A table
+# without shards is one. `content` is ContentSum.digest().
+published_shards = Table(
+    "published_shards",
+    metadata,
+    Column("table_name", Text, primary_key=True),
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
+    Column("content", Text, nullable=False),
+)
 
 # Every valuation. The service generates `prediction_id`, so that writing a buffered row twice stores it once.
 predictions = Table(

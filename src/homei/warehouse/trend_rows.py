@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -13,21 +15,20 @@ KEYS = ("location", "property_type")
 LISTING_COUNTS = ("new_listings", "closed_listings")
 
 
-def trend_rows(sales: pd.DataFrame, markets: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
+def trend_rows(sales: Iterable[pd.DataFrame], markets: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
     """A row for each frequency, period, location and type with market sales, and for ALL of them.
 
-    `sales` are RESOLVED_SALES, `markets` MARKET_ANALYTICS, which defines the months, `index` MARKET_INDEX. Each
-    location, and all together, have rows without sales too. Prices are the period's own; price index and inventory
-    are those of its last month. The index of all locations is 100 in its first month.
+    `sales` are RESOLVED_SALES in one or more frames of whole years, `markets` MARKET_ANALYTICS, which defines the
+    months, `index` MARKET_INDEX. Each location, and all together, have rows without sales too. Prices are the period's
+    own; price index and inventory are those of its last month. The index of all locations is 100 in its first month.
     """
     markets = markets.assign(month=pd.to_datetime(markets["month"]))
     months = markets["month"].drop_duplicates().sort_values()
-    market_sales = _market_sales(sales, months)
+    years = [_year_prices(_market_sales(year, months)) for year in sales]
     locations = pd.concat([markets, _all_locations(markets, months, index)], ignore_index=True)
     parts = []
     for frequency, period in PANDAS_PERIODS.items():
-        groupings = ((), KEYS[:1], KEYS[1:], KEYS)
-        prices = pd.concat([_prices(market_sales, period, keys) for keys in groupings], ignore_index=True)
+        prices = pd.concat([year[frequency] for year in years], ignore_index=True)
         rows = _index_and_listings(locations, period).merge(prices, on=["period", *KEYS], how="outer")
         parts.append(rows.assign(frequency=frequency, market_sales=rows["market_sales"].fillna(0)))
     return pd.concat(parts, ignore_index=True)
@@ -47,6 +48,15 @@ def _market_sales(sales: pd.DataFrame, months: pd.Series) -> pd.DataFrame:
             "cents": np.rint(price / market_sales["square_meters"].astype("f8") * CENTS),
         }
     ).dropna(subset=list(KEYS))
+
+
+def _year_prices(market_sales: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Numbers of sales and prices by frequency. No period reaches into another year."""
+    groupings = ((), KEYS[:1], KEYS[1:], KEYS)
+    return {
+        frequency: pd.concat([_prices(market_sales, period, keys) for keys in groupings], ignore_index=True)
+        for frequency, period in PANDAS_PERIODS.items()
+    }
 
 
 def _prices(market_sales: pd.DataFrame, period: str, keys: tuple[str, ...]) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from homei.serving.app import create_app
 from homei.serving.auth import route_access
 from homei.warehouse.config import PublishConfig
 from homei.warehouse.connection import connect, writing
+from homei.warehouse.shards import shard_of
 from homei.warehouse.tables import market_trends, property_analytics
 
 PRICE = "/api/v1/predict/price"
@@ -115,6 +116,7 @@ def test_api10_unsafe_consumption_what_the_warehouse_holds_comes_out_as_data(con
     hostile = warehouses.home(3) | {
         "property_id": script,
         "location": "=HYPERLINK(1)",
+        "shard": shard_of("=HYPERLINK(1)"),
         "property_type": break_off,
     }
     hostile |= {"address": '"}],"next":null', "square_meters": float("inf"), "last_price_today": float("-inf")}

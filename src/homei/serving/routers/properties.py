@@ -108,7 +108,7 @@ def _detail_query(property_id: str, predictor: Models) -> WarehouseQuery[bytes]:
         row = property_row(connection, property_id)
         if row is None:
             raise not_found
-        events = property_events(connection, property_id)
+        events = property_events(connection, property_id, row["shard"])
         return json_bytes(property_detail(row, events, predictor.comparables(row), publication))
 
     return query

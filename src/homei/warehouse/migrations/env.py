@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from alembic import context
 
+from homei.warehouse.partitions import is_partition
 from homei.warehouse.tables import metadata
 
 
 def _is_in_metadata(_object: object, name: str | None, *_: object) -> bool:
-    """False for the word indexes, which each database has in its own way (FTS5 adds tables)."""
-    return name is None or not name.startswith(("property_words", "ix_property_words"))
+    """False for partitions, and for the word indexes, which each database has in its own way (FTS5 adds tables)."""
+    return name is None or not (name.startswith(("property_words", "ix_property_words")) or is_partition(name))
 
 
 context.configure(
