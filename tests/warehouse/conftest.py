@@ -56,7 +56,7 @@ def migrate_url(url: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(ADDRESS, url)
         engine = connect(SETTINGS)
-        migrate(engine)
+        migrate(engine, partitions=SETTINGS.partitions)
         engine.dispose()
 
 

@@ -84,12 +84,12 @@ name, attribute = {moment!r}.rpartition(".")[::2]
 place = publish.lake if name else publish
 real, calls = getattr(place, attribute), []
 
-def stopping(*given):
+def stopping(*given, **named):
     if {before} or calls:
         print("stopped", flush=True)
         time.sleep(600)
     calls.append(1)
-    return real(*given)
+    return real(*given, **named)
 
 setattr(place, attribute, stopping)
 import yaml
