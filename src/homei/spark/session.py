@@ -89,6 +89,9 @@ def spark_settings(spark: SparkConfig, master: str) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
         "spark.default.parallelism": str(spark.shuffle_partitions),
         "spark.sql.adaptive.enabled": "true",
+        # Rows that a stage keeps on disk between its steps; Java's own serialiser takes several times as long.
+        "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
+        "spark.rdd.compress": "true",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.catalogImplementation": "in-memory",
