@@ -44,7 +44,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 parts: setup  ## what lakes on S3 need: Spark's jars (with Maven), and the S3 server of the tests (with Go)
 	@homei jars
-	@if command -v go >/dev/null; then $(MAKE) --no-print-directory $(S3_SERVER); \
+	@if command -v go >/dev/null; then $(MAKE) --silent $(S3_SERVER); \
 	else echo "no go found: the S3 server of the tests is not built"; fi
 
 $(S3_SERVER): tests/servers/versitygw/go.mod tests/servers/versitygw/go.sum

@@ -14,27 +14,23 @@ from homei.storage import lake, snapshots
 pytestmark = pytest.mark.nightly
 
 TABLES = (lake.RESOLVED_SALES, lake.MARKET_HISTORY, lake.PREVIOUS_SALES, lake.TRAINING_SET)
-# Writes the market sales of the workspace to the lake.
+# Writes the resolved sales to the lake; prints what executors see of the driver's folder, and where their homei is.
 MOVE_SALES = """
+import os, sys
 from homei.pipeline import stages
 from homei.spark.session import session
 from homei.storage import lake, spark_tables
 
 p = stages.parameters("features")
-sales = session(p.spark, p.storage).createDataFrame(lake.read(lake.RESOLVED_SALES))
+engine = session(p.spark, p.storage)
+sales = engine.createDataFrame(lake.read(lake.RESOLVED_SALES))
 spark_tables.write(spark_tables.SparkTable(sales, lake.RESOLVED_SALES, ["transaction_id"]), p.storage)
-"""
-LOOK_AROUND = """
-import os, sys
-from homei.pipeline import stages
-from homei.spark.session import session
 
-def look(_):
+def look(folder):
     import homei
-    return os.listdir(sys.argv[1]), homei.__file__.split(os.sep)[-3]
+    return os.listdir(folder), homei.__file__.split(os.sep)[-3]
 
-p = stages.parameters("features")
-print(session(p.spark, p.storage).sparkContext.parallelize(range(2), 2).map(look).collect())
+print(engine.sparkContext.parallelize([sys.argv[1]] * 2, 2).map(look).collect())
 """
 
 
@@ -68,23 +64,22 @@ class Rows(NamedTuple):
     columns: dict[str, str]
 
 
-def build_features(folder: Path) -> dict[Path, Rows]:
-    run([sys.executable, "-c", MOVE_SALES], folder)
-    run(["homei", "features"], folder)
-    receipts = {table: snapshots.read_receipt(folder / table) for table in TABLES}
-    return {table: Rows(receipt.digest, receipt.rows, receipt.columns) for table, receipt in receipts.items()}
+def build_features(project: Path) -> tuple[dict[Path, Rows], str]:
+    """The rows of the tables that the stage `features` reads and writes, and what executors saw."""
+    seen = run([sys.executable, "-c", MOVE_SALES, str(project.parent)], project).stdout.strip()
+    run(["homei", "features"], project)
+    receipts = {table: snapshots.read_receipt(project / table) for table in TABLES}
+    return {table: Rows(receipt.digest, receipt.rows, receipt.columns) for table, receipt in receipts.items()}, seen
 
 
 def test_a_cluster_with_a_lake_on_s3_computes_the_same_rows(projects, cluster, s3, tmp_path, monkeypatch):
     monkeypatch.setenv("HOMEI_LAKE", f"file://{tmp_path}/lake")
-    expected = build_features(projects("alone", "lake=folder"))
+    expected, _ = build_features(projects("alone", "lake=folder"))
 
     monkeypatch.setenv("HOMEI_LAKE", f"{s3.url}/lake")
     monkeypatch.setenv("HOMEI_SPARK_MASTER", cluster.url)
-    project = projects("driver", "lake=s3", "spark=cluster")
-    assert build_features(project) == expected
-    assert all(cluster.executors()), "a worker of the cluster had nothing to do"
+    rows, seen = build_features(projects("driver", "lake=s3", "spark=cluster", "spark.shuffle_partitions=6"))
+    assert rows == expected
     assert s3.keys(f"lake/{lake.TRAINING_SET}/files/")
-
-    seen = run([sys.executable, "-c", LOOK_AROUND, str(tmp_path)], project).stdout.strip()
-    assert seen == str([([], "homei.zip")] * 2), "executors see the driver's folder, or use another homei"
+    assert all(cluster.executors()), "a worker of the cluster had nothing to do"
+    assert seen == str([([], "homei.zip")] * 2), "executors see the driver's folder, or have another homei"
