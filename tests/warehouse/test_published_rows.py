@@ -1,14 +1,17 @@
 """Published rows are those of the lake, in the order and the types of the warehouse."""
 
+import io
 import json
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, strategies
 
-from homei.storage import lake
+from homei.storage import lake, remote_files, snapshots
+from homei.warehouse import key_buckets
 from homei.warehouse.published_rows import arrow_schema, json_documents, searchable_words
 from homei.warehouse.tables import PUBLISHED, property_analytics, property_history
 
@@ -78,6 +81,37 @@ def test_valuations_are_joined_by_property_whatever_their_order(town, rows_in_me
     rows = rows_in_memory()[property_analytics]
     assert rows["valued_price"].null_count == 3
     assert rows["features"].to_pylist()[:3] == ["{}"] * 3
+
+
+def move_out_of_the_workspace(path, uri):
+    """Makes a table a snapshot in a lake, in two files whose rows are in another order."""
+    rows = lake.read_arrow(path)
+    order, files = np.random.default_rng(7).permutation(len(rows)), []
+    for number, places in enumerate(np.array_split(order, 2)):
+        part = rows.take(pa.array(places))
+        name = f"files/{number}.parquet"
+        remote_files.write_bytes(_parquet(part), f"{uri}/{path}/{name}", None)
+        files.append(snapshots.DataFile(name, len(part), 0, ""))
+    types = {field.name: str(field.type) for field in rows.schema}
+    receipt = snapshots.receipt_of(f"{uri}/{path}", types, rows.column_names[:1], len(rows), "digest")
+    snapshots.commit(receipt, files, path, None)
+
+
+def _parquet(rows):
+    buffer = io.BytesIO()
+    pq.write_table(rows, buffer)
+    return buffer.getvalue()
+
+
+def test_tables_of_an_external_lake_give_the_same_rows(town, rows_in_memory, tmp_path, monkeypatch):
+    expected = town(40)
+    for path in (lake.PROPERTY_ANALYTICS, lake.RESOLVED_PROPERTIES, lake.RESOLVED_SALES, lake.VALUATIONS):
+        move_out_of_the_workspace(path, (tmp_path / "lake").as_uri())
+        assert (path / "receipt.json").is_file()
+    assert rows_in_memory() == expected
+    monkeypatch.setattr(key_buckets, "ROWS_PER_BUCKET", 9)
+    monkeypatch.setattr(lake, "MAX_ROWS_IN_MEMORY", 2)
+    assert rows_in_memory() == expected
 
 
 cells = strategies.none() | strategies.text(max_size=5)
