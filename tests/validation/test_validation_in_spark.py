@@ -7,9 +7,15 @@ import pyarrow as pa
 import pytest
 
 from homei.config import params
+from homei.config.feeds import FeedsConfig, Source
+from homei.ingestion import ingest
 from homei.storage import lake
+from homei.storage.config import StorageConfig
+from homei.storage.snapshots import read_receipt
+from homei.validation import validate
+from homei.validation.config import ValidateConfig
 from homei.validation.notations import NotationError
-from homei.validation.quality import shared_prices
+from homei.validation.quality import REPORTS, shared_prices
 from homei.validation.tally import tally_of
 from homei.validation.validate import validate_records
 from homei.validation.validation_in_spark import shared_prices_in_spark, validate_in_spark
@@ -163,3 +169,30 @@ def test_notations_are_judged_over_whole_feeds(spark_frame, raw, source):
     frame, files = spark_frame(raw.assign(latitude="11.5", longitude="48.1"))
     with pytest.raises(NotationError, match=r"\(register\): 81 of 81 coordinates are swapped with longitude"):
         validate_in_spark(frame, files, source, "sales", rows_a_part=9)
+
+
+def test_both_stages_write_the_same_tables_to_an_external_lake(spark, local_spark, source, raw, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for (feed, file), rows in raw.groupby(["source_feed", "source_file"], sort=False):
+        named = rows.rename(columns={"source_deed": "act", "source_deleted": "status", "source_excluded": "nature"})
+        named[[*NAMES, "act", "status"]].to_csv(folder / f"{feed[0]}-{file}", index=False)
+    patterns = {"register": ["r-*.csv"], "deeds": ["d-*.csv"], "anonymous": ["a-*.csv"]}
+    feeds = [feed.model_copy(update={"files": patterns[feed.name]}) for feed in source.feeds.sales]
+    town = Source(source.city, FeedsConfig(sales=feeds), source.contract)
+    limit = ValidateConfig(max_rejected_share=0.9)
+    external = StorageConfig(uri=(tmp_path / "lake").as_uri(), uri_env=None, encryption=None)
+    tables, quality = {}, {}
+    for storage in (None, external):
+        for table in lake.RAW:
+            ingest.run(table, town.city, town.feeds, storage, local_spark)
+        validate.run(*town, limit, storage, local_spark)
+        tables[storage] = {path: lake.read_text_columns(path) for path in (lake.VALID["sales"], lake.QUARANTINE)}
+        quality[storage] = lake.read_json(REPORTS / "quality.json")
+    assert read_receipt(lake.VALID["sales"]).rows == len(tables[None][lake.VALID["sales"]]) > 50
+    assert quality[external] == quality[None]
+    for path, rows in tables[None].items():
+        key = ["source_feed", "source_file", "source_line"]
+        same = tables[external][path][[*rows]].sort_values(key, ignore_index=True)
+        pd.testing.assert_frame_equal(same, rows.sort_values(key, ignore_index=True))

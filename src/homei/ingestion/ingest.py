@@ -26,14 +26,23 @@ from homei.ingestion.mapping import Lookup, exclusions, lookup_of, mapped
 from homei.ingestion.pseudonyms import pseudonymised
 from homei.ingestion.record_ids import content_ids
 from homei.ingestion.record_versions import DELETED, KEY
+from homei.spark.config import SparkConfig
 from homei.storage import lake
+from homei.storage.config import StorageConfig
 
 PLACE_COLUMNS = ("kind", "name", "latitude", "longitude")
 MARKERS = ("source_deed", "source_deleted", "source_excluded")
+SMALL_TABLES = ("indicators", "places")  # which do not grow with the sales, and are always in the workspace
 ORIGIN = ("source_file", "source_line", "source_fault")
 
 
-def run(table: str, city: CityConfig, feeds: FeedsConfig) -> None:
+def run(
+    table: str,
+    city: CityConfig,
+    feeds: FeedsConfig,
+    storage: StorageConfig | None = None,
+    spark: SparkConfig | None = None,
+) -> None:
     """Writes the raw table of that name.
 
     It has text columns, then source_feed, source_file, source_line and source_fault. source_fault says why a row of
@@ -41,6 +50,11 @@ def run(table: str, city: CityConfig, feeds: FeedsConfig) -> None:
     position in the landing as source_line. Raises SourceError if a file, a landing or a column is missing.
     """
     source = Source(city, feeds)
+    if storage is not None and storage.is_external and table not in SMALL_TABLES:
+        from homei.ingestion.ingest_in_spark import run_in_spark
+
+        run_in_spark(source, table, storage, spark)
+        return
     lake.write(places(source) if table == "places" else records(source, table), lake.RAW[table])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,16 +35,24 @@ from homei.ingestion.ingest import (
     matching_files,
     sheet_records,
     unreadable_file,
+    warn_of_unused_values,
 )
 from homei.ingestion.landing import landed_file
 from homei.ingestion.mapping import Lookup
 from homei.ingestion.pseudonyms import KEY_VARIABLE, pseudonymised
 from homei.ingestion.record_ids import content_hashes
 from homei.ingestion.record_versions import DELETED
+from homei.spark.config import SparkConfig
+from homei.spark.session import session
+from homei.spark.worker_errors import raised_in_workers
+from homei.storage import lake, spark_tables
+from homei.storage.config import StorageConfig
+from homei.storage.spark_tables import SparkTable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+ROW_KEY = ["source_feed", "source_file", "source_line"]
 ORDER = "_order"  # of a row's file and sheet among those of its feed
 SHEETS_A_FILE = 2**20
 
@@ -115,6 +124,19 @@ class FeedReader(NamedTuple):
         yield from rows.append_column(ORDER, orders).combine_chunks().to_batches()
 
 
+def run_in_spark(source: Source, table: str, storage: StorageConfig, spark: SparkConfig) -> None:
+    """Writes the raw table of that name to the external lake, and its files beside the receipt; raises as `run`."""
+    engine = session(spark, storage)
+    raw = records_in_spark(engine, source, table)
+    with raised_in_workers(SourceError):
+        spark_tables.write(SparkTable(raw.rows, lake.RAW[table], ROW_KEY), storage)
+    lake.write_json(raw.files, lake.RAW[table] / lake.RAW_FILES)
+    rows = spark_tables.read(engine, lake.RAW[table])
+    for feed in source.of(table):
+        _check_read(rows, raw.files, feed)
+        _warn_of_unused_values(rows, feed)
+
+
 def records_in_spark(engine: SparkSession, source: Source, table: str) -> RawTable:
     """As `ingest.records`; raises SourceError for missing files and landings."""
     from pyspark.sql import functions as F  # noqa: N812
@@ -145,6 +167,27 @@ def records_in_spark(engine: SparkSession, source: Source, table: str) -> RawTab
 def has_own_ids(table: str, feed: Feed) -> bool:
     """Whether a feed's records have an id that is not made from their content."""
     return TABLES[table][0] in feed.columns or isinstance(feed, IncrementalFeed)
+
+
+def _check_read(rows: DataFrame, files: Sequence[tuple[str, str]], feed: Feed) -> None:
+    """Names the files of a feed that are left for the next run; raises SourceError if these are all."""
+    faults = rows.filter((rows["source_feed"] == feed.name) & (rows["source_line"] == 0)).select("source_fault")
+    errors = sorted(row[0].removeprefix("file: ") for row in faults.collect())
+    for error in errors:
+        print(f"homei: {error}; the file is left for the next run", file=sys.stderr)  # noqa: T201
+    if errors and len(errors) == sum(name == feed.name for name, _ in files):
+        raise SourceError("\n".join(errors))
+
+
+def _warn_of_unused_values(rows: DataFrame, feed: Feed) -> None:
+    from pyspark.sql import functions as F  # noqa: N812
+
+    reasons = [f"{name} = {value}" for name, values in feed.exclude.items() for value in values]
+    if reasons:
+        parts = F.split("source_excluded", "; ")
+        counts = [F.count_if(F.array_contains(parts, reason)) for reason in reasons]
+        found = rows.filter(rows["source_feed"] == feed.name).agg(*counts).first()
+        warn_of_unused_values(feed, {reason for reason, count in zip(reasons, found, strict=True) if count})
 
 
 def _markers(source: Source, table: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 # Ingested records, as text under canonical column names.
 RAW = {name: Path("data/raw", name) for name in ("sales", "listings", "customers", "leads", "indicators", "places")}
+RAW_FILES = "files.json"  # beside the receipt of an external raw table: its feeds and files in their order
 HISTORICAL = Path("data/archive/historical")  # replaced versions of landed records
 BACKUPS = Path("data/archive/backups")  # whole landings, from before a full re-read
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from homei.config.city import CityConfig, ContractConfig
 from homei.config.feeds import TABLES, FeedsConfig, Source
+from homei.spark.config import SparkConfig
 from homei.storage import lake
+from homei.storage.config import StorageConfig
 from homei.validation.config import ValidateConfig
 from homei.validation.contracts import Validated, breaches, reason_rows
 from homei.validation.deeds import FURTHER, deed_reasons
@@ -24,13 +28,25 @@ EXCLUDED = "excluded"
 ORIGIN = ["source_feed", "source_file", "source_line"]
 
 
-def run(city: CityConfig, feeds: FeedsConfig, contract: ContractConfig, validate: ValidateConfig) -> None:
+def run(
+    city: CityConfig,
+    feeds: FeedsConfig,
+    contract: ContractConfig,
+    validate: ValidateConfig,
+    storage: StorageConfig | None = None,
+    spark: SparkConfig | None = None,
+) -> None:
     """Writes the valid tables, the quarantine and reports/quality/quality.json.
 
     Raises QualityError, after writing quarantine and reports, if more than `max_rejected_share` of the records of a
     feed are rejected.
     """
     source = Source(city, feeds, contract)
+    if storage is not None and storage.is_external:
+        from homei.validation.validation_in_spark import run_in_spark
+
+        run_in_spark(source, validate, storage, spark)
+        return
     raw = {table: lake.read_text_columns(lake.RAW[table]) for table in TABLES}
     validated = {table: validate_records(rows, source, table) for table, rows in raw.items()}
     places = validate_places(lake.read(lake.RAW["places"]), source)
@@ -42,14 +58,19 @@ def run(city: CityConfig, feeds: FeedsConfig, contract: ContractConfig, validate
         for table, rows in {**validated, "places": places}.items()
     ]
     lake.write(pd.concat(rejected, ignore_index=True), lake.QUARANTINE)
-    lake.write_json(quality, REPORTS / "quality.json")
-    for warning in quality["warnings"]:
-        print(f"homei: {warning['table']}, {warning['about']}: {warning['message']}", file=sys.stderr)  # noqa: T201
+    report(quality)
     check_quality(quality, source, tallies)
     for table, target in lake.VALID.items():
         lake.write(validated[table].valid, target)
     lake.write(places.valid, lake.VALID_PLACES)
     lake.write(feed_columns(source), lake.FEED_COLUMNS)
+
+
+def report(quality: Mapping[str, Any]) -> None:
+    """Writes quality.json and prints its warnings."""
+    lake.write_json(quality, REPORTS / "quality.json")
+    for warning in quality["warnings"]:
+        print(f"homei: {warning['table']}, {warning['about']}: {warning['message']}", file=sys.stderr)  # noqa: T201
 
 
 def validate_records(raw: pd.DataFrame, source: Source, table: str = "sales") -> Validated:

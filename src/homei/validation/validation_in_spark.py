@@ -10,26 +10,39 @@ import math
 import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark import StorageLevel
+from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 from homei.config.feeds import TABLES, Feed, Source
-from homei.storage import lake
+from homei.spark.config import SparkConfig
+from homei.spark.session import session
+from homei.spark.worker_errors import raised_in_workers
+from homei.storage import lake, snapshots, spark_tables
+from homei.storage.config import StorageConfig
+from homei.storage.spark_tables import SparkTable
+from homei.validation.config import ValidateConfig
 from homei.validation.notations import check_located
 from homei.validation.notations_in_spark import check_notations_in_spark
 from homei.validation.parsing import parse_cells
-from homei.validation.quality import feeds_with_addresses
+from homei.validation.place_checks import validate_places
+from homei.validation.quality import feeds_with_addresses, summary
+from homei.validation.quality_errors import check_quality
 from homei.validation.tally import Tally, tally_of, total
-from homei.validation.validate import validate_parsed
+from homei.validation.validate import feed_columns, report, validate_parsed, validate_records
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
+ROW_KEY = ["source_feed", "source_file", "source_line"]
 ROWS_A_PART = 50_000
 ROWS_AT_MOST = 20 * ROWS_A_PART  # in a part: more of them fit into no worker's memory
 LINES_A_FILE = 2**40  # more than any file has
@@ -50,6 +63,39 @@ class ValidatedInSpark(NamedTuple):
     tally: Tally
 
 
+def run_in_spark(source: Source, validate: ValidateConfig, storage: StorageConfig, spark: SparkConfig) -> None:
+    """Writes what `validate.run` writes, large tables to the external lake; raises as it does."""
+    engine = session(spark, storage)
+    valid, rejected, tallies = {}, [], {}
+    for table in TABLES:
+        if snapshots.read_receipt(lake.RAW[table]) is None:
+            rows = lake.read_text_columns(lake.RAW[table])
+            of_table = validate_records(rows, source, table)
+            tallies[table] = tally_of(rows, of_table, source, table)
+            quarantined = _in_spark(engine, of_table.quarantined)
+        else:
+            files = [tuple(file) for file in lake.read_json(lake.RAW[table] / lake.RAW_FILES)]
+            of_table = validate_in_spark(spark_tables.read(engine, lake.RAW[table]), files, source, table)
+            tallies[table], quarantined = of_table.tally, of_table.quarantined
+        valid[table] = of_table.valid
+        rejected.append(quarantined.withColumn("source_table", F.lit(table)))
+    places = validate_places(lake.read(lake.RAW["places"]), source)
+    rejected.append(_in_spark(engine, places.quarantined).withColumn("source_table", F.lit("places")))
+    prices = shared_prices_in_spark(valid["sales"], source)
+    quality = summary(tallies, places.counts, prices, source, validate.max_rejected_share)
+    quarantine = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), rejected)
+    spark_tables.write(SparkTable(quarantine, lake.QUARANTINE, ["source_table", *ROW_KEY]), storage)
+    report(quality)
+    check_quality(quality, source, tallies)
+    for table, rows in valid.items():
+        if isinstance(rows, pd.DataFrame):
+            lake.write(rows, lake.VALID[table])
+        else:
+            spark_tables.write(SparkTable(rows, lake.VALID[table], ROW_KEY), storage)
+    lake.write(places.valid, lake.VALID_PLACES)
+    lake.write(feed_columns(source), lake.FEED_COLUMNS)
+
+
 def validate_in_spark(
     raw: DataFrame, files: Sequence[tuple[str, str]], source: Source, table: str, rows_a_part: int = ROWS_A_PART
 ) -> ValidatedInSpark:
@@ -58,10 +104,6 @@ def validate_in_spark(
     `files` are the feeds' names, each with that of one of its files, in the order of the raw table. The frames stay
     on the workers' disks until the session ends. Raises NotationError and RepeatedRecordError.
     """
-    from pyspark import StorageLevel
-    from pyspark.sql import functions as F  # noqa: N812
-    from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
-
     check_notations_in_spark(raw, files, source, table)
     schema = to_arrow_schema(raw.schema)
     validate = _validator(files, source, table)
@@ -70,10 +112,11 @@ def validate_in_spark(
     by_record = raw.repartition(n_parts, record_key(source, table))
     rows = by_record.mapInArrow(validate, from_arrow_schema(empty)).persist(StorageLevel.DISK_ONLY)
     tallies, located = [], Counter()
-    for row in rows.filter(F.col(TALLY).isNotNull()).select(TALLY).toLocalIterator():
-        tally, faults = pickle.loads(row[TALLY])
-        tallies.append(tally)
-        located.update(faults)
+    with raised_in_workers(RepeatedRecordError):
+        for row in rows.filter(F.col(TALLY).isNotNull()).select(TALLY).toLocalIterator():
+            tally, faults = pickle.loads(row[TALLY])
+            tallies.append(tally)
+            located.update(faults)
     for feed in source.of(table):
         check_located(
             {fault: count for (name, fault), count in located.items() if name == feed.name}, feed, source, table
@@ -83,7 +126,6 @@ def validate_in_spark(
 
 def record_key(source: Source, table: str) -> Expression:
     """A hash that is the same for all rows that may state the same record, as `repeats` and `deed_reasons` see it."""
-    from pyspark.sql import functions as F  # noqa: N812
 
     alone = F.xxhash64("source_file", "source_line")
     keys = [F.when(F.col("source_feed") == feed.name, _key_of(feed, table)) for feed in source.of(table)]
@@ -92,7 +134,6 @@ def record_key(source: Source, table: str) -> Expression:
 
 def shared_prices_in_spark(sales: DataFrame, source: Source) -> dict[str, int]:
     """As `shared_prices`, of a Spark frame."""
-    from pyspark.sql import functions as F  # noqa: N812
 
     counts = {}
     for name in feeds_with_addresses(source):
@@ -106,7 +147,6 @@ def shared_prices_in_spark(sales: DataFrame, source: Source) -> dict[str, int]:
 
 
 def _key_of(feed: Feed, table: str) -> Expression:
-    from pyspark.sql import functions as F  # noqa: N812
 
     ids = ["series", "month"] if table == "indicators" else [TABLES[table][0]]
     names = ids if feed.columns.keys() >= {*ids} else [*feed.columns]
@@ -188,6 +228,11 @@ def _as_batches(valid: pd.DataFrame, rejected: pd.DataFrame, tally: bytes) -> It
         ]
 
 
+def _in_spark(engine: SparkSession, rows: pd.DataFrame) -> DataFrame:
+    table = pa.Table.from_pandas(lake.typed(rows), preserve_index=False).replace_schema_metadata()
+    return engine.createDataFrame(table)
+
+
 def _as_arrow(frame: pd.DataFrame, prefix: str) -> pa.Table:
     rows = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
     return rows.rename_columns([f"{prefix}{name}" for name in rows.column_names])
@@ -195,7 +240,6 @@ def _as_arrow(frame: pd.DataFrame, prefix: str) -> pa.Table:
 
 def _with_prefix(rows: DataFrame, prefix: str) -> DataFrame:
     """The rows that have columns with a prefix, under their names without it."""
-    from pyspark.sql import functions as F  # noqa: N812
 
     names = [name for name in rows.columns if name.startswith(prefix)]
     of_kind = rows.filter(F.col(f"{prefix}source_line").isNotNull())
