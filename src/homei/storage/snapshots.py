@@ -16,7 +16,7 @@ from pathlib import Path
 
 from homei.storage import remote_files
 from homei.storage.files import MissingTableError, existing, read_json, write_json
-from homei.storage.replacement import replacing, restore
+from homei.storage.replacement import locked, replacing, restore
 
 RECEIPT = "receipt.json"
 
@@ -80,14 +80,20 @@ def commit(receipt: Receipt, files: Sequence[DataFile], target: Path, encryption
             # It is written again for its time of change: `homei lake clean` keeps new snapshots.
             manifest = _manifest(receipt, stored)
         remote_files.write_bytes(manifest, receipt.manifest_uri, encryption)
-    restore(target)
-    if (target / RECEIPT).is_file():
-        # One rename, while a folder takes two: a reader finds one receipt or the other at any time.
-        write_json(asdict(receipt), target / RECEIPT)
-    else:
-        with replacing(target) as folder:
-            write_json(asdict(receipt), folder / RECEIPT)
+    _write_receipt(receipt, target)
     return receipt
+
+
+def _write_receipt(receipt: Receipt, target: Path) -> None:
+    # One of two writers might otherwise replace the folder into which the other one writes.
+    with locked(target.with_name(f"{target.name}.receipt")):
+        restore(target)
+        if (target / RECEIPT).is_file():
+            # One rename, while a folder takes two: a reader finds one receipt or the other at any time.
+            write_json(asdict(receipt), target / RECEIPT)
+        else:
+            with replacing(target) as folder:
+                write_json(asdict(receipt), folder / RECEIPT)
 
 
 def _manifest(receipt: Receipt, files: Sequence[DataFile]) -> bytes:
