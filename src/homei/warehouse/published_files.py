@@ -26,15 +26,15 @@ class PublishedRows:
     sums: dict[int, ContentSum]
 
     def batches(self, shards: Collection[int] | None = None) -> Iterator[pa.RecordBatch]:
-        """The batches of some shards, or of all."""
-        with pa.memory_map(str(self.file)) as source, pa.ipc.open_file(source) as reader:
+        """The batches of some shards, or of all; read one by one, so that memory does not grow with the file."""
+        with pa.OSFile(str(self.file)) as source, pa.ipc.open_file(source) as reader:
             for place, shard in enumerate(self.batch_shards):
                 if shards is None or shard in shards:
                     yield reader.get_batch(place)
 
     def read(self) -> pa.Table:
         """All rows in the order of their key, in memory."""
-        with pa.memory_map(str(self.file)) as source, pa.ipc.open_file(source) as reader:
+        with pa.OSFile(str(self.file)) as source, pa.ipc.open_file(source) as reader:
             rows = reader.read_all()
         return rows.sort_by([(column.name, "ascending") for column in self.table.primary_key]).combine_chunks()
 
