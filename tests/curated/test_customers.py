@@ -1,8 +1,10 @@
 import datetime
 
 import pytest
+from pyspark.sql import Window
+from pyspark.sql import functions as F  # noqa: N812
 
-from homei.curated.customers import customer_analytics, segment
+from homei.curated.customers import customer_analytics, segment, with_quintile
 
 AS_OF = datetime.date(2021, 12, 31)
 
@@ -116,3 +118,14 @@ def test_the_first_rule_that_holds_names_the_segment(segments):
     assert segments == [
         "new", "silent", "champion", "loyal", "loyal", "promising", "steady", "at risk", "at risk", "lost",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [3, 13])
+def test_quintiles_are_those_of_ntile(spark, size):
+    number = F.col("id")
+    few = F.when(number % 3 > 0, number % 3)
+    rows = spark.range(size).select(number.alias("customer_id"), few.alias("a"), (number % 2).alias("b"))
+    by = ["a", "b", "customer_id"]
+    expected = F.ntile(5).over(Window.orderBy(*(F.asc_nulls_first(name) for name in by)))
+    for row in with_quintile(rows, "score", by).withColumn("expected", expected).collect():
+        assert row["score"] == row["expected"]

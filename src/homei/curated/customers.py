@@ -6,6 +6,7 @@ Hashed names, e-mail addresses and phone numbers of customers are left out.
 from __future__ import annotations
 
 import datetime
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
@@ -105,12 +106,29 @@ def with_scores(active: DataFrame) -> DataFrame:
         "frequency_score": ["leads", "purchase_value", "last_activity_on"],
         "value_score": ["purchase_value", "median_budget", "leads"],
     }
-    return active.withColumns(
-        {
-            score: F.ntile(QUINTILES).over(Window.orderBy(*(F.asc_nulls_first(name) for name in by), "customer_id"))
-            for score, by in orderings.items()
-        }
-    )
+    return reduce(lambda rows, score: with_quintile(rows, score, [*orderings[score], "customer_id"]), orderings, active)
+
+
+def with_quintile(rows: DataFrame, score: str, by: list[str]) -> DataFrame:
+    """Adds each row's quintile in the order `by`, as `ntile` gives it, without sorting all rows in one partition.
+
+    Rows are numbered within groups that have the first two columns in common; only the sizes of the groups are summed
+    over all.
+    """
+    group, rest = by[:2], by[2:]
+    number = F.row_number().over(Window.partitionBy(*group).orderBy(*(F.asc_nulls_first(name) for name in rest)))
+    in_order = Window.orderBy(*(F.asc_nulls_first(f"{name}_of_group") for name in group))
+    sizes = rows.groupBy(*(F.col(name).alias(f"{name}_of_group") for name in group)).agg(F.count("*").alias("size"))
+    before = F.coalesce(F.sum("size").over(in_order.rowsBetween(Window.unboundedPreceding, -1)), F.lit(0))
+    total = F.sum("size").over(in_order.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing))
+    placed = sizes.select("*", before.alias("n_before"), total.alias("n_rows"))
+    is_group = [F.col(name).eqNullSafe(F.col(f"{name}_of_group")) for name in group]
+    # The first quintiles have one row more than the others if the rows are not divisible.
+    rank = F.col("n_before") + number - 1
+    size, longer = F.floor(F.col("n_rows") / QUINTILES), F.col("n_rows") % QUINTILES
+    quintile = F.when(rank < longer * (size + 1), F.floor(rank / (size + 1)))
+    quintile = quintile.otherwise(longer + F.floor((rank - longer * (size + 1)) / F.greatest(size, F.lit(1))))
+    return rows.join(placed, is_group).select(*rows.columns, (quintile + 1).cast("int").alias(score))
 
 
 def segment() -> Column:

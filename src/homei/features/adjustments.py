@@ -42,26 +42,32 @@ class ComparableFeatures(NamedTuple):
 
 
 def comparable_features(
-    pool: Columns, config: ComparablesConfig, coordinates: Coordinates, last_month: int
+    pool: Columns,
+    config: ComparablesConfig,
+    coordinates: Coordinates,
+    last_month: int,
+    is_chosen: np.ndarray | None = None,
 ) -> ComparableFeatures:
     """The comparable features of each sale as of its month, and the adjustments behind them.
 
     `pool` is in order of month and transaction_id. The adjustments have a row for each month from the second month of
-    sales to `last_month`, estimated from the pairs of the `config.months` months before it.
+    sales to `last_month`, estimated from the pairs of the `config.months` months before it. With `is_chosen`, only the
+    chosen sales get features, and adjustments are estimated from their pairs; comparables are still all sales.
     """
-    comparables = Comparables(pool, {}, config, coordinates)
+    comparables = Comparables(pool, {}, config, coordinates, kept_months=1)
     months = pool["month"]
     features = {name: np.full(len(months), np.nan) for name in COMPARABLE_COLUMNS}
     equations: dict[int, np.ndarray] = {}
     first = int(months[0]) if len(months) else last_month
     for month in range(first + 1, last_month + 1):
-        rows = slice(*np.searchsorted(months, [month, month + 1]))
+        rows = np.arange(*np.searchsorted(months, [month, month + 1]))
+        rows = rows if is_chosen is None else rows[is_chosen[rows]]
         sales = {name: column[rows] for name, column in pool.items()}
         summary = comparables.summarise(sales)
         equations[month] = pair_equations(summary, sales["u"], config).sum(axis=0)
         adjustment = solve_equations(equations, month, config)
         level = adjusted_level(summary.u, summary.differences.T, adjustment)
-        values = (level, summary.distance, summary.alike_distance)
+        values = (level, summary.distance, comparables.alike_distances(sales))
         for name, column in zip(COMPARABLE_COLUMNS, values, strict=True):
             features[name][rows] = column.round(DIGITS)
     return ComparableFeatures(features, adjustments_table(equations, first, last_month, config))
@@ -108,13 +114,17 @@ def adjustments_table(
     return table
 
 
-def comparable_pool(sales: DataFrame) -> pd.DataFrame:
-    """COMPARABLE_POOL (dates as text) and u (log price per m² relative to the index), oldest first."""
+def pool_rows(sales: DataFrame) -> DataFrame:
+    """COMPARABLE_POOL (dates as text) and u (log price per m² relative to the index)."""
     from pyspark.sql import functions as F  # noqa: N812
 
     converted = sales.withColumns({"sale_date": F.col("sale_date").cast("string"), "u": F.col("u_micro") / MICRO})
-    pool = converted.select(*COMPARABLE_POOL, "u").toPandas()
-    return pool.sort_values(["month", "transaction_id"], ignore_index=True)
+    return converted.select(*COMPARABLE_POOL, "u")
+
+
+def comparable_pool(rows: DataFrame) -> pd.DataFrame:
+    """The rows of `pool_rows` in memory, oldest first."""
+    return rows.toPandas().sort_values(["month", "transaction_id"], ignore_index=True)
 
 
 def adjustments_by_month(adjustments: pd.DataFrame) -> dict[int, np.ndarray]:

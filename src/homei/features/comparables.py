@@ -7,7 +7,7 @@ unit adjustments of `features.adjustments`, market movement since the comparable
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,7 +46,8 @@ class Comparables:
     """Searchable pool of sales, with columns in order of month and transaction_id.
 
     `adjustments` holds, by month, the effect of one unit of each of ADJUSTED on the log price per m²; a month that is
-    absent has none. A pool that is a part of a larger one needs the larger one's `statistics`.
+    absent has none. A pool that is a part of a larger one needs the larger one's `statistics`. The indexes of the last
+    `kept_months` months stay in memory.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Comparables:
         config: ComparablesConfig,
         coordinates: Coordinates,
         statistics: PoolStatistics | None = None,
+        kept_months: int = 64,
     ) -> None:
         self.pool = pool
         self.adjustments = dict(adjustments)
@@ -70,7 +72,7 @@ class Comparables:
         self._statistics = statistics
         self._types = {name: code for code, name in enumerate(statistics.types)}
         self._codes = self._type_codes(pool)
-        self._month_index = lru_cache(maxsize=64)(self._build_index)
+        self._month_index = lru_cache(maxsize=kept_months)(self._build_index)
         self._typical = lru_cache(maxsize=4096)(self.typical_attributes)
 
     def prepare(self, month: int) -> None:
@@ -94,39 +96,38 @@ class Comparables:
         type, or without position and without a location with sales, has no comparables.
         """
         neighbours = Neighbours.empty(len(columns["month"]), count)
-        for query in self.queries(columns):
+        for query in self._queries(columns):
             self._search(query, neighbours)
         return neighbours
 
     def features(self, columns: Columns) -> dict[str, np.ndarray]:
         """COMPARABLE_COLUMNS: implied level, and distances of the nearest comparable and most alike sale.
 
-        Distances are in scales; see `Summary` for the last one. NaN without comparables.
+        Distances are in scales; see `alike_distances` for the last one. NaN without comparables.
         """
         summary = self.summarise(columns)
         none = np.zeros(len(ADJUSTED))
         adjustments = np.array([self.adjustments.get(month, none) for month in columns["month"].tolist()])
         level = adjusted_level(summary.u, summary.differences.T, adjustments.reshape(-1, len(ADJUSTED)).T)
-        values = (column.round(DIGITS) for column in (level, summary.distance, summary.alike_distance))
+        values = (column.round(DIGITS) for column in (level, summary.distance, self.alike_distances(columns)))
         return dict(zip(COMPARABLE_COLUMNS, values, strict=True))
 
     def summarise(self, columns: Columns) -> Summary:
         """What the comparables of each property say about it, before adjustments."""
-        n_properties, queries = len(columns["month"]), list(self.queries(columns))
+        n_properties = len(columns["month"])
         neighbours = Neighbours.empty(n_properties, self._config.count)
         is_complete = np.zeros(n_properties, dtype=bool)
-        for query in queries:
+        for query in self._queries(columns):
             self._search(query, neighbours)
             is_complete[query.rows] = query.is_complete
         u, differences = neighbours.means(self._config.decay)
         # With medians filled in, the level would be that of a typical property, not of this one.
-        u = np.where(is_complete, u, np.nan)
-        return Summary(neighbours, is_complete, u, differences, self.alike_distances(n_properties, queries))
+        return Summary(neighbours, is_complete, np.where(is_complete, u, np.nan), differences)
 
-    def alike_distances(self, n_properties: int, queries: Iterable[MonthQuery]) -> np.ndarray:
+    def alike_distances(self, columns: Columns) -> np.ndarray:
         """Distance by floor, area and year only of the most alike earlier sale of the type, at most `reach`."""
-        distances = np.full(n_properties, np.nan)
-        for query in queries:
+        distances = np.full(len(columns["month"]), np.nan)
+        for query in self._queries(columns):
             points = self._attribute_points(query.attributes, query.codes)
             is_known = np.isfinite(points).all(axis=1)
             distance = query.index.attribute_tree.query(points[is_known])[0]
@@ -146,8 +147,7 @@ class Comparables:
         typical = np.median(self.pool_attributes[in_location if in_location.size else of_type], axis=0)
         return typical if in_location.size else np.where(np.arange(len(COMPARED)) < 2, np.nan, typical)
 
-    def queries(self, columns: Columns) -> Iterator[MonthQuery]:
-        """The properties of known types by month, for which there are usable earlier sales."""
+    def _queries(self, columns: Columns) -> Iterator[MonthQuery]:
         all_attributes, types, months = self.attributes(columns), self._type_codes(columns), columns["month"]
         for month in sorted(set(months.tolist())):
             rows = np.flatnonzero((months == month) & (types != UNKNOWN))

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
 
 from homei.config import projection
 from homei.config.city import CityConfig
@@ -45,14 +47,17 @@ def export_lookup(city: CityConfig, features: FeaturesConfig, months: int, folde
     """
     last = month_of(city.as_of) + 1
     first = last - months
-    for table in (lake.MARKET_INDEX, lake.MARKET_HISTORY, lake.ADJUSTMENTS):
+    for table in (lake.MARKET_INDEX, lake.ADJUSTMENTS):
         rows = lake.read(table)
         lake.write(rows[rows["month"].between(first, last)], folder / table.name)
+    history = _rows_of_months(lake.MARKET_HISTORY, first, last, ["level", "place", "property_type", "month"])
+    lake.write(history, folder / lake.MARKET_HISTORY.name)
     lake.write(_latest_sales(lake.read(lake.PREVIOUS_SALES), first), folder / lake.PREVIOUS_SALES.name)
     lake.write(lake.read(lake.PLACES), folder / lake.PLACES.name)
-    pool = lake.read(lake.COMPARABLE_POOL)
-    recent = pool[pool["month"] >= first - features.comparables.months]
-    lake.write(lake.typed(recent), folder / lake.COMPARABLE_POOL.name)
+    recent = _rows_of_months(
+        lake.COMPARABLE_POOL, first - features.comparables.months, last, ["month", "transaction_id"]
+    )
+    lake.write(recent, folder / lake.COMPARABLE_POOL.name)
     keys = {
         "first_month": first,
         "last_month": last,
@@ -157,6 +162,13 @@ class FeatureLookup:
             if n_earlier := bisect_left(sale_months, month):
                 values[:, row] = levels[n_earlier - 1], month - sale_months[n_earlier - 1]
         return dict(zip(PREVIOUS_COLUMNS, values, strict=True))
+
+
+def _rows_of_months(table: Path, first: int, last: int, key: list[str]) -> pa.Table:
+    """The rows of a table from `first` to `last`, in order of its key; other rows are not read into memory."""
+    month = ds.field("month")
+    rows = lake.scan(table).to_table(filter=(month >= first) & (month <= last))
+    return rows.sort_by([(name, "ascending") for name in key])
 
 
 def _latest_sales(previous: pd.DataFrame, first_month: int) -> pd.DataFrame:

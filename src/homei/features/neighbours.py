@@ -57,7 +57,6 @@ class Summary(NamedTuple):
     is_complete: np.ndarray  # whether a property has all attributes that are compared
     u: np.ndarray  # weighted mean u of the comparables; NaN where incomplete
     differences: np.ndarray  # weighted means of the differences (properties × ADJUSTED)
-    alike_distance: np.ndarray
 
     @property
     def distance(self) -> np.ndarray:
