@@ -58,6 +58,7 @@ def built(spark, pool, features):
     return in_spark, comparable_features(pool_columns(pool), features.comparables, PLANE, FIRST + MONTHS)
 
 
+@pytest.mark.slow
 def test_every_sale_has_the_same_features_in_both_variants(built, pool):
     in_spark, on_driver = built
     rows = pool[["transaction_id"]].merge(in_spark.features.toPandas(), on="transaction_id", how="left")
@@ -67,13 +68,14 @@ def test_every_sale_has_the_same_features_in_both_variants(built, pool):
     assert in_spark.repeated["nearest"] > 0, "isolated sales are searched twice"
 
 
+@pytest.mark.slow
 def test_the_adjustments_are_the_same_in_both_variants(built):
     in_spark, on_driver = built
     pd.testing.assert_frame_equal(in_spark.adjustments, on_driver.adjustments, check_exact=True)
     assert (in_spark.adjustments.iloc[-1] != 0).all()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_training_set_is_the_same_in_both_variants(spark, town, town_places, city, features):
     sales = spark.createDataFrame(town)
     tables = [build(sales, town_places, city, features, 1, in_spark=in_spark) for in_spark in (False, True)]
@@ -87,7 +89,7 @@ def test_the_training_set_is_the_same_in_both_variants(spark, town, town_places,
     pd.testing.assert_frame_equal(before, after, check_exact=True)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_single_sale_has_no_comparables(spark, valid_sales, town_places, city, features):
     tables = build(spark.createDataFrame(valid_sales({})), town_places, city, features, 1, in_spark=True)
     (row,) = tables.training_set.collect()

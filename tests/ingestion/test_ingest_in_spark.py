@@ -65,6 +65,7 @@ def assert_agree(spark, source, table="sales"):
     return expected
 
 
+@pytest.mark.slow
 def test_spark_and_laptop_agree_on_files_of_every_format(spark, folder, capsys):
     (folder / "a.csv").write_text(HEADER + csv_rows(0, 40) + "T40,too few cells\n")
     (folder / "b.csv").write_text("\ufeff" + HEADER + csv_rows(40, 3), encoding="utf-8")

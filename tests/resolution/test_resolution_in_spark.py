@@ -149,6 +149,7 @@ def results() -> dict[str, object]:
     return tables | {"report": lake.read_json(resolve.REPORT)}
 
 
+@pytest.mark.slow
 def test_spark_resolves_each_record_as_one_machine_does(valid, tmp_path, settings, spark, workspace, local_spark):
     resolve.run(CITY, settings, workspace, local_spark)
     expected = results()

@@ -144,6 +144,7 @@ def without_positions(tally):
 
 
 @pytest.mark.usefixtures("batches_of_50")
+@pytest.mark.slow
 def test_spark_and_laptop_agree_row_for_row_on_every_kind_of_fault(spark_frame, raw, source):
     frame, files = spark_frame(raw)
     laptop = validate_records(raw, source)
@@ -171,6 +172,7 @@ def test_notations_are_judged_over_whole_feeds(spark_frame, raw, source):
         validate_in_spark(frame, files, source, "sales", rows_a_part=9)
 
 
+@pytest.mark.slow
 def test_both_stages_write_the_same_tables_to_an_external_lake(spark, local_spark, source, raw, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "data"
