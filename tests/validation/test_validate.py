@@ -81,7 +81,8 @@ def test_the_quarantine_is_empty_if_no_row_is_rejected(validated, raw_of, source
 
 
 def test_quality_json_counts_reasons_files_and_columns(validated, raw_of, source_of):
-    raw = raw_of({"price": None, "location": " "}, {"price": None}, {}, {}, {"transaction_id": "T4", "energy": None})
+    duplicate = {"transaction_id": "T4", "price": "260000", "energy": None}
+    raw = raw_of({"price": None, "location": " "}, {"price": None}, {}, {}, duplicate)
     validated(raw, source_of(), limit=0.6)
     quality = lake.read_json(REPORTS / "quality.json")
     assert quality["reasons"] == [
