@@ -6,7 +6,7 @@
 
 Simulates the region in a copy of the project, runs each stage in it, and then has DuckDB compute the joins and as-of
 aggregates of `features` over the same sales. With --workers, Spark runs as a standalone cluster of so many workers of
-one core each on this machine. Adds the rows to docs/results/scale.json, and rewrites docs/results/scale.md.
+one core each on this machine. Adds the rows to benchmarks/results/scale.json, and rewrites docs/results/scale.md.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from typing import Any
 from benchmarks.process_usage import MIB, Usage, run
 from benchmarks.spark_cluster import running_cluster
 
-RESULTS = Path("docs/results/scale.json")
-TABLE = RESULTS.with_suffix(".md")
+RESULTS = Path("benchmarks/results/scale.json")
+TABLE = Path("docs/results/scale.md")
 TABLES = ("sales", "listings", "customers", "leads", "indicators", "places")
 STAGES = {
     "ingest": [["homei", "ingest", table] for table in TABLES],
@@ -96,7 +96,7 @@ def prepare(project: Path, env: dict[str, str], lake: str, spark: str) -> None:
         ["homei", "compose", "city=region", f"lake={lake}", f"spark={spark}"],
         ["homei", "fetch", "region"],
     ):
-        subprocess.run(command, cwd=project, env=env, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, cwd=project, env=env, check=True, capture_output=True)
 
 
 def measured(
