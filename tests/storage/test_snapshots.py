@@ -1,6 +1,7 @@
 """Tables of an external lake; costs about 12 CPU seconds beside the shared Spark session."""
 
-import pandas as pd
+from pathlib import Path
+
 import pytest
 
 from homei.storage import lake, snapshots, spark_tables
@@ -39,7 +40,7 @@ def write(frame, config):
 
 def stored(folder, name):
     root = folder.uri.removeprefix("file://")
-    return sorted(pd.io.common.Path(root, TABLE, name).rglob("*"))
+    return sorted(Path(root, TABLE, name).rglob("*"))
 
 
 def test_an_external_table_is_read_through_its_receipt(spark, folder, sales):
