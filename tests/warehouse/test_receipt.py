@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from homei.warehouse.content_digest import content_sum
+from homei.storage.row_digest import content_sum
 from homei.warehouse.receipt import content_summary, receipt_differences
 
 ROWS = {"key": ["a", "b", None], "size": [1.0, None, 0.0], "count": [1, 2, None], "is_open": [True, None, False]}

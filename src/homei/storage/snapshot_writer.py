@@ -1,97 +1,110 @@
-"""Writes a Spark frame as a snapshot of an external lake: each task uploads one file, and nothing is collected."""
+"""Writes the files of a snapshot of an external lake: each task of Spark, or a process, writes its own."""
 
 from __future__ import annotations
 
 import hashlib
+import pickle
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from homei.storage import remote_files
 from homei.storage.config import StorageConfig
-from homei.storage.row_digest import HASHES, column_types, digest_of, with_hashes
+from homei.storage.row_digest import ContentSum, column_types, content_sum, table_digest, total
 from homei.storage.snapshots import DataFile, Receipt, commit, receipt_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructType
 
 ROW_GROUP = 128 * 1024
-WRITTEN = "path string, rows long, bytes long, sha256 string, first decimal(20,0), second decimal(20,0)"
-WRITTEN_TYPES = pa.schema(
-    {"path": pa.string(), "rows": pa.int64(), "bytes": pa.int64(), "sha256": pa.string(),
-     "first": pa.decimal128(20, 0), "second": pa.decimal128(20, 0)}
-)  # fmt: skip
+WRITTEN = "written binary"  # the schema of what `NewSnapshot.task` returns
 
 
-def write_snapshot(frame: DataFrame, target: Path, key: Sequence[str], storage: StorageConfig) -> Receipt:
-    """Writes the rows, sorted by `key` within each file, and the receipt to `target` in the workspace."""
-    table = f"{storage.location()}/{target.as_posix()}"
-    write = uuid.uuid4().hex
-    ordered = with_hashes(frame).sortWithinPartitions(*key)
-    # A task that runs twice writes two files; only the one of the attempt that Spark accepted is returned.
-    written = ordered.mapInArrow(task_writer(table, write, storage.encryption), WRITTEN).collect()
-    files = [DataFile(row["path"], row["rows"], row["bytes"], row["sha256"]) for row in written]
-    if not files:
-        files = [_write_empty_file(frame, table, write, storage.encryption)]
-    rows, first, second = (sum(int(row[name]) for row in written) for name in ("rows", "first", "second"))
-    columns = column_types(frame)
-    receipt = receipt_of(table, columns, key, rows, digest_of(columns, rows, first, second))
-    return commit(receipt, sorted(files, key=lambda file: file.path), target, storage.encryption)
+class WrittenFile(NamedTuple):
+    """A file that no snapshot names yet, and the sums of its rows."""
+
+    file: DataFile
+    content: ContentSum
 
 
-def task_writer(
-    table: str, write: str, encryption: str | None
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """The function of a task: it writes its partition to one file, and returns a row about it."""
+@dataclass(frozen=True)
+class NewSnapshot:
+    """A snapshot of a table while its files are written: it can be sent to the tasks of Spark."""
 
-    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        sums, rows = np.zeros(2, dtype=np.uint64), 0
+    target: Path  # the table's folder in the workspace
+    table: str  # the table's URI
+    write: str  # a name that no other write has
+    encryption: str | None
+
+    @classmethod
+    def of(cls, target: Path, storage: StorageConfig) -> NewSnapshot:
+        return cls(target, f"{storage.location()}/{target.as_posix()}", uuid.uuid4().hex, storage.encryption)
+
+    def write_file(self, batches: Iterable[pa.RecordBatch]) -> WrittenFile | None:
+        """Writes rows to one file, ROW_GROUP of them in memory at a time; None without batches.
+
+        A file of a task that Spark runs twice is in the lake twice; only one of them becomes part of the snapshot.
+        """
+        sums = []
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch, "part.parquet")
             writer = None
             for group in _row_groups(batches):
-                hashes = [group[name].to_numpy().view(np.uint64) for name in HASHES]
-                sums += np.array([values.sum(dtype=np.uint64) for values in hashes], dtype=np.uint64)
-                content = group.drop_columns(list(HASHES)).replace_schema_metadata()
+                sums.append(content_sum(group.select(sorted(group.column_names)).to_batches()))
+                content = group.replace_schema_metadata()
                 writer = writer or pq.ParquetWriter(file, content.schema, compression="zstd")
                 writer.write_table(content, row_group_size=ROW_GROUP)
-                rows += len(content)
             if writer is None:
-                return
+                return None
             writer.close()
-            uploaded = _upload(file, table, write, rows, encryption)
-        row = {**asdict(uploaded), "first": int(sums[0]), "second": int(sums[1])}
-        yield pa.RecordBatch.from_pylist([row], schema=WRITTEN_TYPES)
+            return WrittenFile(self._upload(file, total(sums).rows), total(sums))
 
-    return run
+    def task(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """`write_file` as a function for `mapInArrow`, with the schema WRITTEN."""
+        if (written := self.write_file(batches)) is not None:
+            yield pa.RecordBatch.from_pydict({"written": [pickle.dumps(written)]})
+
+    def commit(self, written: Iterable[WrittenFile], schema: StructType, key: Sequence[str]) -> Receipt:
+        """Makes the files a snapshot with columns of this schema, and writes the receipt to the workspace."""
+        written = list(written) or [self._empty_file(schema)]
+        columns, content = column_types(schema), total(file.content for file in written)
+        receipt = receipt_of(self.table, columns, key, content.rows, table_digest(columns, content))
+        files = sorted((file.file for file in written), key=lambda file: file.path)
+        return commit(receipt, files, self.target, self.encryption)
+
+    def discard(self, written: Iterable[WrittenFile]) -> None:
+        """Removes files that will not become part of a snapshot."""
+        remote_files.remove(f"{self.table}/{file.file.path}" for file in written)
+
+    def _upload(self, file: Path, rows: int) -> DataFile:
+        path = f"files/{self.write}/{uuid.uuid4().hex}.parquet"
+        with file.open("rb") as content:
+            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+        remote_files.upload(file, f"{self.table}/{path}", self.encryption)
+        return DataFile(path, rows, file.stat().st_size, sha256)
+
+    def _empty_file(self, schema: StructType) -> WrittenFile:
+        """A file without rows, from which readers take the columns."""
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        return self.write_file([pa.RecordBatch.from_pylist([], to_arrow_schema(schema))])
 
 
-def _upload(file: Path, table: str, write: str, rows: int, encryption: str | None) -> DataFile:
-    path = f"files/{write}/{uuid.uuid4().hex}.parquet"
-    with file.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    remote_files.upload(file, f"{table}/{path}", encryption)
-    return DataFile(path, rows, file.stat().st_size, sha256)
+def write_snapshot(frame: DataFrame, target: Path, key: Sequence[str], storage: StorageConfig) -> Receipt:
+    """Writes a frame's rows, sorted by `key` within each file, and the receipt to `target` in the workspace."""
+    new = NewSnapshot.of(target, storage)
+    tasks = frame.sortWithinPartitions(*key).mapInArrow(new.task, WRITTEN)
+    return new.commit((pickle.loads(row[0]) for row in tasks.collect()), frame.schema, key)
 
 
-def _write_empty_file(frame: DataFrame, table: str, write: str, encryption: str | None) -> DataFile:
-    """A file without rows, from which readers take the columns."""
-    from pyspark.sql.pandas.types import to_arrow_schema
-
-    with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch, "part.parquet")
-        pq.write_table(to_arrow_schema(frame.schema).empty_table(), file, compression="zstd")
-        return _upload(file, table, write, 0, encryption)
-
-
-def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     """The rows of the batches in tables of at least ROW_GROUP rows, but for the last."""
     waiting: list[pa.RecordBatch] = []
     n_waiting = 0

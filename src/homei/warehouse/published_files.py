@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Table
 
-from homei.warehouse.content_digest import ContentSum, sums_by_slice
+from homei.storage.row_digest import ContentSum, sums_by_slice
 
 NO_SHARD = 0  # of tables that are published as a whole
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from sqlalchemy import JSON, Connection, Table, Text, cast, select, type_coerce
 from tqdm import tqdm
 
-from homei.warehouse.content_digest import ContentSum, content_sum, total
+from homei.storage.row_digest import ContentSum, content_sum, total
 from homei.warehouse.published_files import PublishedRows
 from homei.warehouse.published_rows import arrow_schema
 from homei.warehouse.tables import PUBLISHED, publication
