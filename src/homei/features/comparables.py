@@ -8,10 +8,11 @@ unit adjustments of `features.adjustments`, market movement since the comparable
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from homei.config import projection
 from homei.features.columns import COMPARABLE_COLUMNS
@@ -19,8 +20,6 @@ from homei.features.neighbours import ADJUSTED, MonthIndex, Neighbours, Summary,
 from homei.features.pool_statistics import COMPARED, PoolStatistics, count_pool
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from homei.config.projection import Coordinates
     from homei.features.config import ComparablesConfig
 
@@ -29,6 +28,7 @@ Columns = Mapping[str, np.ndarray]
 TYPE_SEPARATION = 1e6  # distance between property types: beyond any search radius
 UNKNOWN = -1  # code of a property type without sales
 DIGITS = 6
+NO_ROWS = np.empty(0, dtype=np.int64)
 
 
 class MonthQuery(NamedTuple):
@@ -139,13 +139,34 @@ class Comparables:
 
         None if the pool has no sales of the type.
         """
-        index = self._month_index(month)
-        of_type = index.rows[self._codes[index.rows] == self._types[property_type]]
+        code = self._types[property_type]
+        typical = self._usable_sales(self._rows_of_place.get((code, location), NO_ROWS), month, code)
+        if typical.size:
+            return np.median(self.pool_attributes[typical], axis=0)
+        of_type = self._usable_sales(np.flatnonzero(self._codes == code), month, code)
         if not of_type.size:
             return None
-        in_location = of_type[self.pool["location"][of_type] == location]
-        typical = np.median(self.pool_attributes[in_location if in_location.size else of_type], axis=0)
-        return typical if in_location.size else np.where(np.arange(len(COMPARED)) < 2, np.nan, typical)
+        return np.where(np.arange(len(COMPARED)) < 2, np.nan, np.median(self.pool_attributes[of_type], axis=0))
+
+    @cached_property
+    def _rows_of_place(self) -> dict[tuple[int, str | None], np.ndarray]:
+        """The rows of each type's sales in a location, by code and location."""
+        codes, names = pd.factorize(self.pool["location"])
+        rows = pd.DataFrame({"type": self._codes, "location": codes}).groupby(["type", "location"], sort=False).indices
+        return {(code, names[place] if place >= 0 else None): chosen for (code, place), chosen in rows.items()}
+
+    @cached_property
+    def _combinations(self) -> np.ndarray:
+        """A number for each pool sale, equal for sales that are equal in type, floor, area and year."""
+        compared = pd.DataFrame(self.pool_attributes[:, 2:]).assign(type=self._codes)
+        return compared.groupby(list(compared), sort=False, dropna=False).ngroup().to_numpy()
+
+    def _usable_sales(self, rows: np.ndarray, month: int, code: int) -> np.ndarray:
+        """Those of the rows, of one type and in order of month, that can be comparables in a month."""
+        first, end = np.searchsorted(self.pool["month"][rows], [month - self._config.months, month])
+        rows, compared = rows[first:end], self._statistics.compared(month, self._config.months)
+        is_known = np.isfinite(self.pool_attributes[rows]) | ~compared[code]
+        return rows[np.isfinite(self.pool["u"][rows]) & is_known.all(axis=1)]
 
     def _queries(self, columns: Columns) -> Iterator[MonthQuery]:
         all_attributes, types, months = self.attributes(columns), self._type_codes(columns), columns["month"]
@@ -174,7 +195,11 @@ class Comparables:
         codes = self._codes[rows]
         attributes = np.where(compared[codes], self.pool_attributes[rows], 0.0)
         points = self._points(attributes, codes, self.pool["month"][rows])
-        return MonthIndex(rows, points, self._attribute_points(attributes, codes), compared)
+        # Half or more of the sales are equal to another one in floor, area and year: one of them is searched.
+        last_equal = np.full(self._combinations.max(initial=-1) + 1, -1)
+        last_equal[self._combinations[rows]] = np.arange(len(rows))
+        different = last_equal[last_equal >= 0]
+        return MonthIndex(rows, points, self._attribute_points(attributes[different], codes[different]), compared)
 
     def _points(self, attributes: np.ndarray, codes: np.ndarray, months: np.ndarray) -> np.ndarray:
         """Points whose Euclidean distance is the dissimilarity of the properties."""
