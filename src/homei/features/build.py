@@ -77,7 +77,8 @@ def build(
     """
     last_month = month_of(city.as_of) + 1  # the month of the next valuations
     whole_types = whole_price_types_in_spark(market_sales)
-    keyed = market_sales.transform(with_keys(city, features, whole_types)).cache()
+    # Not cached: to read the needed columns of Parquet again takes less than to keep all of them in Spark's memory.
+    keyed = market_sales.transform(with_keys(city, features, whole_types))
     index = market_index(market_cells(keyed).toPandas(), last_month, features.index_months)
     sales = keyed.transform(with_market(index))
     history = market_history(sales, features, last_month).cache()

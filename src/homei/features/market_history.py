@@ -17,7 +17,7 @@ from homei.config import projection
 from homei.config.city import CityConfig
 from homei.features.columns import LEVELS, MARKET_LEVEL, change_columns, statistic_columns
 from homei.features.config import FeaturesConfig
-from homei.features.price_index import MICRO
+from homei.features.price_index import MICRO, in_logs
 from homei.features.price_units import unit_price
 from homei.spark.session import numbers
 
@@ -101,8 +101,11 @@ def _monthly_sums(sales: DataFrame) -> DataFrame:
     complete = sales.where(F.col("u_micro").isNotNull() & F.col("property_type").isNotNull())
     exploded = complete.select(F.inline(places), "property_type", "month", "u_micro").where(F.col("place").isNotNull())
     u = F.col("u_micro")
-    return exploded.groupBy("level", "place", "property_type", "month").agg(
-        F.count(u).alias("n"), F.sum(u).alias("total"), F.sum(u * u).alias("squares")
+    # All months of a place in one partition, so that the trailing windows need no other exchange of rows.
+    return (
+        exploded.repartition("level", "place", "property_type")
+        .groupBy("level", "place", "property_type", "month")
+        .agg(F.count(u).alias("n"), F.sum(u).alias("total"), F.sum(u * u).alias("squares"))
     )
 
 
@@ -111,12 +114,13 @@ def _statistics(window: int) -> list[Column]:
     # Rounding can leave a variance slightly below zero where all sales are alike.
     variance = F.greatest((squares - total * total / n) / (n - 1), F.lit(0.0))
     return [
-        F.round(total / n / MICRO, 6).alias(f"level_{window}"),
-        F.when(n > 1, F.round(F.sqrt(variance) / MICRO, 6)).alias(f"spread_{window}"),
+        in_logs(total / n).alias(f"level_{window}"),
+        F.when(n > 1, in_logs(F.sqrt(variance))).alias(f"spread_{window}"),
         F.coalesce(n, F.lit(0.0)).alias(f"count_{window}"),
     ]
 
 
 def _cell_key(x: Column, y: Column, size_m: float) -> Column:
     column, row = projection.cell(x, y, size_m, F.floor)
-    return F.when(column.isNotNull() & row.isNotNull(), F.format_string(projection.CELL, column, row))
+    # As projection.CELL; Spark's `format_string` takes many times as long.
+    return F.concat(column.cast("string"), F.lit(":"), row.cast("string"))

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
-from homei.features.price_index import MICRO
+from homei.features.price_index import in_logs
 
 
 def previous_sales(sales: DataFrame) -> DataFrame:
     """property_id, month and u: log price per m² relative to the index, the mean of a month's sales."""
     complete = sales.where(F.col("property_id").isNotNull() & F.col("u_micro").isNotNull())
-    mean = F.sum("u_micro") / F.count("u_micro") / MICRO
-    return complete.groupBy("property_id", "month").agg(F.round(mean, 6).alias("u"))
+    mean = F.sum("u_micro") / F.count("u_micro")
+    return complete.groupBy("property_id", "month").agg(in_logs(mean).alias("u"))
 
 
 def with_previous(previous: DataFrame) -> Callable[[DataFrame], DataFrame]:
