@@ -5,20 +5,23 @@ import dataclasses
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from homei.config import params
 from homei.config.feeds import FeedsConfig, Source
 from homei.ingestion import ingest
-from homei.storage import lake
+from homei.storage import lake, spark_tables
 from homei.storage.config import StorageConfig
+from homei.storage.snapshot_writer import NewSnapshot
 from homei.storage.snapshots import read_receipt
 from homei.validation import validate
 from homei.validation.config import ValidateConfig
 from homei.validation.notations import NotationError
+from homei.validation.part_in_spark import PartValidation
 from homei.validation.quality import REPORTS, shared_prices
-from homei.validation.tally import tally_of
+from homei.validation.tally import tally_of, total
 from homei.validation.validate import validate_records
-from homei.validation.validation_in_spark import shared_prices_in_spark, validate_in_spark
+from homei.validation.validation_in_spark import ROW_KEY, columns_of, shared_prices_in_spark, validate_in_spark
 
 TEXTS = {pa.string(): lake.TEXT, pa.date32(): lake.DAY}
 NAMES = (
@@ -143,33 +146,56 @@ def without_positions(tally):
     return counts | {"examples": {key: example[1:] for key, example in tally.examples.items()}}
 
 
+@pytest.fixture
+def validated(spark, source, tmp_path, monkeypatch):
+    """The valid and the quarantined rows and the tally of a frame in Spark, in parts of so many rows."""
+    monkeypatch.chdir(tmp_path)
+    storage = StorageConfig(uri=(tmp_path / "lake").as_uri(), uri_env=None, encryption=None)
+
+    def validate_frame(frame, files, rows_a_part):
+        valid, quarantine = (NewSnapshot.of(path, storage) for path in (lake.VALID["sales"], lake.QUARANTINE))
+        types = columns_of(frame, source, "sales")
+        parts = validate_in_spark(
+            frame, PartValidation(source, "sales", files, valid, quarantine, types[1]), rows_a_part
+        )
+        valid.commit((part.valid for part in parts if part.valid), from_arrow_schema(types[0]), ROW_KEY)
+        quarantine.commit(
+            (part.quarantined for part in parts if part.quarantined), from_arrow_schema(types[1]), ROW_KEY
+        )
+        rows = (spark_tables.read(spark, path) for path in (lake.VALID["sales"], lake.QUARANTINE))
+        return *rows, total(part.tally for part in parts)
+
+    return validate_frame
+
+
 @pytest.mark.usefixtures("batches_of_50")
 @pytest.mark.slow
-def test_spark_and_laptop_agree_row_for_row_on_every_kind_of_fault(spark_frame, raw, source):
+def test_spark_and_laptop_agree_row_for_row_on_every_kind_of_fault(spark_frame, raw, source, validated):
     frame, files = spark_frame(raw)
     laptop = validate_records(raw, source)
-    in_spark = validate_in_spark(frame, files, source, "sales", rows_a_part=25)
-    pd.testing.assert_frame_equal(in_raw_order(in_spark.valid, files), laptop.valid)
-    pd.testing.assert_frame_equal(in_raw_order(in_spark.quarantined, files), lake.typed(laptop.quarantined))
-    assert without_positions(in_spark.tally) == without_positions(tally_of(raw, laptop, source, "sales"))
-    assert shared_prices_in_spark(in_spark.valid, source) == shared_prices(laptop.valid, source)
-    kinds = {kind.split(":")[0] for _, kind in in_spark.tally.reasons} | {*in_spark.tally.set_aside_reasons}
+    valid, quarantined, tally = validated(frame, files, 25)
+    pd.testing.assert_frame_equal(in_raw_order(valid, files), laptop.valid)
+    expected = lake.typed(laptop.quarantined.assign(source_table="sales"))
+    pd.testing.assert_frame_equal(in_raw_order(quarantined, files), expected)
+    assert without_positions(tally) == without_positions(tally_of(raw, laptop, source, "sales"))
+    assert shared_prices_in_spark(valid, source) == shared_prices(laptop.valid, source)
+    kinds = {kind.split(":")[0] for _, kind in tally.reasons} | {*tally.set_aside_reasons}
     assert kinds >= {"row", "price", "square_meters", "sale_date", "location", "duplicate", "deed"}
     assert kinds >= {"replaced", "deleted", "excluded", "deed: further row"}
 
 
-def test_notations_are_judged_over_whole_feeds(spark_frame, raw, source):
+def test_notations_are_judged_over_whole_feeds(spark_frame, raw, validated):
     frame, files = spark_frame(raw.assign(price=[f"{100 + row}.000" for row in range(len(raw))]))
     with pytest.raises(NotationError, match=r"\(register\): columns\.price: all .* have three digits behind it"):
-        validate_in_spark(frame, files, source, "sales", rows_a_part=9)
+        validated(frame, files, 9)
     frame, files = spark_frame(
         raw.assign(sale_date=[f"2024-05-{1 + row % 28:02}T22:00:00Z" for row in range(len(raw))])
     )
     with pytest.raises(NotationError, match=r"columns\.sale_date: 28 of 28 different times are at 22:00 UTC"):
-        validate_in_spark(frame, files, source, "sales", rows_a_part=9)
+        validated(frame, files, 9)
     frame, files = spark_frame(raw.assign(latitude="11.5", longitude="48.1"))
     with pytest.raises(NotationError, match=r"\(register\): 81 of 81 coordinates are swapped with longitude"):
-        validate_in_spark(frame, files, source, "sales", rows_a_part=9)
+        validated(frame, files, 9)
 
 
 @pytest.mark.slow

@@ -79,9 +79,8 @@ class NewSnapshot:
         files = sorted((file.file for file in written), key=lambda file: file.path)
         return commit(receipt, files, self.target, self.encryption)
 
-    def discard(self, written: Iterable[WrittenFile]) -> None:
-        """Removes files that will not become part of a snapshot."""
-        remote_files.remove(f"{self.table}/{file.file.path}" for file in written)
+    def uris(self, written: Iterable[WrittenFile]) -> list[str]:
+        return [f"{self.table}/{file.file.path}" for file in written]
 
     def _upload(self, file: Path, rows: int) -> DataFile:
         path = f"files/{self.write}/{uuid.uuid4().hex}.parquet"

@@ -42,7 +42,12 @@ def read(spark: SparkSession, table: Path) -> DataFrame:
     if (receipt := snapshots.read_receipt(table)) is None:
         # Files of all years have all columns: Spark would add one with the name of their folder.
         return spark.read.option("recursiveFileLookup", "true").parquet(str(table.resolve()))
-    return spark.read.parquet(*(uri.replace("s3://", "s3a://", 1) for uri in snapshots.uris(receipt)))
+    return read_files(spark, snapshots.uris(receipt))
+
+
+def read_files(spark: SparkSession, uris: Sequence[str]) -> DataFrame:
+    """The rows of Parquet files of the lake, at least one, in any order."""
+    return spark.read.parquet(*(uri.replace("s3://", "s3a://", 1) for uri in uris))
 
 
 def write(table: SparkTable, storage: StorageConfig) -> None:
