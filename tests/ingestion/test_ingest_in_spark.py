@@ -12,7 +12,8 @@ from homei.config import params
 from homei.ingestion import file_parts_in_spark, ingest
 from homei.ingestion.connectors import files
 from homei.ingestion.connectors.csv_ranges import csv_ranges, read_range
-from homei.ingestion.ingest_in_spark import records_in_spark
+from homei.storage import lake, spark_tables
+from homei.storage.config import StorageConfig
 
 COLUMNS = {"sale_date": "day", "price": "price", "location": "place", "address": {"template": "{street} {no}"}}
 HEADER = "id,day,price,place,street,no\n"
@@ -56,17 +57,26 @@ def rows_of(table, files):
     return rows.astype(object).where(rows.notna(), None).to_dict("records")
 
 
-def assert_agree(spark, source, table="sales"):
-    in_spark, laptop = records_in_spark(spark, source, table), ingest.records(source, table)
-    assert in_spark.rows.columns == laptop.column_names
-    expected = laptop.to_pandas()
-    expected = expected.astype(object).where(expected.notna(), None).to_dict("records")
-    assert rows_of(in_spark.rows.toArrow(), in_spark.files) == expected
-    return expected
+@pytest.fixture
+def assert_agree(spark, local_spark, folder, tmp_path):
+    """Compares the records that a table of a source has in an external lake and in the workspace, and returns them."""
+    storage = StorageConfig(uri=(tmp_path / "lake").as_uri(), uri_env=None, encryption=None)
+
+    def compare(source, table="sales"):
+        ingest.run(table, source.city, source.feeds, storage, local_spark)
+        in_spark, workspace = spark_tables.read(spark, lake.RAW[table]), ingest.records(source, table)
+        assert in_spark.columns == workspace.column_names
+        expected = workspace.to_pandas()
+        expected = expected.astype(object).where(expected.notna(), None).to_dict("records")
+        names = [tuple(name) for name in lake.read_json(lake.RAW[table] / lake.RAW_FILES)]
+        assert rows_of(in_spark.toArrow(), names) == expected
+        return expected
+
+    return compare
 
 
 @pytest.mark.slow
-def test_spark_and_laptop_agree_on_files_of_every_format(spark, folder, capsys):
+def test_spark_and_laptop_agree_on_files_of_every_format(folder, assert_agree):
     (folder / "a.csv").write_text(HEADER + csv_rows(0, 40) + "T40,too few cells\n")
     (folder / "b.csv").write_text("\ufeff" + HEADER + csv_rows(40, 3), encoding="utf-8")
     (folder / "c.csv.gz").write_bytes(gzip.compress((HEADER + csv_rows(43, 12)).encode()))
@@ -98,17 +108,17 @@ def test_spark_and_laptop_agree_on_files_of_every_format(spark, folder, capsys):
     names = ("a.csv", "h.parquet", "c.csv.gz")
     n_parts = [len(file_parts_in_spark.file_parts(0, folder / name, source.feeds.sales[0])) for name in names]
     assert n_parts == [5, 4, 1]
-    records = assert_agree(spark, source)
+    records = assert_agree(source)
     assert [row["source_fault"] for row in records if row["source_line"] == 0] == [
         "file: data/d.csv.gz: can't be read as csv (Compressed file ended before the end-of-stream marker was reached)"
     ]
     assert len(records) > 100
 
 
-def test_contents_without_ids_are_numbered_in_the_order_of_their_files(spark, folder):
+def test_contents_without_ids_are_numbered_in_the_order_of_their_files(folder, assert_agree):
     (folder / "a.csv").write_text(HEADER + csv_rows(0, 5) + csv_rows(0, 5))
     (folder / "b.csv").write_text(HEADER + csv_rows(2, 5))
-    ids = [row["transaction_id"] for row in assert_agree(spark, source_of(feed("main", "*.csv", columns=COLUMNS)))]
+    ids = [row["transaction_id"] for row in assert_agree(source_of(feed("main", "*.csv", columns=COLUMNS)))]
     assert sum(name.endswith("-2") for name in ids) == 5
     assert sum(name.endswith("-3") for name in ids) == 3
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyspark.sql.types import StructType
 
 from homei.config.feeds import TABLES, Feed, Source
 from homei.ingestion.connectors.files import Sheet
@@ -47,7 +49,7 @@ from homei.spark.session import session
 from homei.spark.worker_errors import raised_in_workers
 from homei.storage import lake, spark_tables
 from homei.storage.config import StorageConfig
-from homei.storage.spark_tables import SparkTable
+from homei.storage.snapshot_writer import WRITTEN, NewSnapshot, written_files
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -55,17 +57,11 @@ if TYPE_CHECKING:
 ROW_KEY = ["source_feed", "source_file", "source_line"]
 ORDER = "_order"  # of a row's file and sheet among those of its feed
 SHEETS_A_FILE = 2**20
-
-
-class RawTable(NamedTuple):
-    """A raw table and its files in the laptop's order: each feed's name with that of a file."""
-
-    rows: DataFrame
-    files: list[tuple[str, str]]
+MAX_TASKS = 200  # of a feed
 
 
 class FeedReader(NamedTuple):
-    """What a task needs to read parts of a feed: columns are those of the table, with ORDER."""
+    """What a task needs to read parts of a feed."""
 
     table: str
     feed: Feed
@@ -73,7 +69,8 @@ class FeedReader(NamedTuple):
     declared_folder: str
     parts: Sequence[FilePart]
     lookup: Lookup | None
-    columns: Sequence[str]
+    columns: Sequence[str]  # those of the table, and ORDER
+    prefix: str  # of the ids
     pseudonym_key: str | None
 
     def read(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -118,6 +115,10 @@ class FeedReader(NamedTuple):
         return rows.append_column(TABLES[self.table][0], hashes)
 
     def _batches(self, order: int, rows: pa.Table) -> Iterator[pa.RecordBatch]:
+        if self.prefix:
+            position = rows.schema.get_field_index(TABLES[self.table][0])
+            ids = pc.binary_join_element_wise(self.prefix, rows[position], "")
+            rows = rows.set_column(position, rows.schema.names[position], ids)
         feed = pa.repeat(pa.scalar(self.feed.name), rows.num_rows)
         rows = concatenated([rows.append_column("source_feed", feed)], self.columns[:-1])
         orders = pa.repeat(pa.scalar(order, pa.int64()), rows.num_rows)
@@ -127,41 +128,39 @@ class FeedReader(NamedTuple):
 def run_in_spark(source: Source, table: str, storage: StorageConfig, spark: SparkConfig) -> None:
     """Writes the raw table of that name to the external lake, and its files beside the receipt; raises as `run`."""
     engine = session(spark, storage)
-    raw = records_in_spark(engine, source, table)
-    with raised_in_workers(SourceError):
-        spark_tables.write(SparkTable(raw.rows, lake.RAW[table], ROW_KEY), storage)
-    lake.write_json(raw.files, lake.RAW[table] / lake.RAW_FILES)
-    rows = spark_tables.read(engine, lake.RAW[table])
-    for feed in source.of(table):
-        _check_read(rows, raw.files, feed)
-        _warn_of_unused_values(rows, feed)
-
-
-def records_in_spark(engine: SparkSession, source: Source, table: str) -> RawTable:
-    """As `ingest.records`; raises SourceError for missing files and landings."""
-    from pyspark.sql import functions as F  # noqa: N812
-
-    feeds = source.of(table)
-    columns = [*source.columns(table), "source_feed", *ORIGIN, *_markers(source, table), ORDER]
-    frames, names = [], []
+    feeds, names, written = source.of(table), [], []
+    new = NewSnapshot.of(lake.RAW[table], storage)
+    columns = [*source.columns(table), "source_feed", *ORIGIN, *_markers(source, table)]
     for position, feed in enumerate(feeds):
         parts, of_feed = _parts_of(source, table, feed)
         names += [(feed.name, name) for name in of_feed]
         folder = Path(source.city.folder).resolve()
-        key = os.environ.get(KEY_VARIABLE)
-        reader = FeedReader(table, feed, folder, source.city.folder, parts, lookup_rows(source, feed), columns, key)
-        rows = engine.range(0, len(parts), 1, len(parts)).mapInArrow(reader.read, _schema(columns))
-        rows = rows if has_own_ids(table, feed) else _with_numbered_ids(rows, table)
-        if position and table != "indicators":
-            id_column = TABLES[table][0]
-            rows = rows.withColumn(id_column, F.concat(F.lit(f"{feed.name}:"), id_column))
-        frames.append(rows.drop(ORDER))
-    if not frames:
-        return RawTable(engine.createDataFrame([], _schema(columns[:-1])), [])
-    rows = frames[0]
-    for frame in frames[1:]:
-        rows = rows.unionByName(frame)
-    return RawTable(rows, list(dict.fromkeys(names)))
+        prefix = f"{feed.name}:" if position and table != "indicators" else ""
+        reader = FeedReader(
+            table, feed, folder, source.city.folder, parts, lookup_rows(source, feed), [*columns, ORDER], prefix,
+            os.environ.get(KEY_VARIABLE),
+        )  # fmt: skip
+        with raised_in_workers(SourceError):
+            written += written_files(_tasks(engine, reader, new))
+    new.commit(written, StructType.fromDDL(_schema(columns)), ROW_KEY)
+    lake.write_json(list(dict.fromkeys(names)), lake.RAW[table] / lake.RAW_FILES)
+    rows = spark_tables.read(engine, lake.RAW[table])
+    for feed in feeds:
+        _check_read(rows, names, feed)
+        _warn_of_unused_values(rows, feed)
+
+
+def _tasks(engine: SparkSession, reader: FeedReader, new: NewSnapshot) -> DataFrame:
+    """The tasks that read a feed and write its records, which pass through Java only to have their ids numbered."""
+    parts = engine.range(0, len(reader.parts), 1, min(len(reader.parts), MAX_TASKS))
+    if not has_own_ids(reader.table, reader.feed):
+        rows = parts.mapInArrow(reader.read, _schema(reader.columns))
+        return _with_numbered_ids(rows, reader.table).drop(ORDER).mapInArrow(new.task, WRITTEN)
+
+    def task(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return new.task(batch.drop_columns([ORDER]) for batch in reader.read(numbers))
+
+    return parts.mapInArrow(task, WRITTEN)
 
 
 def has_own_ids(table: str, feed: Feed) -> bool:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from homei.config.feeds import Feed
 from homei.ingestion.connectors.text_rows import expanded
@@ -27,24 +29,32 @@ def pseudonymised(cells: pa.Table, feed: Feed) -> pa.Table:
     personal = [name for name in feed.personal if name in cells.column_names]
     if not personal:
         return cells
-    key = expanded(f"${KEY_VARIABLE}", f"feed {feed.name}: personal").encode()
-    columns = {name: cells[name].to_pylist() for name in personal}
-    for name in feed.family_names:
-        if name in columns:
-            columns[f"{name}_family"] = [_family_name(cell) for cell in columns[name]]
-    for name, column in columns.items():
-        hashed = pa.array([_pseudonym(key, cell) for cell in column], pa.string())
+    keyed = hmac.new(expanded(f"${KEY_VARIABLE}", f"feed {feed.name}: personal").encode(), digestmod=hashlib.sha256)
+    for name in personal:
         position = cells.schema.get_field_index(name)
-        cells = cells.append_column(name, hashed) if position < 0 else cells.set_column(position, name, hashed)
+        column = pc.dictionary_encode(cells[name].cast(pa.string()).combine_chunks())
+        texts = column.dictionary.to_pylist()  # the different ones
+        cells = cells.set_column(position, name, _pseudonyms(keyed, texts).take(column.indices))
+        if name in feed.family_names:
+            families = pc.dictionary_encode(pa.array(map(_family_name, texts), pa.string()))
+            hashed = _pseudonyms(keyed, families.dictionary.to_pylist()).take(families.indices)
+            cells = cells.append_column(f"{name}_family", hashed.take(column.indices))
     return cells
 
 
-def _pseudonym(key: bytes, cell: str | None) -> str | None:
-    text = " ".join(cell.split()).casefold() if isinstance(cell, str) else ""
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:HEX_DIGITS] if text else None
+def _pseudonyms(keyed: hmac.HMAC, texts: Iterable[str]) -> pa.Array:
+    """The pseudonym of each text, by a hash that has the key already; null for a text of blanks."""
+    return pa.array([_pseudonym(keyed.copy(), text) for text in texts], pa.string())
 
 
-def _family_name(cell: str | None) -> str | None:
+def _pseudonym(keyed: hmac.HMAC, text: str) -> str | None:
+    if not (words := text.split()):
+        return None
+    keyed.update(" ".join(words).casefold().encode())
+    return keyed.hexdigest()[:HEX_DIGITS]
+
+
+def _family_name(text: str) -> str | None:
     """The part before a comma, as in "Lovelace, Ada"; None for a company, which has no comma."""
-    family, comma, _ = cell.partition(",") if isinstance(cell, str) else ("", "", "")
+    family, comma, _ = text.partition(",")
     return family if comma else None

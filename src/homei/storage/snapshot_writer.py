@@ -100,7 +100,12 @@ def write_snapshot(frame: DataFrame, target: Path, key: Sequence[str], storage: 
     """Writes a frame's rows, sorted by `key` within each file, and the receipt to `target` in the workspace."""
     new = NewSnapshot.of(target, storage)
     tasks = frame.sortWithinPartitions(*key).mapInArrow(new.task, WRITTEN)
-    return new.commit((pickle.loads(row[0]) for row in tasks.collect()), frame.schema, key)
+    return new.commit(written_files(tasks), frame.schema, key)
+
+
+def written_files(tasks: DataFrame) -> list[WrittenFile]:
+    """Runs the tasks of a frame whose rows come from `NewSnapshot.task`; what they have written."""
+    return [pickle.loads(row[0]) for row in tasks.collect()]
 
 
 def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
