@@ -139,14 +139,22 @@ class Comparables:
 
         None if the pool has no sales of the type.
         """
+        typical = self.typical_of_location(month, property_type, location)
+        return self.typical_of_type(month, property_type) if typical is None else typical
+
+    def typical_of_location(self, month: int, property_type: str, location: str | None) -> np.ndarray | None:
+        """Median attributes of a type's sales in a location; None without sales."""
         code = self._types[property_type]
-        typical = self._usable_sales(self._rows_of_place.get((code, location), NO_ROWS), month, code)
-        if typical.size:
-            return np.median(self.pool_attributes[typical], axis=0)
-        of_type = self._usable_sales(np.flatnonzero(self._codes == code), month, code)
-        if not of_type.size:
+        rows = self._usable_sales(self._rows_of_place.get((code, location), NO_ROWS), month, code)
+        return np.median(self.pool_attributes[rows], axis=0) if rows.size else None
+
+    def typical_of_type(self, month: int, property_type: str) -> np.ndarray | None:
+        """Median attributes of all sales of a type, without position; None without sales."""
+        code = self._types[property_type]
+        rows = self._usable_sales(np.flatnonzero(self._codes == code), month, code)
+        if not rows.size:
             return None
-        return np.where(np.arange(len(COMPARED)) < 2, np.nan, np.median(self.pool_attributes[of_type], axis=0))
+        return np.where(np.arange(len(COMPARED)) < 2, np.nan, np.median(self.pool_attributes[rows], axis=0))
 
     @cached_property
     def _rows_of_place(self) -> dict[tuple[int, str | None], np.ndarray]:

@@ -29,6 +29,11 @@ class PoolStatistics:
     totals: np.ndarray  # usable sales before each month: months × types × (1 + COMPARED), cumulative
     typical: Mapping[TypicalKey, np.ndarray] | None = None
 
+    @property
+    def n_usable(self) -> int:
+        """How many sales of the pool have a type and a price level."""
+        return int(self.totals[-1:, :, 0].sum())
+
     @classmethod
     def of_counts(cls, counts: pd.DataFrame) -> PoolStatistics:
         """From one row per month and property_type.
