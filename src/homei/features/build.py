@@ -16,7 +16,7 @@ from homei.features.adjustments import comparable_features, comparable_pool, poo
 from homei.features.columns import feature_columns, month_of, place_columns
 from homei.features.comparables import pool_columns
 from homei.features.config import FeaturesConfig
-from homei.features.market_history import Transform, market_history, with_history, with_keys, with_market
+from homei.features.market_history import PLACE, Transform, market_history, with_history, with_keys, with_market
 from homei.features.points_of_interest import PointsOfInterest, project_places
 from homei.features.previous_sales import previous_sales, with_previous
 from homei.features.price_index import market_cells, market_index
@@ -87,10 +87,16 @@ def build(
     sampled, sample = training_sample(sales, features.max_training_rows, seed)
     compare = _compared_in_spark if in_spark else _compared_on_driver
     pool, adjustments, with_comparables = compare(sales, sampled, sample, city, features)
-    training_set = (
-        sampled.transform(with_history(history, features))
+    # Joined to the keys alone first, so that all columns of the sales are sent between tasks once.
+    found = (
+        sampled.select("transaction_id", "month", "property_type", "property_id", *PLACE.values())
+        .transform(with_history(history, features))
         .transform(with_previous(previous))
         .transform(with_comparables)
+        .drop("month", "property_type", "property_id", *PLACE.values())
+    )
+    training_set = (
+        sampled.join(found, "transaction_id", "left")
         .transform((with_places_in_spark if in_spark else with_places)(places, city, features))
         .select(*training_set_columns(city, features))
     )

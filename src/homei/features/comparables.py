@@ -8,7 +8,7 @@ unit adjustments of `features.adjustments`, market movement since the comparable
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -200,14 +200,21 @@ class Comparables:
         rows = first + np.flatnonzero(is_usable)
         rows = rows[(np.isfinite(self.pool_attributes[rows]) | ~compared[self._codes[rows]]).all(axis=1)]
         rows = rows[np.argsort(-self.pool["month"][rows], kind="stable")]
+        points, attribute_points = (partial(of, rows, compared) for of in (self._pool_points, self._unequal_points))
+        return MonthIndex(rows, compared, points, attribute_points)
+
+    def _pool_points(self, rows: np.ndarray, compared: np.ndarray) -> np.ndarray:
         codes = self._codes[rows]
         attributes = np.where(compared[codes], self.pool_attributes[rows], 0.0)
-        points = self._points(attributes, codes, self.pool["month"][rows])
-        # Half or more of the sales are equal to another one in floor, area and year: one of them is searched.
-        last_equal = np.full(self._combinations.max(initial=-1) + 1, -1)
-        last_equal[self._combinations[rows]] = np.arange(len(rows))
-        different = last_equal[last_equal >= 0]
-        return MonthIndex(rows, points, self._attribute_points(attributes[different], codes[different]), compared)
+        return self._points(attributes, codes, self.pool["month"][rows])
+
+    def _unequal_points(self, rows: np.ndarray, compared: np.ndarray) -> np.ndarray:
+        """Half or more of the sales are equal to another one in type, floor, area and year: one of them is searched."""
+        row_of_combination = np.full(self._combinations.max(initial=-1) + 1, -1)
+        row_of_combination[self._combinations[rows]] = rows
+        rows = row_of_combination[row_of_combination >= 0]
+        codes = self._codes[rows]
+        return self._attribute_points(np.where(compared[codes], self.pool_attributes[rows], 0.0), codes)
 
     def _points(self, attributes: np.ndarray, codes: np.ndarray, months: np.ndarray) -> np.ndarray:
         """Points whose Euclidean distance is the dissimilarity of the properties."""

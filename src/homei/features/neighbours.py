@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, TypeVar
@@ -70,17 +70,17 @@ class MonthIndex:
     """Searchable sales of the months before a month, those of later months first."""
 
     rows: np.ndarray  # row in the pool of each point
-    points: np.ndarray
-    attribute_points: np.ndarray  # the different values of floor, area and year, regardless of position and time
     compared: np.ndarray  # types × COMPARED: whether enough sales of the type have the attribute (houses: no floor)
+    points: Callable[[], np.ndarray]
+    attribute_points: Callable[[], np.ndarray]  # different values of floor, area and year, whatever position and time
 
     @cached_property
     def tree(self) -> cKDTree:
-        return cKDTree(self.points, **TREE)
+        return cKDTree(self.points(), **TREE)
 
     @cached_property
     def attribute_tree(self) -> cKDTree:
-        return cKDTree(self.attribute_points, **TREE)
+        return cKDTree(self.attribute_points(), **TREE)
 
     def nearest(self, points: np.ndarray, count: int, reach: float, extra: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Distances and points of the `count` nearest ones within `reach`; infinite if fewer.
