@@ -14,7 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from homei.resolution.config import MergeConfig
 from homei.resolution.duplicate_sales import differences
 from homei.resolution.identical_units import is_same_area
-from homei.resolution.intermediate import kept
+from homei.resolution.intermediate import kept, small_side
 from homei.resolution.matching_in_spark import Batches
 from homei.resolution.resolve import MAX_GAP
 
@@ -32,17 +32,20 @@ def merge_duplicates(sales: DataFrame, feeds: list[str], settings: MergeConfig) 
     replaced = sales.sparkSession.createDataFrame([], schema)
     slim = sales.select(*COMPARED, "source_feed")
     for position, feed in enumerate(feeds[1:], 1):
-        reports = slim.where(F.col("source_feed") == feed)
+        reports = kept(slim.where(F.col("source_feed") == feed))
         preferred = slim.where(F.col("source_feed").isin(feeds[:position])).join(
-            replaced, "transaction_id", "left_anti"
+            small_side(replaced), "transaction_id", "left_anti"
         )
         pairs = _same_sales(reports, preferred, settings)
         named = pairs.select(F.col("left").alias("transaction_id"), F.col("right").alias("merged_into"),
                              F.lit(position).alias("rank"))  # fmt: skip
         replaced = kept(replaced.unionByName(named))
-    unique = sales.join(replaced, "transaction_id", "left_anti").select(*sales.columns)
-    merged = sales.join(replaced, "transaction_id").select(*sales.columns, "merged_into", "rank")
-    return (_filled(unique, merged) if len(feeds) > 1 else unique), merged.drop("rank")
+    if len(feeds) < 2:
+        return sales, sales.limit(0).withColumn("merged_into", F.lit(None).cast("string"))
+    unique = sales.join(small_side(replaced), "transaction_id", "left_anti").select(*sales.columns)
+    merged = sales.join(small_side(replaced), "transaction_id").select(*sales.columns, "merged_into", "rank")
+    merged = kept(merged)
+    return _filled(unique, merged), merged.drop("rank")
 
 
 def _same_sales(reports: DataFrame, preferred: DataFrame, settings: MergeConfig) -> DataFrame:
@@ -54,7 +57,7 @@ def _same_sales(reports: DataFrame, preferred: DataFrame, settings: MergeConfig)
         rows.select(*(F.col(name).alias(f"{side}_{name}") for name in COMPARED), band.alias(f"{side}_band"))
         for side, rows in (("a", reports), ("b", preferred))
     )
-    left = left.withColumn("band", F.explode(F.array(*(F.col("a_band") + step for step in (-1, 0, 1)))))
+    left = small_side(left).withColumn("band", F.explode(F.array(*(F.col("a_band") + step for step in (-1, 0, 1)))))
     days = F.abs(F.date_diff("a_sale_date", "b_sale_date")) <= settings.days
     is_known = F.col("a_property_id").isNotNull() & F.col("b_property_id").isNotNull()
     same_property = left.join(right, (F.col("a_property_id") == F.col("b_property_id")) & _in_band() & days)
@@ -76,7 +79,9 @@ def _in_band() -> Column:
 def _comparing(settings: MergeConfig) -> Batches:
     def compare(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for pairs in batches:
-            left, right = (pairs.filter(regex=f"^{side}_").rename(columns=lambda name: name[2:]) for side in ("a", "b"))
+            left, right = (
+                pairs[[f"{side}_{name}" for name in COMPARED]].set_axis([*COMPARED], axis=1) for side in "ab"
+            )
             result = pd.DataFrame(
                 {"left": left["transaction_id"], "right": right["transaction_id"], **differences(left, right)}
             )
@@ -92,8 +97,8 @@ def _filled(unique: DataFrame, merged: DataFrame) -> DataFrame:
     """The sales without duplicates, with missing values filled from them, first feed first."""
     columns = [name for name in unique.columns if not name.startswith("source_")]
     first = [F.min_by(name, F.when(F.col(name).isNotNull(), F.col("rank"))).alias(f"other_{name}") for name in columns]
-    others = merged.groupBy("merged_into").agg(*first).withColumnRenamed("merged_into", "transaction_id")
-    joined = unique.join(others, "transaction_id", "left")
+    others = kept(merged.groupBy("merged_into").agg(*first).withColumnRenamed("merged_into", "transaction_id"))
+    joined = unique.join(small_side(others), "transaction_id", "left")
     filled = {name: F.coalesce(name, f"other_{name}").alias(name) for name in columns if name != "transaction_id"}
     return joined.select(*(filled.get(name, F.col(name)) for name in unique.columns))
 
@@ -107,6 +112,7 @@ def duplicate_listings(listings: DataFrame, feeds: list[str]) -> DataFrame:
     offers = listings.where(F.col("property_id").isNotNull()).select(
         "property_id", "listing_id", rank.alias("rank"), F.col("listed_on").alias("opened"), closed.alias("closed")
     )
+    offers = kept(offers)
     other = offers.select(*(F.col(name).alias(f"preferred_{name}") for name in offers.columns))
     opened, preferred_opened, preferred_closed = (
         F.unix_date(name) for name in ("opened", "preferred_opened", "preferred_closed")
@@ -118,9 +124,9 @@ def duplicate_listings(listings: DataFrame, feeds: list[str]) -> DataFrame:
         & (opened <= preferred_closed + days)
     )
     nearness = F.struct("preferred_rank", F.abs(opened - preferred_opened), "preferred_listing_id")
-    found = (
+    found = kept(
         offers.join(other, is_duplicate)
         .groupBy("listing_id")
         .agg(F.min_by("preferred_listing_id", nearness).alias("duplicate_of"))
     )
-    return listings.join(found, "listing_id", "left").select(*listings.columns, "duplicate_of")
+    return listings.join(small_side(found), "listing_id", "left").select(*listings.columns, "duplicate_of")

@@ -5,13 +5,13 @@ The candidates come from joins on the columns of the same blocks, and the same f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import Column, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from homei.config.city import CityConfig
@@ -34,11 +34,8 @@ from homei.resolution.identical_units import (
     order_in_building,
     registered_share,
 )
-from homei.resolution.intermediate import kept
-from homei.resolution.property_matching import MAX_OTHER_UNITS, evidence, score_pairs
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+from homei.resolution.intermediate import kept, small_side
+from homei.resolution.property_matching import ATTRIBUTES, MAX_OTHER_UNITS, evidence, score_pairs
 
 EVIDENCE = {
     "id": "string", "square_meters": "double", "property_type": "string", "year_built": "double", "floor": "double",
@@ -46,6 +43,13 @@ EVIDENCE = {
     "unit": "string", "x": "double", "y": "double", "cell_x": "double", "cell_y": "double", "order": "bigint",
 }  # fmt: skip
 SCORED = "`table` string, id string, property_id string, score double, other_units double"
+CELL = ("b_cell_x", "b_cell_y")
+RECORD, PROPERTY = (
+    {f"{side}_{name}": name for name in (*own, *EVIDENCE) if name not in ("cell_x", "cell_y", "order")}
+    for side, own in (("a", ("table", "is_known_street")), ("b", ("n_units",)))
+)  # a candidate's columns
+JOIN_CELLS = 4  # the largest distances in a side of the squares in which near pairs are looked up
+MAX_SENT_PROPERTIES = 100_000  # whose evidence is sent to all executors
 OVERSIZED = ["block", "key", "properties", "records"]
 
 
@@ -61,19 +65,18 @@ class Properties:
     agreement: np.ndarray
 
 
-def evidence_of(rows: DataFrame, id_column: str, city: CityConfig, settings: MatchConfig) -> DataFrame:
-    """EVIDENCE of each row; `id` is the row's `id_column`."""
-    coordinates = city.coordinates
+def evidence_of(rows: DataFrame, city: CityConfig, settings: MatchConfig, carried: Mapping[str, str] = {}) -> DataFrame:
+    """EVIDENCE of each row, with its `id`, and the `carried` columns, types by name."""
+    coordinates, schema = city.coordinates, {**carried, **EVIDENCE}
 
     def parse(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
-            ids = batch[id_column].to_numpy()
-            order = order_in_building(pd.DataFrame({"property_id": ids}))
-            yield evidence(batch, coordinates, settings).assign(id=ids, order=order)[[*EVIDENCE]]
+            own = batch[["id", *carried]]
+            order = order_in_building(pd.DataFrame({"property_id": batch["id"].to_numpy()}))
+            yield evidence(batch, coordinates, settings).assign(**own, order=order)[[*schema]]
 
-    columns = [name for name in EVIDENCE if name in rows.columns]
-    used = rows.select(id_column, *columns, "address", "latitude", "longitude")
-    return used.mapInPandas(parse, ", ".join(f"`{name}` {kind}" for name, kind in EVIDENCE.items()))
+    used = rows.select("id", *carried, *ATTRIBUTES, "address", "latitude", "longitude")
+    return used.mapInPandas(parse, ", ".join(f"`{name}` {kind}" for name, kind in schema.items()))
 
 
 def prepared(properties: DataFrame, settings: MatchConfig) -> Properties:
@@ -127,8 +130,8 @@ def match(records: DataFrame, properties: Properties, settings: MatchConfig) -> 
     `records` is EVIDENCE of several tables, with the name of its `table` in each row.
     """
     shares = _registered_shares(records, properties.evidence)
-    streets = properties.evidence.select("street").dropna().distinct().withColumn("is_known_street", F.lit(True))
-    left = records.join(streets, "street", "left")
+    streets = kept(properties.evidence.select("street", F.lit(True).alias("is_known_street")).dropna().distinct())
+    left = records.join(small_side(streets), "street", "left")
     left = left.withColumn("is_known_street", F.coalesce("is_known_street", F.lit(False)))
     scoring = _scoring(shares, properties.agreement, settings)
     scored = _candidates(left, properties, settings).mapInPandas(scoring, SCORED)
@@ -148,12 +151,10 @@ def match(records: DataFrame, properties: Properties, settings: MatchConfig) -> 
 def _scoring(shares: dict[str, float], agreement: np.ndarray, settings: MatchConfig) -> Batches:
     def score(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
-            for table, pairs in batch.groupby("a_table"):
+            for table in batch["a_table"].unique():
+                pairs = batch[batch["a_table"] == table].reset_index(drop=True)
                 statistics = UnitStatistics(shares.get(table, registered_share(0, 0)), agreement)
-                a, b = (
-                    pairs.filter(regex=f"^{side}_").rename(columns=lambda name: name[2:]).reset_index(drop=True)
-                    for side in "ab"
-                )
+                a, b = (pairs[[*names]].set_axis([*names.values()], axis=1) for names in (RECORD, PROPERTY))
                 ids = {"table": table, "id": a["id"], "property_id": b["id"]}
                 yield pd.DataFrame(ids | score_pairs(a, b, statistics, settings))
 
@@ -162,31 +163,46 @@ def _scoring(shares: dict[str, float], agreement: np.ndarray, settings: MatchCon
 
 def _candidates(records: DataFrame, properties: Properties, settings: MatchConfig) -> DataFrame:
     """Each candidate once, as `candidate_blocks.candidate_pairs`; columns of records start with a_, the others b_."""
-    sides = {}
-    for side, rows in (("a", records), ("b", properties.evidence)):
-        sides[side] = rows.select(*(F.col(name).alias(f"{side}_{name}") for name in rows.columns if name != "order"))
-    left, right = sides["a"], sides["b"]
+    left = records.select(*(F.col(name[2:]).alias(name) for name in RECORD))
+    right = properties.evidence.select(*(F.col(name[2:]).alias(name) for name in (*PROPERTY, *CELL)))
+    right = small_side(right, MAX_SENT_PROPERTIES)
     compared = {block: _outside(right, properties, block) for block in BLOCKS}
-    x, y = F.col("a_x") - F.col("b_x"), F.col("a_y") - F.col("b_y")
-    is_near = x * x + y * y <= settings.distance_m * settings.distance_m
-    cells = F.array(*(F.struct(F.col("a_cell_x") + i, F.col("a_cell_y") + j) for i, j in AROUND))
-    near_cells = left.where(F.col("a_x").isNotNull()).withColumn("cell", F.explode(cells))
-    in_cell = (F.col("cell.col1") == F.col("b_cell_x")) & (F.col("cell.col2") == F.col("b_cell_y"))
     can_matter, has_large = _can_matter(settings), "address" in properties.oversized
     # So no pair occurs twice; to find equal pairs later means to send all of them across the cluster.
     is_new = F.lit(True) if has_large else ~F.coalesce(_agree(BLOCKS["address"]), F.lit(False))
     pairs = [
         left.join(compared["address"], _agree(BLOCKS["address"]) & can_matter),
-        near_cells.join(compared["cell"], in_cell & is_near & can_matter & is_new).drop("cell"),
+        *(near.where(can_matter & is_new) for near in _near(left, compared["cell"], settings)),
         left.where(F.col("a_x").isNull()).join(compared["location"], _agree(BLOCKS["location"]) & can_matter & is_new),
     ]
     if has_large:
         large = right.join(F.broadcast(_renamed(properties, "address")), _prefixed("address"), "left_semi")
         pairs.append(left.join(large, _agree([*BLOCKS["address"], "unit"]) & can_matter))
-    union = pairs[0]
-    for more in pairs[1:]:
-        union = union.unionByName(more)
+    names = [*RECORD, *PROPERTY]
+    union = functools.reduce(DataFrame.unionByName, (part.select(names) for part in pairs))
     return union.dropDuplicates(["a_table", "a_id", "b_id"]) if has_large else union
+
+
+def _near(left: DataFrame, right: DataFrame, settings: MatchConfig) -> list[DataFrame]:
+    """The pairs within the largest distance of each other; without those of different house numbers if none matters."""
+    side, reach = JOIN_CELLS * settings.distance_m, 1.001 * settings.distance_m
+    for axis in "xy":
+        position = F.col(f"a_{axis}")
+        cells = F.sequence(*(F.floor((position + step) / side) for step in (-reach, reach)))
+        left = left.withColumn(f"near_{axis}", F.explode(cells))
+        right = right.withColumn(f"square_{axis}", F.floor(F.col(f"b_{axis}") / side))
+    x, y = F.col("a_x") - F.col("b_x"), F.col("a_y") - F.col("b_y")
+    is_near = x * x + y * y <= settings.distance_m * settings.distance_m
+    in_square = (F.col("near_x") == F.col("square_x")) & (F.col("near_y") == F.col("square_y")) & is_near
+    if MAX_OTHER_SCORE + NUMBER_WEIGHTS["house"][1] > least_score(settings):
+        return [left.join(right, in_square)]
+    # A house number divides a square's pairs by a hundred.
+    without_a, without_b = (rows.where(F.col(f"{name}_house").isNull()) for name, rows in (("a", left), ("b", right)))
+    return [
+        left.join(right, in_square & _agree(["house"])),
+        small_side(without_a, MAX_SENT_PROPERTIES).join(right, in_square),
+        left.where(F.col("a_house").isNotNull()).join(small_side(without_b, MAX_SENT_PROPERTIES), in_square),
+    ]
 
 
 def _prefixed(block: str) -> list[str]:

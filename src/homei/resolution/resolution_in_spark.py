@@ -12,7 +12,6 @@ from homei.resolution.accuracy_in_spark import accuracy
 from homei.resolution.config import ResolveConfig
 from homei.resolution.duplicates_in_spark import duplicate_listings, merge_duplicates
 from homei.resolution.identification_in_spark import identify_properties
-from homei.resolution.intermediate import kept
 from homei.resolution.resolve import market_settings, oversized_summary
 from homei.resolution.sale_validation import CODES
 from homei.resolution.sale_validation_in_spark import flag_sales
@@ -72,8 +71,8 @@ def resolve_tables(
 ) -> tuple[Resolved, pd.DataFrame]:
     """The resolved tables, and the oversized blocks of property matching."""
     identified = identify_properties(sales, listings, feeds.listings, city, resolve)
-    unique, merged = merge_duplicates(kept(identified.sales), feeds.sales, resolve.merge)
-    flagged = flag_sales(kept(unique), city.coordinates, market_settings(city, resolve))
+    unique, merged = merge_duplicates(identified.sales, feeds.sales, resolve.merge)
+    flagged = flag_sales(unique, city.coordinates, market_settings(city, resolve))
     resolved_listings = duplicate_listings(identified.listings, feeds.listings)
     return Resolved(flagged, merged, identified.properties, resolved_listings), identified.oversized
 

@@ -53,19 +53,25 @@ def flag_sales(sales: pd.DataFrame, coordinates: Coordinates, settings: MarketSa
 def market_flags(rows: pd.DataFrame, settings: MarketSaleConfig) -> pd.DataFrame:
     """The flags of sales from each one's own row: its comparables' ratio, bulk transfers and previous sale."""
     ratio, spread = rows["ratio"].to_numpy(float), rows["spread"].to_numpy(float)
-    is_low = ratio < np.log(settings.low_ratio)
+    low, high = ratio_limits(settings)
+    is_low = ratio < low
     is_bulk_day, is_bulk_price = (rows[name].to_numpy(bool) for name in ("is_bulk_day", "is_bulk_price"))
     flags = {
         "nominal_price": (rows["price"] <= settings.nominal_price).to_numpy(),
         "family_transfer": is_low & _is_same(rows["seller_family"], rows["buyer_family"]),
         # Several properties with one buyer or seller and day, each cheap or at the total price of all.
-        "bulk_transfer": (is_bulk_day & is_low) | (is_bulk_price & (ratio > np.log(settings.min_outlier_ratio))),
+        "bulk_transfer": (is_bulk_day & is_low) | (is_bulk_price & (ratio > high)),
         "quick_resale": _is_quick_resale(rows, ratio, settings),
-        "ratio_outlier": np.abs(ratio) > np.maximum(settings.deviations * spread, np.log(settings.min_outlier_ratio)),
+        "ratio_outlier": np.abs(ratio) > np.maximum(settings.deviations * spread, high),
     }
     by_sale = np.array([flags[code] for code in CODES]).T
     reasons = ["; ".join(code for code, is_flagged in zip(CODES, row, strict=True) if is_flagged) for row in by_sale]
     return pd.DataFrame({"is_market": ~by_sale.any(axis=1), "market_reasons": reasons}, index=rows.index)
+
+
+def ratio_limits(settings: MarketSaleConfig) -> tuple[float, float]:
+    """The ratio below which, and the absolute ratio above which, a sale's ratio can be a reason to flag it."""
+    return float(np.log(settings.low_ratio)), float(np.log(settings.min_outlier_ratio))
 
 
 def comparison_rows(sales: pd.DataFrame, coordinates: Coordinates) -> pd.DataFrame:

@@ -6,19 +6,18 @@ So every comparison sees the same earlier sales as on one machine.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
-from pyspark.sql.types import BooleanType, StringType, StructField, StructType
 
 from homei.config.projection import Coordinates
 from homei.resolution.config import MarketSaleConfig
-from homei.resolution.intermediate import kept
+from homei.resolution.intermediate import kept, small_side
 from homei.resolution.sale_validation import (
     PREVIOUS,
     SPACE,
@@ -26,10 +25,8 @@ from homei.resolution.sale_validation import (
     comparable_ratio,
     comparison_rows,
     market_flags,
+    ratio_limits,
 )
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 CHUNK_WEEKS = 26  # the shortest chunk; longer ones are multiples
 HALO_CHUNKS = int(-(-WEEKS // CHUNK_WEEKS))
@@ -39,30 +36,42 @@ MIN_GROUP = 20_000
 COMPARISON = {"pool": "string", "week": "bigint", "id": "string", **dict.fromkeys((*SPACE, "log_price"), "double")}
 INPUT = ("transaction_id", "property_type", "location", "sale_date", "price", "square_meters", "year_built", "latitude",
          "longitude")  # fmt: skip
-FLAGGED_BY = ("price", "sale_date", "seller_family", "buyer_family", "ratio", "spread", "is_bulk_day", "is_bulk_price",
-              *PREVIOUS)  # fmt: skip
+FLAGGED_BY = ("price", "sale_date", "seller_family", "buyer_family")  # with ratios, bulk transfers and PREVIOUS
 
 
 def flag_sales(sales: DataFrame, coordinates: Coordinates, settings: MarketSaleConfig) -> DataFrame:
     """The sales with `is_market` and `market_reasons`, as `sale_validation.flag_sales`."""
     ratios = comparable_ratios(sales, coordinates).withColumnRenamed("id", "transaction_id")
-    # All joins are by transaction_id, so that the sales are sent across the cluster once.
-    rows = sales
-    for marks in (ratios, _bulk_transfers(sales, settings.bulk_properties), _previous_sales(sales, ratios, settings)):
-        rows = rows.join(marks, "transaction_id", "left")
+    previous = kept(_previous_sales(sales, ratios, settings))
+    suspects = small_side(kept(_suspects(sales, ratios, previous, settings)))
+    rows = sales.select("transaction_id", *FLAGGED_BY).join(suspects, "transaction_id")
+    # Each is small, as it has none but suspects.
+    for marks in (ratios.join(suspects, "transaction_id"), previous, _bulk_transfers(sales, settings.bulk_properties)):
+        rows = rows.join(small_side(kept(marks)), "transaction_id", "left")
     rows = rows.fillna(False, ["is_bulk_day", "is_bulk_price"])
-    flags = [StructField("is_market", BooleanType()), StructField("market_reasons", StringType())]
-    schema, names = StructType([*sales.schema.fields, *flags]), sales.columns
 
-    def flag(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def flag(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
-            used = pa.Table.from_batches([batch]).select([*FLAGGED_BY]).to_pandas(date_as_object=False)
-            flags = market_flags(used, settings)
-            columns = [pa.array(flags["is_market"], pa.bool_()), pa.array(flags["market_reasons"], pa.string())]
-            kept_columns = [batch.column(name) for name in names]
-            yield pa.RecordBatch.from_arrays([*kept_columns, *columns], [*names, "is_market", "market_reasons"])
+            flags = market_flags(batch, settings)
+            yield pd.DataFrame({"transaction_id": batch["transaction_id"], **flags})[~flags["is_market"]]
 
-    return rows.mapInArrow(flag, schema)
+    flagged = rows.mapInPandas(flag, "transaction_id string, is_market boolean, market_reasons string")
+    joined = sales.join(small_side(kept(flagged)), "transaction_id", "left")
+    # `coalesce` would make the columns of the file required.
+    flags = [
+        F.when(F.col(name).isNull(), value).otherwise(F.col(name)).alias(name)
+        for name, value in (("is_market", True), ("market_reasons", ""))
+    ]
+    return joined.select(*sales.columns, *flags)
+
+
+def _suspects(sales: DataFrame, ratios: DataFrame, previous: DataFrame, settings: MarketSaleConfig) -> DataFrame:
+    """`transaction_id` of all sales that `market_flags` can flag; most sales are not among them."""
+    low, high = ratio_limits(settings)
+    unusual = ratios.where((F.col("ratio") < low) | (F.abs("ratio") > high))
+    nominal = sales.where(F.col("price") <= settings.nominal_price)
+    ids = (rows.select("transaction_id") for rows in (unusual, nominal, previous))
+    return functools.reduce(DataFrame.union, ids).distinct()
 
 
 def comparable_ratios(sales: DataFrame, coordinates: Coordinates) -> DataFrame:
@@ -129,25 +138,34 @@ def _bulk_transfers(sales: DataFrame, n_properties: int) -> DataFrame:
     found = []
     for party in ("buyer", "seller"):
         known = sales.where(F.col(party).isNotNull()).select("transaction_id", party, "sale_date", "price")
-        on_day, at_price = (Window.partitionBy(party, *more) for more in (["sale_date"], ["sale_date", "price"]))
-        counted = known.select(
-            "transaction_id",
-            (F.count("*").over(on_day) >= n_properties).alias("is_bulk_day"),
-            (F.count("*").over(at_price) >= n_properties).alias("is_bulk_price"),
-        )
-        found.append(counted.where("is_bulk_day"))
-    both = found[0].unionByName(found[1]).groupBy("transaction_id")
-    return both.agg(*(F.bool_or(name).alias(name) for name in ("is_bulk_day", "is_bulk_price")))
+        sizes = known.groupBy(party, "sale_date").count()
+        days = kept(sizes.where(F.col("count") >= n_properties).drop("count"))
+        at_price = Window.partitionBy(party, "sale_date", "price")
+        is_bulk_price = F.count("*").over(at_price) >= n_properties
+        of_days = known.join(small_side(days), [party, "sale_date"])
+        found.append(of_days.select("transaction_id", is_bulk_price.alias("is_bulk_price")))
+    both = (
+        found[0].unionByName(found[1]).groupBy("transaction_id").agg(F.bool_or("is_bulk_price").alias("is_bulk_price"))
+    )
+    return both.withColumn("is_bulk_day", F.lit(True))
 
 
 def _previous_sales(sales: DataFrame, ratios: DataFrame, settings: MarketSaleConfig) -> DataFrame:
-    """PREVIOUS of each sale of a known property at more than a nominal price."""
+    """PREVIOUS of each sale that can be a quick resale, at more than a nominal price."""
     is_counted = F.col("property_id").isNotNull() & (F.col("price") > settings.nominal_price)
-    columns = ("sale_date", "price", "ratio")
-    rows = sales.where(is_counted).select("transaction_id", "property_id", "sale_date", "price")
     by_property = Window.partitionBy("property_id").orderBy("sale_date", "transaction_id")
-    previous = [F.lag(name).over(by_property).alias(alias) for name, alias in zip(columns, PREVIOUS, strict=True)]
-    return rows.join(ratios, "transaction_id").select("transaction_id", *previous)
+    date, price, last_id = (F.lag(name).over(by_property) for name in ("sale_date", "price", "transaction_id"))
+    rows = sales.where(is_counted).select(
+        "transaction_id",
+        "sale_date",
+        date.alias("previous_date"),
+        price.alias("previous_price"),
+        last_id.alias("last_id"),
+    )
+    days = F.date_diff("sale_date", "previous_date")
+    soon = kept(rows.where((days > 0) & (days <= settings.resale_days)))
+    of_last = ratios.select(F.col("transaction_id").alias("last_id"), F.col("ratio").alias("previous_ratio"))
+    return of_last.join(small_side(soon), "last_id").select("transaction_id", *PREVIOUS)
 
 
 def _schema(columns: dict[str, str]) -> str:
