@@ -5,10 +5,11 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import functions as F  # noqa: N812
 
 from homei.features.columns import month_of
 from homei.features.market_history import market_history, with_history, with_keys, with_market
-from homei.features.price_index import with_changes
+from homei.features.price_index import in_logs, with_changes
 
 JANUARY = month_of(datetime.date(2021, 1, 1))
 LEVEL = 7.0  # of the index throughout 2021: a sale with u = 0.5 has a price of e^7.5 per m²
@@ -133,3 +134,10 @@ def test_sums_do_not_depend_on_the_order_of_the_sales(history):
     ordered, shuffled = (history(name).reset_index(drop=True) for name in ("in order", "shuffled"))
     pd.testing.assert_frame_equal(ordered, shuffled, check_exact=True)
     assert ordered["level_3"].dropna().iloc[0] == pytest.approx(RANDOM_U.mean(), abs=1e-6)
+
+
+def test_logs_are_rounded_as_spark_rounds(spark):
+    micro = [0.5, 1.5, 2.5, -0.5, -1.5, -0.3, 123456.5, -123456.5, 333333.333333, 12_345_678.5, None]
+    rows = spark.createDataFrame([(value,) for value in micro], "micro double")
+    for plain, exact in rows.select(in_logs(F.col("micro")), F.round(F.col("micro") / 1_000_000, 6)).collect():
+        assert str(plain) == str(exact)
