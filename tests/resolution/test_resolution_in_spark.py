@@ -192,5 +192,5 @@ def test_chunks_of_large_pools_are_as_long_as_their_halo_permits():
     counts = pd.DataFrame({"pool": ["big"] * 40 + ["small", "tiny"], "chunk": [*range(40), 3, 7],
                            "count": [5000] * 40 + [9000, 30]})  # fmt: skip
     plan = sale_validation_in_spark.chunks_of(counts, largest=40_000).set_index("pool")
-    assert plan.loc["big", "weeks"] == 2 * sale_validation_in_spark.CHUNK_WEEKS
+    assert plan.loc["big", "weeks"] == 3 * sale_validation_in_spark.CHUNK_WEEKS
     assert plan.loc["small", "group"] == plan.loc["tiny", "group"] != plan.loc["big", "group"]

@@ -30,7 +30,7 @@ from homei.resolution.sale_validation import (
 
 CHUNK_WEEKS = 26  # the shortest chunk; longer ones are multiples
 HALO_CHUNKS = int(-(-WEEKS // CHUNK_WEEKS))
-MULTIPLES = (64, 16, 8, 4, 2, 1)
+MULTIPLES = (64, 32, 16, 12, 8, 6, 4, 3, 2, 1)
 MAX_GROUP = 1_000_000  # comparison rows of a group, about 0.3 GB in a Python worker
 MIN_GROUP = 20_000
 COMPARISON = {"pool": "string", "week": "bigint", "id": "string", **dict.fromkeys((*SPACE, "log_price"), "double")}
@@ -110,7 +110,7 @@ def chunks_of(counts: pd.DataFrame, largest: int | None = None) -> pd.DataFrame:
     halo permit.
     """
     largest = MAX_GROUP if largest is None else largest
-    largest = min(largest, max(MIN_GROUP, int(counts["count"].sum() // 4)))
+    largest = min(largest, max(MIN_GROUP, int(counts["count"].sum() // 2)))
     plan, filled, group = [], 0, 0
     for pool, rows in counts.sort_values(["pool", "chunk"]).groupby("pool", sort=True):
         size = rows["count"].sum()
