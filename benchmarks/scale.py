@@ -7,6 +7,7 @@
 Simulates the region in a copy of the project, runs each stage in it, and then has DuckDB compute the joins and as-of
 aggregates of `features` over the same sales. With --workers, Spark runs as a standalone cluster of so many workers of
 one core each on this machine. Adds the rows to benchmarks/results/scale.json, and rewrites docs/results/scale.md.
+A run with --scratch that was interrupted goes on with the stage after the last one that it measured.
 """
 
 from __future__ import annotations
@@ -55,13 +56,20 @@ def main() -> None:
         if options.workers:
             cluster = stack.enter_context(running_cluster(options.workers, scratch / "cluster", env))
             env["HOMEI_SPARK_MASTER"], pids = cluster.url, cluster.processes
-        rows = [measured("simulate", [simulate(options.sales)], project, env, [])]
-        spark = "cluster" if options.workers else "local"
+        done, spark = scratch / "measured.json", "cluster" if options.workers else "local"
+        rows = json.loads(done.read_text()) if done.exists() else []
+
+        def measure(name: str, commands: list[list[str]], env: dict[str, str], pids: list[int]) -> None:
+            if name not in (row["stage"] for row in rows):
+                rows.append(measured(name, commands, project, env, pids))
+                done.write_text(json.dumps(rows))
+
+        measure("simulate", [["homei", "simulate", "--sales", str(options.sales)]], env, [])
         prepare(project, env, options.lake, spark)
         for stage, commands in STAGES.items():
-            rows.append(measured(stage, commands, project, env, pids))
+            measure(stage, commands, env, pids)
         if not options.without_peer:
-            rows.append(measured(PEER, [peer(project)], project, env | {"PYTHONPATH": str(Path.cwd())}, []))
+            measure(PEER, [peer(project)], env | {"PYTHONPATH": str(Path.cwd())}, [])
         written = {"lake": size_of(scratch / "lake"), "data": size_of(project / "data")}
     mode = f"lake={options.lake}, " + (
         f"{options.workers} Spark workers" if options.workers else "Spark in the process"
@@ -84,10 +92,6 @@ def environment(scratch: Path) -> dict[str, str]:
     own = {"PYTHONPATH": str(scratch / "project/src"), "HOMEI_PSEUDONYM_KEY": "benchmark"}
     lake = os.environ.get("HOMEI_LAKE", f"file://{scratch.resolve()}/lake")
     return {**os.environ, **own, "HOMEI_LAKE": lake, "DVC_NO_ANALYTICS": "true"}
-
-
-def simulate(n_sales: int) -> list[str]:
-    return ["homei", "simulate", "--sales", str(n_sales)]
 
 
 def prepare(project: Path, env: dict[str, str], lake: str, spark: str) -> None:
