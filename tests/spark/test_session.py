@@ -45,6 +45,12 @@ def test_only_a_local_session_is_bound_to_loopback():
     assert "spark.driver.bindAddress" not in cluster
 
 
+def test_java_compiles_less_for_the_small_tables_of_a_workspace():
+    options = "spark.driver.extraJavaOptions"
+    assert "TieredStopAtLevel=1" in session.spark_settings(section(), "local[*]")[options]
+    assert "TieredStopAtLevel" not in session.spark_settings(section(), "local[*]", is_external=True)[options]
+
+
 def test_a_process_has_one_session(spark, local_spark):
     assert session.session(local_spark) is spark
 
