@@ -32,7 +32,9 @@ def test_a_sample_keeps_the_limit_the_shares_and_all_sales_of_a_small_place(spar
     assert 700 < len(rows) <= 1000
     assert n_by_place["Hamlet"] == 12
     assert n_by_place["North"] / n_by_place["South"] == pytest.approx(2500 / 1488, rel=0.2)
-    assert summary == {"market_sales": 4000, "max_training_rows": 1000, "is_sampled": True, "rate": summary["rate"]}
+    assert summary["is_sampled"]
+    assert (summary["market_sales"], summary["max_training_rows"]) == (4000, 1000)
+    assert summary["kept_per_stratum"] == MIN_PER_STRATUM
 
 
 def test_a_sample_depends_on_the_ids_and_the_seed_alone(spark, sales):
@@ -50,6 +52,21 @@ def test_a_larger_sample_contains_the_smaller_one(spark, sales):
 
 def test_small_strata_count_against_the_limit():
     n_by_stratum = np.array([1_000_000.0] + [float(MIN_PER_STRATUM)] * 1000)
-    rate = sampling_rate(n_by_stratum, 100_000)
+    rate, kept = sampling_rate(n_by_stratum, 100_000)
+    assert kept == MIN_PER_STRATUM
     assert 30_000 + rate * 1_000_000 <= 100_000
     assert rate > 0.06
+
+
+def test_many_small_strata_do_not_exceed_the_limit_and_leave_half_of_it_to_large_ones():
+    n_by_stratum = np.array([25.0] * 40_000 + [1_000_000.0])
+    rate, kept = sampling_rate(n_by_stratum, 200_000)
+    assert kept == pytest.approx(2.5, rel=0.02)
+    assert rate * 25 == pytest.approx(kept, rel=0.05)
+    assert 190_000 < rate * n_by_stratum.sum() + 40_000 * max(kept - rate * 25, 0) <= 200_000
+
+
+def test_a_larger_limit_lowers_neither_the_rate_nor_what_small_strata_keep():
+    n_by_stratum = np.array([3.0, 8, 19, 40, 449] * 2_000)
+    drawn = [sampling_rate(n_by_stratum, limit) for limit in range(20_000, 1_000_000, 7_001)]
+    assert (np.diff(drawn, axis=0) >= -1e-9).all()

@@ -81,6 +81,15 @@ def test_models_trained_in_parallel_equal_those_trained_sequentially(data):
     ]
 
 
+def test_a_model_has_the_same_bytes_with_any_number_of_threads(data, tmp_path):
+    matrix, target = (np.concatenate([part] * 20) for part in data)
+    for threads in (1, 3):
+        estimator = estimators.create("lightgbm", PARAMETERS["lightgbm"], ENCODER, 1, threads)
+        estimator.fit(matrix, target)
+        estimator.save(tmp_path / f"{threads}.txt")
+    assert (tmp_path / "1.txt").read_bytes() == (tmp_path / "3.txt").read_bytes()
+
+
 @KINDS
 def test_importances_are_shares_and_largest_for_the_relevant_input(kind, data):
     shares = fitted(kind, data).importances(*data)

@@ -57,6 +57,7 @@ class MaskingConfig(ConfigModel):
 
 class TrainConfig(ConfigModel):
     workers: Count
+    threads: Count
     excluded_features: list[str]
     attribute_masking: MaskingConfig
     half_life_months: Annotated[float, Field(gt=0)]

@@ -25,11 +25,17 @@ def learning_curve(
     """
     draw = pd.util.hash_array(before["transaction_id"].to_numpy(dtype=object), hash_key=f"{recipe.seed:016d}"[-16:])
     order = np.argsort(draw, kind="stable")
-    # In their own order, as that of the rows must not matter to the model.
-    samples = [before.iloc[np.sort(order[:size])] for size in sorted(sizes) if size < len(before)]
+    smaller = [size for size in sorted(sizes) if size < len(before)]
+
+    def values(size: int) -> np.ndarray:
+        # In their own order, as that of the rows must not matter to the model.
+        return recipe.fit(before.iloc[np.sort(order[:size])]).prices(columns_of(holdout))
+
     with ThreadPoolExecutor(workers) as pool:
-        values = pool.map(lambda sample: recipe.fit(sample).prices(columns_of(holdout)), samples)
-        rows = [curve_row(len(sample), value, holdout["price"]) for sample, value in zip(samples, values, strict=True)]
+        rows = [
+            curve_row(size, prices, holdout["price"])
+            for size, prices in zip(smaller, pool.map(values, smaller), strict=True)
+        ]
     return pd.DataFrame(rows, columns=["n_sales", "mdape", "low", "high", "ppe10"])
 
 

@@ -30,6 +30,7 @@ class Recipe:
     half_life_months: float
     masking: MaskingConfig
     seed: int
+    threads: int = 1  # of one LightGBM model; they change no tree
 
     @classmethod
     def from_config(cls, p: SimpleNamespace) -> Recipe:
@@ -45,6 +46,7 @@ class Recipe:
             half_life_months=p.train.half_life_months,
             masking=p.train.attribute_masking,
             seed=p.seed,
+            threads=p.train.threads,
         )
 
     @property
@@ -75,7 +77,7 @@ class Recipe:
         columns = columns_of(self.with_masked_copies(sales))
         weight = self.weight(columns["month"])
         weight[len(sales) :] *= self.masking.weight
-        estimator = create(self.name, self.parameters, encoder, self.seed)
+        estimator = create(self.name, self.parameters, encoder, self.seed, self.threads)
         estimator.fit(encoder.matrix(columns), encoder.target(columns), weight)
         return FittedModel(encoder, estimator)
 
