@@ -98,9 +98,7 @@ class LightGBM:
         return self._booster.predict(matrix, pred_contrib=True, num_threads=1)
 
     def save(self, path: Path) -> None:
-        # The number of threads changes no tree, so it must not change the file either.
-        text = re.sub(r"^\[num_threads: \d+\]$", "[num_threads: 1]", self._booster.model_to_string(), flags=re.M)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        path.write_text(self._booster.model_to_string(), encoding="utf-8", newline="\n")
 
 
 class Pipeline:

@@ -30,7 +30,7 @@ class Recipe:
     half_life_months: float
     masking: MaskingConfig
     seed: int
-    threads: int = 1  # of one LightGBM model; they change no tree
+    threads: int = 1  # of one LightGBM model; another number changes the last digits of leaves
 
     @classmethod
     def from_config(cls, p: SimpleNamespace) -> Recipe:
