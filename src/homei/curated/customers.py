@@ -110,7 +110,7 @@ def with_scores(active: DataFrame) -> DataFrame:
 
 
 def with_quintile(rows: DataFrame, score: str, by: list[str]) -> DataFrame:
-    """Adds each row's quintile in the order `by`, as `ntile` gives it, without sorting all rows in one partition.
+    """Adds each row's quintile in the order `by`, as `ntile` does, without one partition for all rows.
 
     Rows are numbered within groups that have the first two columns in common; only the sizes of the groups are summed
     over all.

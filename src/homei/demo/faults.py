@@ -22,7 +22,10 @@ INVALID_DATES = ("2025-13-45", "31.02.2024", "unknown", "0000-00-00", "2024-02-3
 
 
 class Limits(NamedTuple):
-    """What faulty values lie beyond: the day of the data, and the degrees by which coordinates leave the city."""
+    """Limits that faulty values exceed.
+
+    `as_of` is the day of the data; `displacement` is how many degrees coordinates leave the city.
+    """
 
     as_of: datetime.date
     displacement: tuple[float, float]
@@ -85,7 +88,7 @@ def plant_faults(
 def plant_late_corrections(
     rng: np.random.Generator, register: pd.DataFrame, as_of: datetime.date
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The register with too low prices of some clean market sales, and the later entries that correct them.
+    """The register with some clean market sales priced too low, and later entries that correct them.
 
     `register` has fault, non_market, entry_no and changed_at. The first entries have the fault LATE_CORRECTION.
     """

@@ -18,7 +18,10 @@ WRITTEN_BY = "Written by `homei simulate`"
 
 
 def declaration_path(name: str) -> Path:
-    """params/city/NAME.yaml; raises ValueError for a bad name, or if the file is not one of `homei simulate`."""
+    """The path params/city/NAME.yaml of a simulated region.
+
+    Raises ValueError for a bad name, or if the file exists and was not written by `homei simulate`.
+    """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"--name {name}: must have small letters, digits and _ only, and begin with a letter")
     path = CITIES / f"{name}.yaml"
@@ -28,7 +31,7 @@ def declaration_path(name: str) -> Path:
 
 
 def write_declaration(name: str, city: CityConfig, *, n_sales: int, n_tiles: int, seed: int, file_format: str) -> Path:
-    """Writes params/city/NAME.yaml; the folder, as_of and the origin of the coordinates are those of `city`."""
+    """Writes params/city/NAME.yaml with the folder, as_of and coordinate origin of `city`."""
     path, radius = declaration_path(name), region_radius(n_tiles)
     template = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),

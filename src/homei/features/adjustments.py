@@ -90,7 +90,10 @@ def pair_equations(summary: Summary, u: np.ndarray, config: ComparablesConfig) -
 
 
 def solve_equations(equations: Mapping[int, np.ndarray], month: int, config: ComparablesConfig) -> np.ndarray:
-    """The effect of one unit of each of ADJUSTED by least squares over the pairs of the months before; 0 without."""
+    """The effect of one unit of each of ADJUSTED, by least squares over the pairs of earlier months.
+
+    The effect is 0 where there are no pairs.
+    """
     recent = [equations[earlier] for earlier in range(month - config.months, month) if earlier in equations]
     if not recent:
         return np.zeros(len(ADJUSTED))

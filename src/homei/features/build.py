@@ -30,7 +30,10 @@ from homei.storage.spark_tables import SparkTable
 
 
 class FeatureTables(NamedTuple):
-    """The tables of the stage; the small ones are pandas frames, and the pool is one unless it is built in Spark."""
+    """The tables of the stage.
+
+    Small tables are pandas frames. The pool is one too, unless it is built in Spark.
+    """
 
     training_set: DataFrame
     index: pd.DataFrame
@@ -106,7 +109,7 @@ def build(
 def _compared_on_driver(
     sales: DataFrame, sampled: DataFrame, sample: dict[str, Any], city: CityConfig, features: FeaturesConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame, Transform]:
-    """The pool of comparable sales, the adjustments, and what adds comparable features to the sampled sales."""
+    """The pool of comparable sales, the adjustments, and the function that adds comparable features."""
     pool = comparable_pool(pool_rows(sales))
     is_chosen = None
     if sample["is_sampled"]:

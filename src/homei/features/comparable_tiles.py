@@ -31,7 +31,7 @@ class Tiles(NamedTuple):
 
 
 def divide(cells: pd.DataFrame, max_sales: int, reach: float, halo: float | None = None) -> Tiles:
-    """Divides the plane of each type into tiles of at most `max_sales` sales, unless a single cell has more.
+    """Divides the plane of each type into tiles of at most `max_sales` sales, or of a single cell.
 
     `cells` has CELL, `sales` and `queries`, the numbers of searched and of searching sales. `halo` is chosen from the
     size of a tile if it is None; `reach` is its largest useful width. Tiles without queries are left out.
@@ -60,7 +60,7 @@ def margins(columns: np.ndarray, rows: np.ndarray, sides: np.ndarray) -> np.ndar
 
 
 def _split(positions: np.ndarray, sales: np.ndarray, max_sales: int) -> list[tuple[np.ndarray, list[float]]]:
-    """The rows of `positions` in each tile and the sides of the tile, halved until no tile has too many sales."""
+    """The rows of `positions` in each tile, and the tile's sides, halved until it has few enough sales."""
     leaves, pending = [], [(np.arange(len(sales)), [-np.inf, np.inf, -np.inf, np.inf])]
     while pending:
         chosen, box = pending.pop()

@@ -209,7 +209,10 @@ class Comparables:
         return self._points(attributes, codes, self.pool["month"][rows])
 
     def _unequal_points(self, rows: np.ndarray, compared: np.ndarray) -> np.ndarray:
-        """Half or more of the sales are equal to another one in type, floor, area and year: one of them is searched."""
+        """The points of the sales, with one point for sales equal in type, floor, area and year.
+
+        Half or more of the sales are equal to another one.
+        """
         row_of_combination = np.full(self._combinations.max(initial=-1) + 1, -1)
         row_of_combination[self._combinations[rows]] = rows
         rows = row_of_combination[row_of_combination >= 0]

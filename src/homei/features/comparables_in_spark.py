@@ -1,9 +1,9 @@
-"""Comparable features in Spark: `adjustments.comparable_features` for a pool of sales that does not fit into memory.
+"""Comparable features in Spark, for a pool of sales that does not fit into memory.
 
-`Comparables` searches in each tile of a property type (see `comparable_tiles`). What depends on the whole pool is
-computed before: the attributes that are compared in each month, and the typical attributes that replace missing ones.
-The few searches that a tile's halo does not decide are repeated with a halo of the whole search radius. So the results
-are those of a search in the whole pool.
+Gives the results of `adjustments.comparable_features`. `Comparables` searches in each tile of a property type (see
+`comparable_tiles`). What depends on the whole pool is computed before: the attributes that are compared in each month,
+and the typical attributes that replace missing ones. The few searches that a tile's halo does not decide are repeated
+with a halo of the whole search radius. So the results are those of a search in the whole pool.
 """
 
 from __future__ import annotations
@@ -104,7 +104,10 @@ def count_pool(pool: DataFrame) -> pd.DataFrame:
 
 
 def compared_by_month(statistics: PoolStatistics, months: range, config: ComparablesConfig) -> pd.DataFrame:
-    """month, property_type and whether each of COMPARED is compared; without months before which nothing was sold."""
+    """month, property_type and whether each of COMPARED is compared.
+
+    Months without earlier sales are left out.
+    """
     rows = []
     for month in months:
         if (compared := statistics.compared(month, config.months)) is not None:
@@ -153,7 +156,7 @@ def summarise(comparables: Comparables, columns: dict[str, Any], config: Compara
 def alike_distances(
     comparables: Comparables, columns: dict[str, Any], config: ComparablesConfig
 ) -> tuple[dict, np.ndarray]:
-    """The distances of the most alike sales, and the distance within which all sales must be known for them."""
+    """The distances of the most alike sales, and the distance within which all sales are needed for them."""
     distances = comparables.alike_distances(columns)
     return {"alike_distance": distances.round(DIGITS)}, distances
 

@@ -165,7 +165,10 @@ class FeatureLookup:
 
 
 def _rows_of_months(table: Path, first: int, last: int, key: list[str]) -> pa.Table:
-    """The rows of a table from `first` to `last`, in order of its key; other rows are not read into memory."""
+    """The rows of a table from `first` to `last`, in order of its key.
+
+    Other rows are not read into memory.
+    """
     month = ds.field("month")
     rows = lake.scan(table).to_table(filter=(month >= first) & (month <= last))
     return rows.sort_by([(name, "ascending") for name in key])

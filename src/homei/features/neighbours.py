@@ -1,4 +1,7 @@
-"""Nearest neighbours among the sales of a month's index, with ties in a fixed order, and what they imply."""
+"""Nearest neighbours among the sales of a month's index, and the values they imply.
+
+Ties are in a fixed order.
+"""
 
 from __future__ import annotations
 

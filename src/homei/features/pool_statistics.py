@@ -1,4 +1,4 @@
-"""Statistics of the whole pool of sales that a search for comparables in a part of the pool depends on."""
+"""Statistics of the whole pool of sales, for searches for comparables in a part of the pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Searches for comparables in tiles, in Spark: each tile's sales and halo are one group of `applyInPandas`."""
+"""Searches for comparables in tiles, in Spark.
+
+Each tile's sales and halo are one group of `applyInPandas`.
+"""
 
 from __future__ import annotations
 
@@ -138,7 +141,10 @@ def _on_positions(rows: DataFrame, pool: Pool) -> DataFrame:
 
 
 def _on_attributes(rows: DataFrame, pool: Pool) -> DataFrame:
-    """Rows on the plane of area and year; 0 for an attribute that is not compared for the type in all months."""
+    """Rows on the plane of area and year.
+
+    An attribute that is not compared for the type in all months is 0.
+    """
     always = pool.compared.groupby("property_type")[list(COMPARED)].all()
     scales = pool.config.scales
     values = []

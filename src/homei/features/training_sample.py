@@ -1,4 +1,4 @@
-"""A stratified sample of a large city's sales: the training set of a city with more sales than models need.
+"""A stratified sample of sales as training set, for a city with more sales than models need.
 
 Every table of market history, comparables and previous sales is built from all sales; only the rows that models are
 trained and evaluated on are sampled.

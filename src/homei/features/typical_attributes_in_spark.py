@@ -1,4 +1,7 @@
-"""Typical attributes that replace missing ones, in Spark: `Comparables.typical_attributes` by location."""
+"""Typical attributes that replace missing ones, computed in Spark by location.
+
+Gives the results of `Comparables.typical_attributes`.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,10 @@ def _medians(
     config: ComparablesConfig,
     coordinates: Coordinates,
 ) -> Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]:
-    """The function that computes typical attributes; `typical_of` is a method of Comparables that takes the `keys`."""
+    """The function that computes typical attributes.
+
+    `typical_of` is a method of Comparables that takes the `keys`.
+    """
 
     def medians(needed: pd.DataFrame, sales: pd.DataFrame) -> pd.DataFrame:
         if needed.empty:

@@ -69,7 +69,10 @@ def parquet_parts(file: int, path: Path, first_line: int = 2) -> list[FilePart]:
 
 
 def part_names(path: Path, feed: Files) -> list[str]:
-    """The names of the sheets of a workbook or the members of a zip, in their order; a single empty one otherwise."""
+    """The names of a workbook's sheets or a zip's members, in their order.
+
+    A single empty name for other files.
+    """
     if files.kind_of(path, feed) not in ("zip", "excel"):
         return [""]
     try:
@@ -79,7 +82,7 @@ def part_names(path: Path, feed: Files) -> list[str]:
 
 
 def read_part(part: FilePart, feed: Files) -> Iterator[tuple[int, Sheet]]:
-    """The rows of a part in sheets of bounded size, each with the position of the file's part that it belongs to.
+    """The rows of a part in sheets of bounded size, each with the position of its part of the file.
 
     Raises UnreadableError as `files.sheets` does.
     """

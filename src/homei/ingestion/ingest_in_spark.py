@@ -1,4 +1,4 @@
-"""Stage `ingest` in Spark: the laptop's mapping of parts of files and landings, which tasks read side by side."""
+"""Stage `ingest` in Spark: tasks map parts of files and landings as a run in the workspace does."""
 
 from __future__ import annotations
 
@@ -126,7 +126,10 @@ class FeedReader(NamedTuple):
 
 
 def run_in_spark(source: Source, table: str, storage: StorageConfig, spark: SparkConfig) -> None:
-    """Writes the raw table of that name to the external lake, and its files beside the receipt; raises as `run`."""
+    """Writes the raw `table` to the external lake, and its files beside the receipt.
+
+    Raises as `run`.
+    """
     engine = session(spark, storage)
     feeds, names, written = source.of(table), [], []
     new = NewSnapshot.of(lake.RAW[table], storage)
@@ -151,7 +154,10 @@ def run_in_spark(source: Source, table: str, storage: StorageConfig, spark: Spar
 
 
 def _tasks(engine: SparkSession, reader: FeedReader, new: NewSnapshot) -> DataFrame:
-    """The tasks that read a feed and write its records, which pass through Java only to have their ids numbered."""
+    """The tasks that read a feed and write its records.
+
+    Records pass through Java only to have their ids numbered.
+    """
     parts = engine.range(0, len(reader.parts), 1, min(len(reader.parts), MAX_TASKS))
     if not has_own_ids(reader.table, reader.feed):
         rows = parts.mapInArrow(reader.read, _schema(reader.columns))

@@ -99,7 +99,10 @@ def landed_records(city: CityConfig, table: str, feed: IncrementalFeed) -> pa.Ta
 
 
 def landed_file(city: CityConfig, table: str, feed: IncrementalFeed) -> Path:
-    """The Parquet file of a feed's records as of `city.as_of`; raises SourceError as `landed_records` does."""
+    """The Parquet file of a feed's records as of `city.as_of`.
+
+    Raises SourceError as `landed_records` does.
+    """
     folder = folder_of(city, table, feed)
     lake.restore(folder)
     if not (folder / STATE).exists():

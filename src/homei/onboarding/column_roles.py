@@ -66,7 +66,10 @@ def name_score(name: str, role: str) -> float:
 
 
 def _readings(name: str) -> list[tuple[str, float]]:
-    """The texts that may say what a column is, with what each costs: of a nested field also the end of its path."""
+    """The texts that may name the role of a column, each with its cost.
+
+    For a nested field, the end of its path is one of them.
+    """
     own = [(re.sub(r"(?<=[a-z]{3})[12]$", "", normalised(last_part(name))), 0.0)]
     parts = name.split(".")
     if last_part(name) == name or len(parts) < 2:

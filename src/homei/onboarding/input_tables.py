@@ -196,7 +196,7 @@ def read_database(url: str, table: str) -> InputTable:
 
 
 def _changed_column(columns: Mapping[str, ColumnTraits]) -> str | None:
-    """The column with the time of a record's last change, by its name and since all of its cells are times."""
+    """The column with the time of a record's last change: its name says so and all cells are times."""
     for name, traits in columns.items():
         is_named = contains(name, CHANGED) and traits.profile.coverage == 1.0
         if is_named and change_times(pa.array(traits.profile.tested.values)).notna().all():

@@ -118,7 +118,7 @@ def _is_nature(name: str) -> bool:
 def _is_deed(
     cells: pa.Table, file_numbers: np.ndarray, roles: Mapping[str, Role], columns: Mapping[str, ColumnTraits]
 ) -> bool:
-    """Whether ids repeat often in a file, with other cells, and nearly always with the same price and date.
+    """Whether ids often repeat in a file with other cells, nearly always with one price and date.
 
     Rows that are equal, or that another file repeats, are the same record again.
     """

@@ -24,7 +24,7 @@ IGNORED = {"__pycache__", ".ipynb_checkpoints"}  # as in .dvcignore
 
 
 def verify(project: Path) -> list[str]:
-    """A sentence for each output, cache object, file of the lake or model file that differs from its recorded hash."""
+    """A sentence for each output, cache object, lake file or model file that differs from its hash."""
     from homei.registry.package import verify_bento
 
     return [
@@ -79,7 +79,7 @@ def cache_objects_that_differ(project: Path) -> Iterator[str]:
 
 
 def snapshots_that_differ(project: Path) -> Iterator[str]:
-    """Compares the files of all snapshots that receipts in the workspace name with the hashes in their manifests."""
+    """Compares the files of all snapshots named by receipts with the hashes in their manifests."""
     for path in tqdm(sorted((project / "data").rglob(RECEIPT)), desc="snapshots", disable=None):
         try:
             yield from differences(Receipt(**read_json(path)))

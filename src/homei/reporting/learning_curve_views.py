@@ -23,7 +23,10 @@ FORMATS = {name: "number" if name == "n_sales" else "percent2" for name in HEADI
 
 
 def learning_curve_section(curve: pd.DataFrame, sample: dict[str, Any]) -> Html:
-    """Sentences on the training set and on what more sales are worth; chart and table if there are several sizes."""
+    """Sentences on the training set and the gain from more sales.
+
+    With several sizes, a chart and a table follow.
+    """
     sentences = f"{describe_sample(sample, int(curve['n_sales'].iloc[-1]))} {describe_last_step(curve)}"
     paragraph = Html(f"<p>{escape(sentences)}</p>")
     if len(curve) < 2:

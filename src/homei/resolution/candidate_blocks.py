@@ -1,4 +1,4 @@
-"""Candidate pairs of property matching: the pairs of record and property that a block puts side by side.
+"""Candidate pairs of property matching: pairs of a record and a property that share a block.
 
 A pair is a candidate if both sides share a street and house, lie within the largest distance of each other, or (for a
 record without coordinates) share a location and house number. A block with more than MAX_BLOCK properties would make
@@ -33,7 +33,7 @@ def with_cells(evidence: pd.DataFrame, distance_m: float) -> pd.DataFrame:
 def candidate_pairs(
     left: pd.DataFrame, right: pd.DataFrame, settings: MatchConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Row numbers of the candidates, `left` of records and `right` of properties, and the oversized blocks.
+    """Row numbers of the candidates, `left` of records, `right` of properties; and oversized blocks.
 
     An oversized block has `block` (a key of BLOCKS), `key`, its `properties`, and the `records`, more than none, that
     were not compared in it.

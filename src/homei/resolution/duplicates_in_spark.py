@@ -1,4 +1,7 @@
-"""Duplicate sales and listings in Spark: `duplicate_sales` and `resolve.duplicate_listings` for large tables."""
+"""Duplicate sales and listings in Spark, for large tables.
+
+Gives the results of `duplicate_sales` and `resolve.duplicate_listings`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ MAX_DATE = datetime.date(9999, 12, 31)
 
 
 def merge_duplicates(sales: DataFrame, feeds: list[str], settings: MergeConfig) -> tuple[DataFrame, DataFrame]:
-    """The sales without duplicates, and the duplicates with `merged_into`, as `duplicate_sales.merge_duplicates`."""
+    """The sales without duplicates, and the duplicates with `merged_into`.
+
+    As `duplicate_sales.merge_duplicates`.
+    """
     schema = "transaction_id string, merged_into string, rank int"
     replaced = sales.sparkSession.createDataFrame([], schema)
     slim = sales.select(*COMPARED, "source_feed")

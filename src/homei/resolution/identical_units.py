@@ -53,7 +53,7 @@ class UnitStatistics:
 
 
 def expected_other_units(a: pd.DataFrame, b: pd.DataFrame, statistics: UnitStatistics, rounding: float) -> np.ndarray:
-    """The expected number of unregistered units that fit each record of `a` as well as its property in `b`.
+    """The expected number of unregistered units that fit a record of `a` as well as its match in `b`.
 
     0 if the unit number decides or the building has one unit; infinite if an attribute contradicts.
     """
@@ -72,7 +72,10 @@ def with_unit_counts(properties: pd.DataFrame) -> pd.DataFrame:
 
 
 def unit_statistics(records: pd.DataFrame, properties: pd.DataFrame, rounding: float) -> UnitStatistics:
-    """Statistics of the properties' buildings; the registered share is that of the records with a unit number."""
+    """Statistics of the properties' buildings.
+
+    The registered share is that of the records with a unit number.
+    """
     units = properties[[*BUILDING, "unit"]].dropna().drop_duplicates()
     sample = records[[*BUILDING, "unit"]].dropna().drop_duplicates()
     sample = sample.merge(units[BUILDING].drop_duplicates(), on=BUILDING)

@@ -1,4 +1,7 @@
-"""Properties of sales and listings in Spark: `resolve.identify_properties` for tables that do not fit into memory."""
+"""Properties of sales and listings in Spark, for tables that do not fit into memory.
+
+Gives the results of `resolve.identify_properties`.
+"""
 
 from __future__ import annotations
 

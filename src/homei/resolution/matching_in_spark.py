@@ -58,7 +58,10 @@ Batches = Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]
 
 @dataclass(frozen=True)
 class Properties:
-    """Properties prepared for matching: their evidence, oversized blocks, and agreement of units in one building."""
+    """Properties prepared for matching.
+
+    They have their evidence, oversized blocks, and the agreement of units in one building.
+    """
 
     evidence: DataFrame
     oversized: dict[str, DataFrame]  # by block, those that exist
@@ -162,7 +165,10 @@ def _scoring(shares: dict[str, float], agreement: np.ndarray, settings: MatchCon
 
 
 def _candidates(records: DataFrame, properties: Properties, settings: MatchConfig) -> DataFrame:
-    """Each candidate once, as `candidate_blocks.candidate_pairs`; columns of records start with a_, the others b_."""
+    """Each candidate once, as `candidate_blocks.candidate_pairs` gives them.
+
+    Columns of records start with a_, those of properties with b_.
+    """
     left = records.select(*(F.col(name[2:]).alias(name) for name in RECORD))
     right = properties.evidence.select(*(F.col(name[2:]).alias(name) for name in (*PROPERTY, *CELL)))
     right = small_side(right, MAX_SENT_PROPERTIES)
@@ -184,7 +190,10 @@ def _candidates(records: DataFrame, properties: Properties, settings: MatchConfi
 
 
 def _near(left: DataFrame, right: DataFrame, settings: MatchConfig) -> list[DataFrame]:
-    """The pairs within the largest distance of each other; without those of different house numbers if none matters."""
+    """The pairs within the largest distance of each other.
+
+    Pairs of different house numbers are left out if none of them matters.
+    """
     side, reach = JOIN_CELLS * settings.distance_m, 1.001 * settings.distance_m
     for axis in "xy":
         position = F.col(f"a_{axis}")

@@ -42,7 +42,7 @@ MAX_OTHER_UNITS = 0.02  # expected unregistered units that fit a record as well 
 def match_properties(
     records: pd.DataFrame, properties: pd.DataFrame, coordinates: Coordinates, settings: MatchConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`property_id` and `score` by the records' index, both null where no property is certain; and oversized blocks.
+    """`property_id` and `score` by the records' index, null without a match; and oversized blocks.
 
     Both tables have address, latitude, longitude and ATTRIBUTES, null where unknown; properties have property_id.
     A record has no match if the best score is below `settings.score`, if another property's score comes within
@@ -79,7 +79,7 @@ def evidence(rows: pd.DataFrame, coordinates: Coordinates, settings: MatchConfig
 def score_pairs(
     a: pd.DataFrame, b: pd.DataFrame, statistics: UnitStatistics, settings: MatchConfig
 ) -> dict[str, np.ndarray]:
-    """`score` and `other_units` of pairs, from the evidence of the records `a` and properties `b`, row by row.
+    """`score` and `other_units` of pairs: row by row of the records `a` and the properties `b`.
 
     `a` has `is_known_street`: a record's street that properties have too is not another one mistyped. `b` has
     `n_units`, the properties at its street and house.

@@ -159,9 +159,9 @@ def summary(
 
 
 def oversized_summary(blocks: pd.DataFrame) -> dict[str, Any]:
-    """The blocks of properties that are too many to compare, for resolve.json: their number, and the largest ones.
+    """The number of blocks with too many properties to compare, and the largest ones.
 
-    `records` are those that were not compared with the properties of the block.
+    They stand in resolve.json. `records` are those that were not compared with the properties of the block.
     """
     blocks = blocks.groupby(["block", "key"]).agg({"properties": "max", "records": "sum"}).reset_index()
     largest = blocks.sort_values(["properties", "block", "key"], ascending=[False, True, True]).head(NAMED_BLOCKS)

@@ -51,7 +51,10 @@ def flag_sales(sales: pd.DataFrame, coordinates: Coordinates, settings: MarketSa
 
 
 def market_flags(rows: pd.DataFrame, settings: MarketSaleConfig) -> pd.DataFrame:
-    """The flags of sales from each one's own row: its comparables' ratio, bulk transfers and previous sale."""
+    """The flags of sales from their comparables' ratio, bulk transfers and previous sale.
+
+    Each row holds all that its flags need.
+    """
     ratio, spread = rows["ratio"].to_numpy(float), rows["spread"].to_numpy(float)
     low, high = ratio_limits(settings)
     is_low = ratio < low
@@ -70,15 +73,15 @@ def market_flags(rows: pd.DataFrame, settings: MarketSaleConfig) -> pd.DataFrame
 
 
 def ratio_limits(settings: MarketSaleConfig) -> tuple[float, float]:
-    """The ratio below which, and the absolute ratio above which, a sale's ratio can be a reason to flag it."""
+    """The lower and the absolute upper limit beyond which a sale's ratio can be a reason to flag it."""
     return float(np.log(settings.low_ratio)), float(np.log(settings.min_outlier_ratio))
 
 
 def comparison_rows(sales: pd.DataFrame, coordinates: Coordinates) -> pd.DataFrame:
-    """What a comparison needs of each sale, by the sales' index: `pool`, `week`, `id`, SPACE and `log_price`.
+    """Columns of sales for a comparison: `pool`, `week`, `id`, SPACE and `log_price`.
 
-    Only sales of one pool are compared: of one type, and one location if there are no coordinates. Sales without an
-    area are compared with each other by their whole price.
+    The index is that of the sales. Only sales of one pool are compared: of one type, and one location if there are no
+    coordinates. Sales without an area are compared with each other by their whole price.
     """
     area = sales["square_meters"].to_numpy(float)
     has_area = np.isfinite(area)
@@ -105,7 +108,7 @@ def comparison_rows(sales: pd.DataFrame, coordinates: Coordinates) -> pd.DataFra
 
 
 def comparable_ratio(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """The log price per m² of each of the comparison rows minus its comparables' median, and the comparables' spread.
+    """The log price per m² of each row minus its comparables' median, and the comparables' spread.
 
     Comparables are the COMPARABLES nearest sales of the pool before the sale's week; of equally near ones the earlier
     weeks' and lower ids are taken. The spread is MAD_TO_STD times the median absolute deviation. Both are NaN for fewer
@@ -134,7 +137,7 @@ def comparable_ratio(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _blocks(weeks: np.ndarray, built: np.ndarray, valued: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
-    """Runs of at most BLOCK_WEEKS of the valued weeks whose earlier sales have the same median year of building.
+    """Runs of at most BLOCK_WEEKS valued weeks with the same median building year of earlier sales.
 
     One tree of earlier sales serves all weeks of a block. The median stands for unknown years of building.
     """
@@ -170,9 +173,10 @@ def _comparables(
 
 
 def _nearest(tree: cKDTree, points: np.ndarray, limits: np.ndarray, n_asked: int = 2 * COMPARABLES + 1) -> np.ndarray:
-    """The rows of each point's COMPARABLES nearest among the first `limits`; `tree.n` for those beyond MAX_DISTANCE.
+    """The rows of each point's COMPARABLES nearest among the first `limits`.
 
-    Of equally near ones the first rows are taken: SciPy's choice depends on the layout of the tree.
+    `tree.n` stands for those beyond MAX_DISTANCE. Of equally near ones the first rows are taken: SciPy's choice depends
+    on the layout of the tree.
     """
     distance, rows = tree.query(points, k=range(1, n_asked + 1), distance_upper_bound=MAX_DISTANCE)
     farthest = distance[:, -1].copy()  # rows that are not among these are as far or farther

@@ -59,7 +59,7 @@ def session(spark: SparkConfig, storage: StorageConfig | None = None) -> SparkSe
 
 
 def _send_code(engine: SparkSession) -> None:
-    """Sends this process's homei to all executors, so that no machine of the cluster computes with another version."""
+    """Sends this process's homei to all executors, so that all machines compute with one version."""
     from pyspark import SparkFiles
 
     # Spark serves the file for as long as the session lives, and then deletes its root folder.
@@ -84,7 +84,10 @@ def master_url(spark: SparkConfig) -> str:
 
 
 def spark_settings(spark: SparkConfig, master: str, is_external: bool = False) -> dict[str, str]:
-    """Spark's settings, also for the size of an external lake: no result depends on the machine or its time zone."""
+    """Spark's settings, also for the size of an external lake.
+
+    No result depends on the machine or its time zone.
+    """
     java_options = [f"-Dlog4j2.configurationFile={LOGGING.as_uri()}", "-XX:+UseParallelGC"]
     settings = {
         "spark.driver.memory": spark.driver_memory,

@@ -1,4 +1,4 @@
-"""Configuration of the lake: whether its large tables are in the workspace, in another folder or on S3."""
+"""Configuration of the lake: large tables in the workspace, in another folder or on S3."""
 
 from __future__ import annotations
 

@@ -38,9 +38,10 @@ TEXT, DAY = pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.date32())
 
 
 def read(table: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A table's rows in their stored order, partitions in order of year; an external table's in the order of its key.
+    """A table's rows in their stored order.
 
-    Raises MissingTableError, and SnapshotError for an external table of more than MAX_ROWS_IN_MEMORY.
+    Partitions are in order of year, rows of an external table in the order of its key. Raises MissingTableError, and
+    SnapshotError for an external table of more than MAX_ROWS_IN_MEMORY.
     """
     return _table(table, columns).to_pandas(date_as_object=False)
 

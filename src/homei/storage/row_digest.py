@@ -1,4 +1,4 @@
-"""Digests of rows that depend on neither their order nor their files: sums of two 64-bit hashes of each row.
+"""Digests of rows, independent of their order and files: sums of two 64-bit hashes of each row.
 
 They name the snapshots of an external lake. A publication compares the sums of each shard with those of the
 publication before, and sends shards that differ.
@@ -59,7 +59,10 @@ def content_sum(batches: Iterable[pa.RecordBatch]) -> ContentSum:
 
 
 def sums_by_slice(rows: pa.RecordBatch | pa.Table, starts: np.ndarray) -> list[ContentSum]:
-    """The sum of each slice of rows; `starts` are the first rows of the slices, which together are all rows."""
+    """The sum of each slice of rows.
+
+    `starts` are the first rows of the slices, which together are all rows.
+    """
     if not len(starts):
         return []
     hashes, ends = row_hashes(rows), [*starts[1:].tolist(), rows.num_rows]
@@ -125,7 +128,10 @@ def table_digest(columns: dict[str, str], content: ContentSum) -> str:
 
 
 def digest(frame: DataFrame) -> str:
-    """The digest of all rows of a Spark frame; equal for equal multisets of rows with equal columns and types."""
+    """The digest of all rows of a Spark frame.
+
+    It is equal for equal multisets of rows with equal columns and types.
+    """
 
     def sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pydict({"content": [json.dumps(content_sum(batches))]})

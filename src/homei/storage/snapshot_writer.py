@@ -1,4 +1,7 @@
-"""Writes the files of a snapshot of an external lake: each task of Spark, or a process, writes its own."""
+"""Writes the files of a snapshot of an external lake.
+
+Each Spark task, or each process, writes its own files.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,10 @@ class NewSnapshot:
 
 
 def write_snapshot(frame: DataFrame, target: Path, key: Sequence[str], storage: StorageConfig) -> Receipt:
-    """Writes a frame's rows, sorted by `key` within each file, and the receipt to `target` in the workspace."""
+    """Writes a frame's rows, sorted by `key` within each file, and the receipt `target`.
+
+    The receipt is in the workspace.
+    """
     new = NewSnapshot.of(target, storage)
     tasks = frame.sortWithinPartitions(*key).mapInArrow(new.task, WRITTEN)
     return new.commit(written_files(tasks), frame.schema, key)

@@ -1,4 +1,7 @@
-"""Spark frames read from and written to the lake: with stable bytes in the workspace, or as external snapshots."""
+"""Spark frames read from and written to the lake.
+
+They have stable bytes in the workspace, or are external snapshots.
+"""
 
 from __future__ import annotations
 

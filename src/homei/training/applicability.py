@@ -22,7 +22,10 @@ from homei.training.intervals import IntervalModel, OutOfTimeSales, group_wideni
 
 @dataclass(frozen=True)
 class Applicability:
-    """The known locations and types with their numbers of training sales, the usual areas, and the consequences."""
+    """The known locations and types, the usual areas, and the consequences outside them.
+
+    Locations and types have their numbers of training sales.
+    """
 
     locations: Mapping[str, int]
     types: Mapping[str, int]
@@ -32,7 +35,7 @@ class Applicability:
 
     @classmethod
     def fit(cls, training: Columns, market: Columns, config: ApplicabilityConfig) -> Applicability:
-        """The applicability of a model of the `training` sales, which are among the `market` sales before a date.
+        """The applicability of a model of the `training` sales, a part of the `market` sales before a date.
 
         Usual areas are those of a type's training sales, without `config.area_tail` at either end; a type with fewer
         than `config.min_sales` of them has none.

@@ -157,7 +157,10 @@ class Pipeline:
 
 
 def create(name: str, parameters: Parameters, encoder: Encoder, seed: int, threads: int = 1) -> Estimator:
-    """A new estimator, lightgbm or a name of `PIPELINES`, for the encoder's matrix; LightGBM uses the threads."""
+    """A new estimator for the encoder's matrix: lightgbm or a name of `PIPELINES`.
+
+    LightGBM uses the threads.
+    """
     if name == "lightgbm":
         return LightGBM(parameters, encoder, seed, threads)
     _limit_threads()
@@ -232,10 +235,11 @@ def _lightgbm() -> Any:
 
 
 def _limit_threads() -> None:
-    """Limits each fit to one thread, unless `train.threads` is larger: models are trained in parallel instead.
+    """Limits each fit to one thread, unless `train.threads` is larger.
 
-    Threads inside a fit wait for each other. If they wait actively, two of them took 17 s on 2 busy cores for a fit of
-    1.3 s in one thread; asleep, 1.4 s. OpenMP reads these variables when the first library that uses it is loaded.
+    Models are trained in parallel instead. Threads inside a fit wait for each other. If they wait actively, two of them
+    took 17 s on 2 busy cores for a fit of 1.3 s in one thread; asleep, 1.4 s. OpenMP reads these variables when the
+    first library that uses it is loaded.
     """
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

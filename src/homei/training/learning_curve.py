@@ -19,9 +19,10 @@ CONFIDENCE_Z = 1.96
 def learning_curve(
     before: pd.DataFrame, holdout: pd.DataFrame, sizes: Sequence[int], recipe: Recipe, workers: int = 1
 ) -> pd.DataFrame:
-    """A row for each size below the number of sales `before` the hold-out: n_sales, mdape, low, high, ppe10.
+    """Hold-out errors by training set size, for the sizes below the number of sales `before` it.
 
-    A sample is drawn by the hash of a sale's id and the recipe's seed, so a larger one contains the smaller ones.
+    There is a row for each size, with n_sales, mdape, low, high and ppe10. A sample is drawn by the hash of a sale's id
+    and the recipe's seed, so a larger one contains the smaller ones.
     """
     draw = pd.util.hash_array(before["transaction_id"].to_numpy(dtype=object), hash_key=f"{recipe.seed:016d}"[-16:])
     order = np.argsort(draw, kind="stable")

@@ -54,7 +54,7 @@ def run(**sections: Any) -> TrainingResult:
 def whole_learning_curve(
     sales: pd.DataFrame, result: TrainingResult, recipe: Recipe, p: SimpleNamespace
 ) -> pd.DataFrame:
-    """The learning curve at `train.learning_curve_rows`, with the hold-out model's own errors as the last row."""
+    """The learning curve at `train.learning_curve_rows`; its last row is the hold-out model's errors."""
     before, holdout = split_holdout(sales, p.split)
     curve = learning_curve(before, holdout, p.train.learning_curve_rows, recipe, p.train.workers)
     own = result.predictions[result.predictions["part"] == "hold_out"]
@@ -114,7 +114,7 @@ def train_models(
 
 
 def fit_applicability(training: pd.DataFrame, market: pd.DataFrame, config: ApplicabilityConfig) -> Applicability:
-    """The applicability of a model of `training`, where all `market` sales before the valuations are known."""
+    """The applicability of a model of `training`; all `market` sales before the valuations are known."""
     known = columns_of(market[["location", "property_type"]])
     return Applicability.fit(columns_of(training), known, config)
 
@@ -126,7 +126,7 @@ def calibrate_model(
     recipe: Recipe,
     p: SimpleNamespace,
 ) -> tuple[IntervalModel, Applicability]:
-    """The intervals of a model and its applicability with measured interval factors, from out-of-time sales."""
+    """The intervals and applicability of a model, with factors measured on out-of-time sales."""
     intervals = calibrate(calibration, fitted.encoder, recipe.attributes, p.intervals.level, recipe.seed)
     return intervals, limits.calibrated(calibration, fitted.encoder, intervals, p.intervals.level)
 

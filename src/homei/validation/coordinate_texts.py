@@ -1,4 +1,4 @@
-"""Cells of text as one coordinate: a number, degrees with minutes and seconds, or a British grid reference."""
+"""Coordinates from text: a number, degrees with minutes and seconds, or a British grid reference."""
 
 from __future__ import annotations
 
@@ -58,7 +58,10 @@ def is_grid_reference(cell: str) -> bool:
 
 
 def _grid_metres(cell: str, axis: str) -> float:
-    """The metres of the south-western corner of a grid square: letters are 500 and 100 km, digits are the rest."""
+    """The metres of the south-western corner of a grid square.
+
+    Letters are 500 and 100 km, digits are the rest.
+    """
     match = _GRID.fullmatch(cell)
     first, second = (_GRID_LETTERS.index(letter) for letter in match["square"].upper())
     digits = match["digits"].replace(" ", "")

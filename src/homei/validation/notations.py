@@ -1,4 +1,4 @@
-"""Notations of whole columns: dates, amounts and coordinates that would be read wrongly without an error."""
+"""Notations of whole columns: dates, amounts and coordinates that could be misread without an error."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def coordinates_of(feed: Feed, source: Source) -> Coordinates:
 
 
 def check_located(faults: Mapping[str, int], feed: Feed, source: Source, table: str) -> None:
-    """Raises NotationError where most coordinates of a feed, counted by their fault, can't be those of this city."""
+    """Raises NotationError if most coordinates of a feed can't be those of this city.
+
+    Coordinates are counted by their fault.
+    """
     wrong = {fault: count for fault, count in faults.items() if fault not in (PLACED, NOWHERE)}
     n_wrong = sum(wrong.values())
     n_known = faults.get(PLACED, 0) + n_wrong
@@ -51,7 +54,7 @@ def check_located(faults: Mapping[str, int], feed: Feed, source: Source, table: 
 
 
 def check_dates(cells: Iterable[str], name: str, feed: Feed, table: str) -> None:
-    """Raises NotationError where the different cells of a column of dates are midnights of another time zone."""
+    """Raises NotationError if the distinct cells of a date column are midnights of another time zone."""
     column = mapped_columns(feed, table)[name]
     if description := suspect_midnights(cells, column):
         raise NotationError(

@@ -1,4 +1,7 @@
-"""Notations of whole columns in Spark: the cells that may raise a question are found, and judged as on the laptop."""
+"""Notations of whole columns in Spark.
+
+Spark selects the cells that may raise a question. They are judged as by a run in the workspace.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Validation of a part of a table by a task of Spark, which writes the valid and the rejected records itself."""
+"""Validation of a part of a table by a Spark task, which writes valid and rejected records itself."""
 
 from __future__ import annotations
 

@@ -113,7 +113,10 @@ def _replaced(raw: pd.DataFrame, repeated: pd.DataFrame, rejected: set[int]) -> 
 
 
 def _have_equal_terms(raw: pd.DataFrame, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Whether rows have the date and the price of others: registers state a sale once for each part of the property."""
+    """Whether rows have the date and the price of others.
+
+    Registers state a sale once for each part of the property.
+    """
     if not {"sale_date", "price"} <= {*raw.columns}:
         return np.zeros(len(rows), dtype=bool)
     terms = raw[["sale_date", "price"]]

@@ -1,4 +1,4 @@
-"""Counts of a table's records by feed, file, column and reason, which add up over the parts of a table."""
+"""Counts of a table's records by feed, file, column and reason, which add up over its parts."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ def total(tallies: Iterable[Tally]) -> Tally:
 def tally_of(
     raw: pd.DataFrame, validated: Validated, source: Source, table: str, positions: np.ndarray | None = None
 ) -> Tally:
-    """The counts of raw records and their validation; `positions` are those of the rows in the whole table."""
+    """The counts of raw records and their validation.
+
+    `positions` are those of the rows in the whole table.
+    """
     feeds, files = raw["source_feed"], raw["source_file"]
     breaches, asides, valid = validated.breaches, validated.asides, validated.valid
     rejected, aside = breaches["row"].unique(), asides["row"].unique()

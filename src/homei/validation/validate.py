@@ -79,7 +79,7 @@ def validate_records(raw: pd.DataFrame, source: Source, table: str = "sales") ->
 
 
 def validate_parsed(raw: pd.DataFrame, parsed: Parsed, source: Source, table: str) -> Validated:
-    """As `validate_records`, of records that are parsed: all of a table, or all that may repeat each other."""
+    """As `validate_records`, for parsed records: all of a table, or all that may repeat each other."""
     breached = breaches(raw, parsed, source, table)
     by_contract = breached[breached["costs_row"]]
     cells = breached[~breached["costs_row"]]

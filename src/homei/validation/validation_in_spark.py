@@ -1,4 +1,4 @@
-"""Stage `validate` in Spark: the functions of a run in the workspace, on parts whose records repeat no other part's.
+"""Stage `validate` in Spark: a run in the workspace on parts that share no repeated record.
 
 Rows that may repeat each other, by their id, their content or their deed, are in the same part. What needs a whole feed
 (the notations of its columns, the counts of the report) is added up from parts.
@@ -113,7 +113,10 @@ def validate_in_spark(raw: DataFrame, validation: PartValidation, rows_a_part: i
 
 
 def record_key(source: Source, table: str) -> Expression:
-    """A hash that is the same for all rows that may state the same record, as `repeats` and `deed_reasons` see it."""
+    """A hash that is the same for all rows that may state the same record.
+
+    `repeats` and `deed_reasons` define which rows these are.
+    """
 
     alone = F.xxhash64("source_file", "source_line")
     keys = [F.when(F.col("source_feed") == feed.name, _key_of(feed, table)) for feed in source.of(table)]

@@ -1,4 +1,4 @@
-"""Tables of the lake divided into buckets by a hash of property_id, so that each bucket is joined in memory."""
+"""Tables of the lake in buckets by a hash of property_id, so that each bucket is joined in memory."""
 
 from __future__ import annotations
 

@@ -20,7 +20,10 @@ def is_partition(name: str) -> bool:
 
 
 def partition_names(table: str, n_partitions: int) -> list[str]:
-    """The names of the partitions of a table, which say their first and last shard: property_history_064_127."""
+    """The names of a table's partitions, from their first to their last shard.
+
+    For example property_history_064_127.
+    """
     ends = [number * N_SHARDS // n_partitions for number in range(n_partitions + 1)]
     return [f"{table}_{first:03d}_{end - 1:03d}" for first, end in itertools.pairwise(ends)]
 

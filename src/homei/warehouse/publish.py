@@ -68,7 +68,7 @@ def publication_description(city: CityConfig, level: float) -> dict[str, Any]:
 
 
 def load(connection: Connection, tables: Mapping[Table, PublishedRows], description: Mapping[str, Any]) -> set[Table]:
-    """Makes the warehouse hold exactly these tables and this row of `publication`; returns the changed tables."""
+    """Makes the warehouse hold these tables and this row of `publication`; returns the changed tables."""
     if connection.dialect.name == "postgresql":
         for setting in ("work_mem", "maintenance_work_mem"):
             connection.exec_driver_sql(f"SET LOCAL {setting} = '256MB'")

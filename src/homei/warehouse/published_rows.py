@@ -122,9 +122,10 @@ def _with_types(rows: pa.Table) -> pa.Table:
 
 
 def history_rows(sales: pa.Table, listings: pa.Table, shards: pa.Table) -> pa.Table:
-    """SALE_COLUMNS and LISTING_COLUMNS as events in the shard of their property, without those that have no date.
+    """SALE_COLUMNS and LISTING_COLUMNS as events in the shard of their property.
 
-    `shards` has property_id and shard. An event of a property that is not published is in the shard of no location.
+    Rows without a date are left out. `shards` has property_id and shard. An event of a property that is not published
+    is in the shard of no location.
     """
     names = {"transaction_id": "event_id", "sale_date": "happened_on"}
     names |= {"listing_id": "event_id", "listed_on": "happened_on", "closed_on": "ended_on"}
@@ -187,7 +188,10 @@ def _json(value: object) -> str:
 
 
 def conform(rows: pa.Table, table: Table) -> pa.Table:
-    """The columns of a warehouse table in Arrow's types; missing columns are null. Sorted by shard and key."""
+    """The columns of a warehouse table in Arrow's types, sorted by shard and key.
+
+    Missing columns are null.
+    """
     schema = arrow_schema(table)
     nulls = pa.nulls(len(rows))
     columns = [_cast(rows[field.name] if field.name in rows.column_names else nulls, field.type) for field in schema]

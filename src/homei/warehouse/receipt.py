@@ -28,7 +28,10 @@ _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",",
 
 
 def new_receipt(description: Mapping[str, Any], tables: Mapping[Table, PublishedRows]) -> dict[str, Any]:
-    """The receipt for rows to be published: the description, rows and hash of each table, and a digest of all."""
+    """The receipt for rows to be published, with a digest of all.
+
+    It has the description, rows and hash of each table.
+    """
     summaries = {table.name: content_summary(total(rows.sums.values())) for table, rows in tables.items()}
     return _with_digest({**description, "tables": summaries})
 

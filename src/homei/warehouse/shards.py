@@ -1,4 +1,4 @@
-"""Shards: each location belongs to one of 256, the unit by which large tables are divided and published."""
+"""Shards: each location belongs to one of 256, by which large tables are divided and published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large CSV files in ranges of bytes that end where a row ends, so that several processes can read one file."""
+"""Byte ranges of large CSV files that end at the end of a row, for several reading processes."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def sheets(path: Path, reading: FileFormat) -> list[Sheet]:
 
 
 def sheets_in_batches(path: Path, reading: FileFormat) -> Iterator[tuple[int, Sheet]]:
-    """As `sheets`, but up to ROWS_A_SHEET rows at a time, each with the position of their part in the file.
+    """As `sheets`, at most ROWS_A_SHEET rows at a time, each with the position of its part in the file.
 
     Text, packed or not, is never in memory as a whole. A packed file is first read to its end, so that
     UnreadableError comes before any rows.
@@ -110,7 +110,10 @@ def kind_of(path: Path, reading: FileFormat) -> str:
 
 @contextlib.contextmanager
 def read_errors(path: Path, reading: FileFormat) -> Iterator[str]:
-    """Checks how a file is to be read and yields its format; raises UnreadableError for errors in the block."""
+    """Checks how a file is to be read and yields its format.
+
+    Raises UnreadableError for errors in the block.
+    """
     try:
         codecs.lookup(reading.encoding or "utf-8")
     except LookupError as error:

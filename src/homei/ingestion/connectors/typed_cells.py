@@ -13,7 +13,10 @@ EXACT = {"double": 2.0**53, "float": 2.0**24}  # the limit below which a type ho
 
 
 def plain_texts(cells: pa.Array) -> pa.Array | None:
-    """The cells as text, null where they are null or NaN; None for a type that Arrow writes in another way."""
+    """The cells as text, null where they are null or NaN.
+
+    None for a type that Arrow writes in another way than Python.
+    """
     kind = cells.type
     if pa.types.is_dictionary(kind):
         return plain_texts(cells.dictionary_decode())
@@ -44,7 +47,10 @@ def number_mask(cells: pa.Array) -> np.ndarray:
 
 
 def _floats_as_text(cells: pa.Array) -> pa.Array | None:
-    """Whole numbers without a point; None if a number is so large or small that Python writes it in another way."""
+    """Floats as text, whole numbers without a point.
+
+    None if a number is so large or small that Python writes it in another way.
+    """
     numbers = cells.to_numpy(zero_copy_only=False).astype(np.float64)
     sizes, is_whole = np.abs(numbers), np.floor(numbers) == numbers
     is_alike = np.where(

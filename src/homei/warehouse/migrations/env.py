@@ -9,7 +9,10 @@ from homei.warehouse.tables import metadata
 
 
 def _is_in_metadata(_object: object, name: str | None, *_: object) -> bool:
-    """False for partitions, and for the word indexes, which each database has in its own way (FTS5 adds tables)."""
+    """False for partitions and word indexes.
+
+    Each database has its own word index (FTS5 adds tables).
+    """
     return name is None or not (name.startswith(("property_words", "ix_property_words")) or is_partition(name))
 
 
