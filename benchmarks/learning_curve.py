@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from benchmarks.scale import machine
 from homei.config import params
@@ -58,12 +57,13 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         holdout_path = stored(holdout, Path(folder, "holdout.parquet"))
-        for size in tqdm(sizes, desc="sizes", disable=None):
+        for size in sizes:
             path = stored(stratified_sample(before, size, p.seed), Path(folder, "sales.parquet"))
             row = in_new_process(measured_fit, path, holdout_path, recipe)
             # The stage gets as many sales, with the hold-out's share.
             path = stored(stratified_sample(sales, size * len(sales) // len(before), p.seed), path)
             rows.append(row | in_new_process(measured_stage, path, recipe.with_parameters(n_estimators=FEW_TREES), p))
+            print(json.dumps(rows[-1]), flush=True)
     result = {"city": p.city.title, "machine": machine(), "threads": recipe.threads, "workers": p.train.workers}
     save(result | {"max_training_rows": p.features.max_training_rows, "holdout": len(holdout), "rows": rows})
 
@@ -91,7 +91,7 @@ def in_new_process(measure: Callable[..., dict[str, Any]], *arguments: Any) -> d
 
 def measured_fit(sales_path: Path, holdout_path: Path, recipe: Recipe) -> dict[str, Any]:
     """The hold-out's errors of a model, and the seconds and memory that its training took."""
-    sales, holdout = pd.read_parquet(sales_path), pd.read_parquet(holdout_path)
+    sales, holdout = (pd.read_parquet(path, columns=recipe.columns) for path in (sales_path, holdout_path))
     start, cpu_start = time.perf_counter(), time.process_time()
     model = recipe.fit(sales)
     seconds = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu_start}
@@ -101,7 +101,7 @@ def measured_fit(sales_path: Path, holdout_path: Path, recipe: Recipe) -> dict[s
 
 def measured_stage(sales_path: Path, recipe: Recipe, p: SimpleNamespace) -> dict[str, Any]:
     """The sales and the peak memory of what the stage `train` does with them."""
-    sales = pd.read_parquet(sales_path)
+    sales = pd.read_parquet(sales_path, columns=recipe.columns)
     result = train_models(sales, recipe, p, "benchmark", p.train.workers)
     whole_learning_curve(sales, result, recipe, p)
     return {"stage_sales": len(sales), "stage_peak_mib": peak_mib()}

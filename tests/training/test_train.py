@@ -52,6 +52,16 @@ def test_repeated_training_gives_the_same_bytes(two_folds, recipe, ready, traine
     assert repeated.predictions.equals(trained.predictions)
 
 
+def test_the_recipes_columns_suffice_for_the_same_bytes(two_folds, recipe, ready, trained, tmp_path):
+    assert set(recipe.columns) < set(ready())
+    repeated = train_models(ready()[recipe.columns], recipe, two_folds, "data")
+    for name in ("valuation", "holdout"):
+        getattr(trained, name).save(tmp_path / "first" / name)
+        getattr(repeated, name).save(tmp_path / "second" / name)
+    assert lake.digest(tmp_path / "first") == lake.digest(tmp_path / "second")
+    assert repeated.predictions.equals(trained.predictions)
+
+
 def test_the_model_in_use_is_also_trained_on_the_hold_out(sections, trained):
     last = month_of(sections.city.as_of)
     assert trained.valuation.meta["months"][1] == last

@@ -43,7 +43,7 @@ def run(**sections: Any) -> TrainingResult:
     p = SimpleNamespace(**sections)
     recipe = Recipe.from_config(p).with_parameters(**tuned_parameters(p.model))
     data_version = lake.version(lake.TRAINING_SET)[:12]
-    sales = lake.read(lake.TRAINING_SET)
+    sales = lake.read(lake.TRAINING_SET, recipe.columns)
     result = train_models(sales, recipe, p, data_version, p.train.workers)
     lake.write(result.predictions, lake.PREDICTIONS)
     curve = whole_learning_curve(sales, result, recipe, p)

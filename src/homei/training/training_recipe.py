@@ -9,12 +9,26 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from homei.features.columns import categorical_inputs, numeric_inputs, optional_columns
+from homei.features.columns import MARKET_LEVEL, categorical_inputs, numeric_inputs, optional_columns
 from homei.training.attribute_masking import masked_copies
 from homei.training.config import MaskingConfig
 from homei.training.encoding import Encoder, columns_of
 from homei.training.estimators import Parameters, create
 from homei.training.valuation_model import FittedModel
+
+# Besides inputs: identity, target, derived inputs and the columns of `Applicability`.
+REQUIRED_COLUMNS = (
+    "transaction_id",
+    "month",
+    "price",
+    "square_meters",
+    "year_built",
+    "property_type",
+    "location",
+    MARKET_LEVEL,
+    "comparable_distance",
+    "alike_distance",
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,11 @@ class Recipe:
         """The attributes that a request may leave out: the first of each group of optional columns."""
         inputs = {*self.numeric, *self.categorical, "year_built"}
         return tuple(group[0] for group in self.optional if group[0] in inputs)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the training set that models, intervals and applicability need, about half of them."""
+        return sorted({*REQUIRED_COLUMNS, *self.numeric, *self.categorical})
 
     def with_parameters(self, **parameters: float | str | bool) -> Recipe:
         return replace(self, parameters={**self.parameters, **parameters})
