@@ -91,7 +91,7 @@ def build(
     compare = _compared_in_spark if in_spark else _compared_on_driver
     pool, adjustments, with_comparables = compare(sales, sampled, sample, city, features)
     # Joined to the keys alone first, so that all columns of the sales are sent between tasks once.
-    found = (
+    history_features = (
         sampled.select("transaction_id", "month", "property_type", "property_id", *PLACE.values())
         .transform(with_history(history, features))
         .transform(with_previous(previous))
@@ -99,7 +99,7 @@ def build(
         .drop("month", "property_type", "property_id", *PLACE.values())
     )
     training_set = (
-        sampled.join(found, "transaction_id", "left")
+        sampled.join(history_features, "transaction_id", "left")
         .transform((with_places_in_spark if in_spark else with_places)(places, city, features))
         .select(*training_set_columns(city, features))
     )

@@ -48,8 +48,8 @@ def divide(cells: pd.DataFrame, max_sales: int, reach: float, halo: float | None
     tiles = pd.DataFrame([[tile, *sides] for tile, _, sides, _ in parts], columns=["tile", *SIDES])
     return Tiles(
         tiles.astype({"tile": "int64"} | dict.fromkeys(SIDES, "f8")),
-        _cells_of(cells, [(tile, own) for tile, own, _, _ in parts]),
-        _cells_of(cells, [(tile, inside) for tile, _, _, inside in parts]),
+        _cells_of(cells, [(tile, in_tile) for tile, in_tile, _, _ in parts]),
+        _cells_of(cells, [(tile, in_halo) for tile, _, _, in_halo in parts]),
     )
 
 

@@ -91,12 +91,12 @@ def count_pool(pool: DataFrame) -> pd.DataFrame:
     """The counts of `PoolStatistics.of_counts`, by month and property_type."""
     usable = F.col("u").isNotNull()
     has_area = F.col("square_meters") > 0
-    known = {name: F.col(column).isNotNull() for name, column in ATTRIBUTES.items()} | {"log_area": has_area}
+    has_value = {name: F.col(column).isNotNull() for name, column in ATTRIBUTES.items()} | {"log_area": has_area}
     return (
         pool.groupBy("month", "property_type")
         .agg(
             F.count_if(usable).alias("usable"),
-            *(F.count_if(usable & known[name]).alias(column) for name, column in zip(COMPARED, KNOWN, strict=True)),
+            *(F.count_if(usable & has_value[name]).alias(column) for name, column in zip(COMPARED, KNOWN, strict=True)),
             F.count_if(usable & ~F.coalesce(has_area, F.lit(False))).alias("whole"),
         )
         .toPandas()
@@ -127,19 +127,19 @@ def _with_typical_attributes(queries: DataFrame, pool: Pool) -> DataFrame:
     compared = engine.createDataFrame(pool.compared.set_axis(schema_names(schema), axis=1), schema)
     missing = [F.col(f"compared_{name}") & F.col(column).isNull() for name, column in ATTRIBUTES.items()]
     is_incomplete = missing[0] | missing[1] | missing[2] | missing[3] | missing[4]
-    known = queries.join(F.broadcast(compared), ["month", "property_type"]).select(
+    searchable = queries.join(F.broadcast(compared), ["month", "property_type"]).select(
         *queries.columns,
         is_incomplete.alias("is_incomplete"),
         (F.col("compared_x") & F.col("compared_y")).alias("has_positions"),
     )
-    incomplete = known.where("is_incomplete")
+    incomplete = searchable.where("is_incomplete")
     typical = typical_attributes_in_spark.typical_attributes(
         pool.sales, incomplete, pool.statistics, pool.config, pool.coordinates
     )
     same = (incomplete["month"] == typical["of_month"]) & (incomplete["property_type"] == typical["of_type"])
     same &= incomplete["location"].eqNullSafe(typical["of_location"])
-    filled = incomplete.join(typical, same, "left").select(*known.columns, *FILLS)
-    complete = known.where(~F.col("is_incomplete"))
+    filled = incomplete.join(typical, same, "left").select(*searchable.columns, *FILLS)
+    complete = searchable.where(~F.col("is_incomplete"))
     return complete.select("*", *(F.lit(None).cast("double").alias(name) for name in FILLS)).unionByName(filled)
 
 

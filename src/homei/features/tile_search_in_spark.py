@@ -71,15 +71,15 @@ def _search_tiles(
     )  # fmt: skip
     divided = divide(cells.toPandas().sort_values(CELL, ignore_index=True), pool.max_sales, pool.config.reach, halo)
     cell_schema = "plane int, property_type string, column bigint, row bigint, tile bigint"
-    own, inside = (
+    tile_of_cell, tiles_with_cell = (
         F.broadcast(engine.createDataFrame(cells.astype(object), cell_schema))
         for cells in (divided.tile_of_cell, divided.tiles_with_cell)
     )
     n_parts = max(1, min(len(divided.tiles), 4 * engine.sparkContext.defaultParallelism))
     names = ["a", "b", *SEARCHED]
-    searching = queries.join(own, CELL).select("tile", "location", "is_incomplete", *FILLS, *names)
+    searching = queries.join(tile_of_cell, CELL).select("tile", "location", "is_incomplete", *FILLS, *names)
     # Aliases, because both sides are made from the same sales and Spark could not tell their columns apart.
-    searched = sales.join(inside, CELL).select(*(F.col(name).alias(name) for name in ("tile", *SEARCHED)))
+    searched = sales.join(tiles_with_cell, CELL).select(*(F.col(name).alias(name) for name in ("tile", *SEARCHED)))
     sides = divided.tiles.set_index("tile")[SIDES].to_dict("index")
     searching, searched = (side.repartition(n_parts, "tile").groupBy("tile") for side in (searching, searched))
     search_tile = _tile_search(find, sides, pool.statistics, pool.config, pool.coordinates, schema_names(schema))

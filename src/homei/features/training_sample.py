@@ -34,13 +34,13 @@ def training_sample(sales: DataFrame, max_rows: int, seed: int) -> tuple[DataFra
     keyed = sales.withColumn("year", F.floor(F.col("month") / 12))
     strata = keyed.groupBy(*STRATUM).agg(F.count(F.lit(1)).alias("n"))
     n_by_stratum = np.array([n for (n,) in strata.select("n").collect()], dtype=float)
-    rate, kept = sampling_rate(n_by_stratum, max_rows)
-    of_stratum = F.greatest(F.lit(rate), F.lit(kept) / F.col("n"))
+    rate, n_kept = sampling_rate(n_by_stratum, max_rows)
+    of_stratum = F.greatest(F.lit(rate), F.lit(n_kept) / F.col("n"))
     limits = strata.select(*(F.col(name).alias(f"stratum_{name}") for name in STRATUM), of_stratum.alias("rate"))
     is_same_stratum = [F.col(name).eqNullSafe(F.col(f"stratum_{name}")) for name in STRATUM]
     draw = F.pmod(F.xxhash64(F.col("transaction_id"), F.lit(seed)), F.lit(HASHES)) / HASHES
     chosen = keyed.join(F.broadcast(limits), is_same_stratum).where(draw < F.col("rate")).select(*sales.columns)
-    return chosen, summary | {"rate": round(rate, 6), "kept_per_stratum": round(kept, 2)}
+    return chosen, summary | {"rate": round(rate, 6), "kept_per_stratum": round(n_kept, 2)}
 
 
 def sampling_rate(n_by_stratum: np.ndarray, max_rows: int) -> tuple[float, float]:
@@ -50,9 +50,11 @@ def sampling_rate(n_by_stratum: np.ndarray, max_rows: int) -> tuple[float, float
     `max_rows` could lower the rate.
     """
     expected = max_rows - 4 * math.sqrt(max_rows)
-    kept = _largest(lambda kept: np.minimum(n_by_stratum, kept), expected * MAX_SHARE_KEPT, float(MIN_PER_STRATUM))
-    rate = _largest(lambda rate: np.maximum(rate * n_by_stratum, np.minimum(n_by_stratum, kept)), expected, 1.0)
-    return rate, kept
+    n_kept = _largest(
+        lambda n_kept: np.minimum(n_by_stratum, n_kept), expected * MAX_SHARE_KEPT, float(MIN_PER_STRATUM)
+    )
+    rate = _largest(lambda rate: np.maximum(rate * n_by_stratum, np.minimum(n_by_stratum, n_kept)), expected, 1.0)
+    return rate, n_kept
 
 
 def _largest(drawn: Callable[[float], np.ndarray], limit: float, high: float) -> float:

@@ -65,8 +65,8 @@ def typical_attributes(
     anywhere = usable.join(F.broadcast(months), ["property_type", "month"], "left_semi")
     in_city = _medians(Comparables.typical_of_type, KEYS[:2], statistics, config, coordinates)
     of_city = by_type.groupBy("of_type").cogroup(anywhere.groupBy("property_type")).applyInPandas(in_city, SCHEMA)
-    found = others.join(of_city.drop("of_location", "is_found"), ["of_month", "of_type"], "left")
-    return by_location.where("is_found").select(*KEYS, *FILLS).unionByName(found.select(*KEYS, *FILLS))
+    from_city = others.join(of_city.drop("of_location", "is_found"), ["of_month", "of_type"], "left")
+    return by_location.where("is_found").select(*KEYS, *FILLS).unionByName(from_city.select(*KEYS, *FILLS))
 
 
 def _group(n_groups: int, *names: str) -> Column:
@@ -91,10 +91,10 @@ def _medians(
         sales = sales.sort_values("month", ignore_index=True)
         pool = {name: sales[name].to_numpy() for name in SALE}
         comparables = Comparables(pool, {}, config, coordinates, statistics, kept_months=1)
-        found = [typical_of(comparables, *key) for key in needed[keys].itertuples(index=False, name=None)]
+        results = [typical_of(comparables, *key) for key in needed[keys].itertuples(index=False, name=None)]
         none = np.full(len(COMPARED), np.nan)
-        values = np.array([none if typical is None else typical for typical in found])
-        is_found = [typical is not None for typical in found]
+        values = np.array([none if typical is None else typical for typical in results])
+        is_found = [typical is not None for typical in results]
         return needed[KEYS].assign(is_found=is_found, **dict(zip(FILLS, values.T, strict=True)))
 
     return medians

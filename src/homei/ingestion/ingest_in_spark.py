@@ -191,8 +191,8 @@ def _warn_of_unused_values(rows: DataFrame, feed: Feed) -> None:
     if reasons:
         parts = F.split("source_excluded", "; ")
         counts = [F.count_if(F.array_contains(parts, reason)) for reason in reasons]
-        found = rows.filter(rows["source_feed"] == feed.name).agg(*counts).first()
-        warn_of_unused_values(feed, {reason for reason, count in zip(reasons, found, strict=True) if count})
+        row_counts = rows.filter(rows["source_feed"] == feed.name).agg(*counts).first()
+        warn_of_unused_values(feed, {reason for reason, count in zip(reasons, row_counts, strict=True) if count})
 
 
 def _markers(source: Source, table: str) -> list[str]:

@@ -48,9 +48,9 @@ def _pseudonyms(keyed: hmac.HMAC, texts: Iterable[str]) -> pa.Array:
 
 
 def _pseudonym(keyed: hmac.HMAC, text: str) -> str | None:
-    if not (words := text.split()):
+    if not (parts := text.split()):
         return None
-    keyed.update(" ".join(words).casefold().encode())
+    keyed.update(" ".join(parts).casefold().encode())
     return keyed.hexdigest()[:HEX_DIGITS]
 
 

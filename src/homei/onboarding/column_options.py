@@ -149,8 +149,8 @@ def _number_options(role: str, traits: ColumnTraits) -> OptionsGuess:
 
 def _price_factor(name: str, median: float) -> tuple[int | None, list[Question]]:
     """What prices are multiplied by, if the name says it; a question if it does not."""
-    for words, factor in FACTORS.items():
-        if contains(name, words) or any(sign in name for sign in words.split(", ") if not sign.isascii()):
+    for phrase_list, factor in FACTORS.items():
+        if contains(name, phrase_list) or any(sign in name for sign in phrase_list.split(", ") if not sign.isascii()):
             return factor, []
     if median >= SMALLEST_PRICE:
         return None, []
@@ -160,8 +160,8 @@ def _price_factor(name: str, median: float) -> tuple[int | None, list[Question]]
 
 def _area_unit(name: str, median: float) -> tuple[str, str, list[Question]]:
     """The unit of an area, the reason, and a question if neither the name nor the values tell it."""
-    for other, words in OTHER_UNITS.items():
-        if contains(name, words) or any(sign in name for sign in words.split(", ") if not sign.isascii()):
+    for other, phrase_list in OTHER_UNITS.items():
+        if contains(name, phrase_list) or any(sign in name for sign in phrase_list.split(", ") if not sign.isascii()):
             return other, "the name has the unit", []
     if contains(name, SQUARE_FEET) or "sqft" in name.casefold().replace("_", "").replace(" ", ""):
         return "square_feet", "the name has the unit", []

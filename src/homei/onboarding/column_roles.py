@@ -62,7 +62,7 @@ def assign_roles(columns: Mapping[str, ColumnTraits], fixed: Mapping[str, str], 
 
 def name_score(name: str, role: str) -> float:
     """How well a column's name fits a canonical column, from 0 to 1; earlier words of the list count more."""
-    return max(_score(words, role) - penalty for words, penalty in _readings(name))
+    return max(_score(reading, role) - penalty for reading, penalty in _readings(name))
 
 
 def _readings(name: str) -> list[tuple[str, float]]:
@@ -70,11 +70,11 @@ def _readings(name: str) -> list[tuple[str, float]]:
 
     For a nested field, the end of its path is one of them.
     """
-    own = [(re.sub(r"(?<=[a-z]{3})[12]$", "", normalised(last_part(name))), 0.0)]
+    readings = [(re.sub(r"(?<=[a-z]{3})[12]$", "", normalised(last_part(name))), 0.0)]
     parts = name.split(".")
     if last_part(name) == name or len(parts) < 2:
-        return own
-    return [*own, (normalised(" ".join(parts[-2:])), 0.05), (normalised(parts[-2]), 0.15)]
+        return readings
+    return [*readings, (normalised(" ".join(parts[-2:])), 0.05), (normalised(parts[-2]), 0.15)]
 
 
 def _has_word(word: str, compact: str, tokens: Collection[str]) -> bool:
@@ -82,8 +82,8 @@ def _has_word(word: str, compact: str, tokens: Collection[str]) -> bool:
     return word in tokens if word.isascii() else word in compact
 
 
-def _score(words: str, role: str) -> float:
-    compact, tokens, best = words.replace(" ", ""), {*words.split()}, 0.0
+def _score(reading: str, role: str) -> float:
+    compact, tokens, best = reading.replace(" ", ""), {*reading.split()}, 0.0
     others = phrases(OTHER_MEANING.get(role, ""))
     # Words of other scripts compete among themselves only.
     names = sorted(phrases(NAMES[role]), key=lambda phrase: not phrase.isascii())
@@ -93,7 +93,7 @@ def _score(words: str, role: str) -> float:
         joined = phrase.replace(" ", "")
         if compact == joined:
             score = 1.0
-        elif f" {phrase} " in f" {words} ":
+        elif f" {phrase} " in f" {reading} ":
             score = 0.55 + 0.35 * len(joined) / len(compact)
         elif len(joined) >= (5 if joined.isascii() else 2) and joined in compact:
             score = 0.45 + 0.35 * len(joined) / len(compact)

@@ -66,8 +66,8 @@ def guess_encoding(content: bytes) -> EncodingGuess:
         doubt = "some bytes are not UTF-8: the rows that have them are set aside"
         return EncodingGuess(None, "utf-8", "most bytes are UTF-8", doubt)
     best = max(("cp1252", *LETTERS), key=lambda encoding: (_explained(content, encoding), _n_known(content, encoding)))
-    words = _words(content.decode(best, "replace"))
-    doubt = f"letters could be wrong: {', '.join(words)}"
+    examples = _examples(content.decode(best, "replace"))
+    doubt = f"letters could be wrong: {', '.join(examples)}"
     return EncodingGuess(best, best, f"it is not UTF-8, and reads best as {best}", doubt)
 
 
@@ -111,9 +111,9 @@ def _n_known(content: bytes, encoding: str) -> int:
     if encoding not in MULTI_BYTE:
         return 0
     first = content.partition(b"\n")[0].decode(encoding, "replace")
-    return sum(contains(first, words) is not None for words in NAMES.values())
+    return sum(contains(first, names) is not None for names in NAMES.values())
 
 
-def _words(text: str) -> list[str]:
+def _examples(text: str) -> list[str]:
     """Three words with letters beyond ASCII, to check the encoding by."""
     return list(dict.fromkeys(re.findall(r"\w*[^\W\x00-\x7f]\w*", text)))[:3]

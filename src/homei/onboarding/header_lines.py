@@ -76,7 +76,7 @@ def _is_header(rows: Rows, position: int) -> bool:
         sum(column < len(row) and is_value(row[column]) for row in below) > 0.5 * len(below)
         for column in range(len(cells))
     ]
-    column_names = {phrase for words in NAMES.values() for phrase in phrases(words)}
+    column_names = {phrase for names in NAMES.values() for phrase in phrases(names)}
     return n_values == 0 and (any(has_values) or sum(normalised(cell) in column_names for cell in filled) >= 2)
 
 

@@ -97,14 +97,14 @@ def currencies_of(text: str) -> tuple[str, ...]:
 
 def missing_codes(column: ColumnProfile) -> list[str]:
     """Values of a column that stand for an unknown value by their text, as they are written."""
-    words = {*phrases(MISSING)}
+    missing_phrases = {*phrases(MISSING)}
     codes = []
     for value in column.values:
         has_digit = any(letter.isdigit() for letter in value)
         if (
             len(value) <= 20
             and not has_digit
-            and (value in MISSING_SIGNS or normalised(value) in words or value == "?")
+            and (value in MISSING_SIGNS or normalised(value) in missing_phrases or value == "?")
         ):
             codes.append(value)
     return codes

@@ -79,8 +79,8 @@ def guess_places(table: InputTable) -> dict[str, Any] | None:
     texts = [name for name in names if table.traits[name].numbers is None] or names
     named = [name for name in texts if contains(name, "name, title, address, nom, nombre, naam, nazwa, nome")]
     name = max(named or texts, key=lambda name: table.traits[name].n_distinct)
-    words = table.paths[0].stem.casefold()
-    kind = next((kind for kind, parts in PLACE_KINDS.items() if any(part in words for part in parts)), None)
+    file_name = table.paths[0].stem.casefold()
+    kind = next((kind for kind, parts in PLACE_KINDS.items() if any(part in file_name for part in parts)), None)
     axes = {axis: roles[axis].column for axis in ("latitude", "longitude")}
     return {
         "kind": kind or _kind_of(table.name),
@@ -96,18 +96,16 @@ EMPTY_WORDS = ("coordinates", "locations", "clean", "data", "list", "of")
 
 def _kind_of(name: str) -> str:
     """A file's name without the words that all files of places have."""
-    words = [
-        word for word in name.split("_") if word not in ("coordinates", "locations", "clean", "data", "list", "of")
-    ]
-    return "_".join(words) or name
+    parts = [word for word in name.split("_") if word not in EMPTY_WORDS]
+    return "_".join(parts) or name
 
 
 def _matches(sales: InputTable, keys: set[str]) -> Iterator[tuple[float, str]]:
     """Templates of one to MOST_PARTS columns with the share of rows whose text is a key, short ones first."""
     step = max(sales.n_rows // ROWS_TESTED, 1)
     sample = sales.cells.take(pa.array(range(0, sales.n_rows, step)))
-    words = {word for key in keys for word in key.split()}
-    useful = [name for name, traits in sales.traits.items() if _is_part(name, traits, words)]
+    key_words = {word for key in keys for word in key.split()}
+    useful = [name for name, traits in sales.traits.items() if _is_part(name, traits, key_words)]
     sheet = Sheet("", "", sample, None, None)
     for n_parts in range(1, MOST_PARTS + 1):
         for names in itertools.permutations(useful[:8], n_parts):
@@ -120,10 +118,11 @@ def _matches(sales: InputTable, keys: set[str]) -> Iterator[tuple[float, str]]:
                 yield n_known / len(texts), template
 
 
-def _is_part(name: str, traits: ColumnTraits, words: set[str]) -> bool:
+def _is_part(name: str, traits: ColumnTraits, key_words: set[str]) -> bool:
     """Whether the values of a column are made of words of the keys."""
     if traits.is_date or name_score(name, "price") > 0.7:
         return False
     return (
-        traits.profile.share(lambda value: all(word in words for word in value.split())) > 0.5 and traits.n_distinct > 1
+        traits.profile.share(lambda value: all(word in key_words for word in value.split())) > 0.5
+        and traits.n_distinct > 1
     )

@@ -77,11 +77,11 @@ def _excluded(cells: pa.Table, columns: Mapping[str, ColumnTraits], roles: Mappi
             excluded_values = [value for value in KNOWN_VALUES[normalised(name)] if value in traits.profile.values]
             excluded |= {name: excluded_values} if excluded_values else {}
             continue
-        words = NOT_A_DWELLING if name == type_column else NOT_A_SALE if _is_nature(name) else None
-        if words is None or traits.n_distinct > MOST_KINDS:
+        phrase_list = NOT_A_DWELLING if name == type_column else NOT_A_SALE if _is_nature(name) else None
+        if phrase_list is None or traits.n_distinct > MOST_KINDS:
             continue
         for value, count in zip(traits.profile.values, traits.profile.counts, strict=True):
-            if contains(value, words) and value not in excluded.get(name, []):
+            if contains(value, phrase_list) and value not in excluded.get(name, []):
                 excluded.setdefault(name, []).append(value)
                 counts.append(f"{value} {int(count):,}")
     if not excluded:

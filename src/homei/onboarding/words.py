@@ -48,18 +48,18 @@ def last_part(name: str) -> str:
 
 
 @functools.cache
-def phrases(words: str) -> tuple[str, ...]:
+def phrases(phrase_list: str) -> tuple[str, ...]:
     """The phrases of a comma-separated list, normalised, in order."""
-    return tuple(dict.fromkeys(filter(None, (normalised(phrase) for phrase in words.split(",")))))
+    return tuple(dict.fromkeys(filter(None, (normalised(phrase) for phrase in phrase_list.split(",")))))
 
 
-def contains(text: str, words: str) -> str | None:
-    """The first phrase of `words` whose words stand in `text`, one after the other; None without one.
+def contains(text: str, phrase_list: str) -> str | None:
+    """The first phrase of `phrase_list` whose words stand in `text`, one after the other; None without one.
 
     Scripts without spaces, such as Japanese, have a phrase anywhere.
     """
     plain = normalised(text)
     padded = f" {plain} "
     return next(
-        (each for each in phrases(words) if f" {each} " in padded or (not each.isascii() and each in plain)), None
+        (each for each in phrases(phrase_list) if f" {each} " in padded or (not each.isascii() and each in plain)), None
     )

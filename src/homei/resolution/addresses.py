@@ -103,20 +103,20 @@ def _street_score(part: list[str]) -> int:
     return 2 * has_kind + has_number
 
 
-def _street(words: list[str]) -> str | None:
-    words = [ORDINALS.get(word, word) for word in words if word not in NUMBER_WORDS]
-    if not words:
+def _street(tokens: list[str]) -> str | None:
+    tokens = [ORDINALS.get(word, word) for word in tokens if word not in NUMBER_WORDS]
+    if not tokens:
         return None
-    if len(words) > 2:
-        words = [DIRECTIONS.get(words[0], words[0]), *words[1:-1], DIRECTIONS.get(words[-1], words[-1])]
-    if words[0] in LEADING_KINDS:
-        words[0] = ABBREVIATIONS[words[0]]
+    if len(tokens) > 2:
+        tokens = [DIRECTIONS.get(tokens[0], tokens[0]), *tokens[1:-1], DIRECTIONS.get(tokens[-1], tokens[-1])]
+    if tokens[0] in LEADING_KINDS:
+        tokens[0] = ABBREVIATIONS[tokens[0]]
     # "St" is a street at the end, except for a direction or number after it, and a saint before.
-    has_suffix = words[-1].isdecimal() or words[-1] in DIRECTIONS.values()
-    last = len(words) - (2 if len(words) > 2 and has_suffix else 1)
-    words = ["st" if word == "saint" and position < last else word for position, word in enumerate(words)]
-    words[last] = ABBREVIATIONS.get(words[last], words[last])
-    return " ".join(f"{word}asse" if len(word) > 3 and word.endswith("str") else word for word in words)
+    has_suffix = tokens[-1].isdecimal() or tokens[-1] in DIRECTIONS.values()
+    last = len(tokens) - (2 if len(tokens) > 2 and has_suffix else 1)
+    tokens = ["st" if word == "saint" and position < last else word for position, word in enumerate(tokens)]
+    tokens[last] = ABBREVIATIONS.get(tokens[last], tokens[last])
+    return " ".join(f"{word}asse" if len(word) > 3 and word.endswith("str") else word for word in tokens)
 
 
 def _number(text: str | None) -> str | None:

@@ -47,9 +47,9 @@ def candidate_pairs(
         # A record with a mistyped street and no coordinates is in none of the others.
         _pairs_sharing(without_position, right[~in_large["location"]], BLOCKS["location"]),
     ]
-    found = pd.concat(pairs, ignore_index=True).drop_duplicates(ignore_index=True)
-    found = found[_can_matter(left, right, found, settings)].reset_index(drop=True)
-    return found, pd.concat([_oversized(left, right[in_large[name]], name) for name in BLOCKS], ignore_index=True)
+    candidates = pd.concat(pairs, ignore_index=True).drop_duplicates(ignore_index=True)
+    candidates = candidates[_can_matter(left, right, candidates, settings)].reset_index(drop=True)
+    return candidates, pd.concat([_oversized(left, right[in_large[name]], name) for name in BLOCKS], ignore_index=True)
 
 
 def _is_in_large(right: pd.DataFrame, columns: list[str]) -> np.ndarray:
@@ -65,9 +65,9 @@ def _pairs_sharing(left: pd.DataFrame, right: pd.DataFrame, columns: list[str]) 
 
 def _pairs_within(left: pd.DataFrame, right: pd.DataFrame, settings: MatchConfig) -> pd.DataFrame:
     sides = [rows[["x", "y"]].dropna() for rows in (left, right)]
-    found = [pd.DataFrame({"left": [], "right": []}, dtype=np.int64)]
+    parts = [pd.DataFrame({"left": [], "right": []}, dtype=np.int64)]
     if sides[0].empty or sides[1].empty:
-        return found[0]
+        return parts[0]
     tree = cKDTree(sides[1])
     for start in range(0, len(sides[0]), RECORDS_AT_ONCE):
         part = sides[0].iloc[start : start + RECORDS_AT_ONCE]
@@ -83,8 +83,8 @@ def _pairs_within(left: pd.DataFrame, right: pd.DataFrame, settings: MatchConfig
         a, b = left.loc[pairs["left"], ["x", "y"]].to_numpy(), right.loc[pairs["right"], ["x", "y"]].to_numpy()
         x, y = (a - b).T
         pairs = pairs[x * x + y * y <= settings.distance_m * settings.distance_m]
-        found.append(pairs[_can_matter(left, right, pairs, settings)])
-    return pd.concat(found, ignore_index=True)
+        parts.append(pairs[_can_matter(left, right, pairs, settings)])
+    return pd.concat(parts, ignore_index=True)
 
 
 def least_score(settings: MatchConfig) -> float:

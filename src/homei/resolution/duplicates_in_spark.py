@@ -17,7 +17,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from homei.resolution.config import MergeConfig
 from homei.resolution.duplicate_sales import differences
 from homei.resolution.identical_units import is_same_area
-from homei.resolution.intermediate import kept, small_side
+from homei.resolution.intermediate import checkpointed, small_side
 from homei.resolution.matching_in_spark import Batches
 from homei.resolution.resolve import MAX_GAP
 
@@ -38,19 +38,19 @@ def merge_duplicates(sales: DataFrame, feeds: list[str], settings: MergeConfig) 
     replaced = sales.sparkSession.createDataFrame([], schema)
     slim = sales.select(*COMPARED, "source_feed")
     for position, feed in enumerate(feeds[1:], 1):
-        reports = kept(slim.where(F.col("source_feed") == feed))
+        reports = checkpointed(slim.where(F.col("source_feed") == feed))
         preferred = slim.where(F.col("source_feed").isin(feeds[:position])).join(
             small_side(replaced), "transaction_id", "left_anti"
         )
         pairs = _same_sales(reports, preferred, settings)
         named = pairs.select(F.col("left").alias("transaction_id"), F.col("right").alias("merged_into"),
                              F.lit(position).alias("rank"))  # fmt: skip
-        replaced = kept(replaced.unionByName(named))
+        replaced = checkpointed(replaced.unionByName(named))
     if len(feeds) < 2:
         return sales, sales.limit(0).withColumn("merged_into", F.lit(None).cast("string"))
     unique = sales.join(small_side(replaced), "transaction_id", "left_anti").select(*sales.columns)
     merged = sales.join(small_side(replaced), "transaction_id").select(*sales.columns, "merged_into", "rank")
-    merged = kept(merged)
+    merged = checkpointed(merged)
     return _filled(unique, merged), merged.drop("rank")
 
 
@@ -103,7 +103,7 @@ def _filled(unique: DataFrame, merged: DataFrame) -> DataFrame:
     """The sales without duplicates, with missing values filled from them, first feed first."""
     columns = [name for name in unique.columns if not name.startswith("source_")]
     first = [F.min_by(name, F.when(F.col(name).isNotNull(), F.col("rank"))).alias(f"other_{name}") for name in columns]
-    others = kept(merged.groupBy("merged_into").agg(*first).withColumnRenamed("merged_into", "transaction_id"))
+    others = checkpointed(merged.groupBy("merged_into").agg(*first).withColumnRenamed("merged_into", "transaction_id"))
     joined = unique.join(small_side(others), "transaction_id", "left")
     filled = {name: F.coalesce(name, f"other_{name}").alias(name) for name in columns if name != "transaction_id"}
     return joined.select(*(filled.get(name, F.col(name)) for name in unique.columns))
@@ -118,7 +118,7 @@ def duplicate_listings(listings: DataFrame, feeds: list[str]) -> DataFrame:
     offers = listings.where(F.col("property_id").isNotNull()).select(
         "property_id", "listing_id", rank.alias("rank"), F.col("listed_on").alias("opened"), closed.alias("closed")
     )
-    offers = kept(offers)
+    offers = checkpointed(offers)
     other = offers.select(*(F.col(name).alias(f"preferred_{name}") for name in offers.columns))
     opened, preferred_opened, preferred_closed = (
         F.unix_date(name) for name in ("opened", "preferred_opened", "preferred_closed")
@@ -130,9 +130,9 @@ def duplicate_listings(listings: DataFrame, feeds: list[str]) -> DataFrame:
         & (opened <= preferred_closed + days)
     )
     nearness = F.struct("preferred_rank", F.abs(opened - preferred_opened), "preferred_listing_id")
-    found = kept(
+    duplicates = checkpointed(
         offers.join(other, is_duplicate)
         .groupBy("listing_id")
         .agg(F.min_by("preferred_listing_id", nearness).alias("duplicate_of"))
     )
-    return listings.join(small_side(found), "listing_id", "left").select(*listings.columns, "duplicate_of")
+    return listings.join(small_side(duplicates), "listing_id", "left").select(*listings.columns, "duplicate_of")

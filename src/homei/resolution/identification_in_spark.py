@@ -15,7 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from homei.config.city import CityConfig
 from homei.resolution.config import ResolveConfig
-from homei.resolution.intermediate import kept, small_side
+from homei.resolution.intermediate import checkpointed, small_side
 from homei.resolution.matching_in_spark import evidence_of, match, oversized_blocks, prepared
 from homei.resolution.property_matching import ATTRIBUTES
 from homei.resolution.resolve import LISTING_ORDER, MIN_UNIT_SHARE, PROPERTY_COLUMNS, SALE_ORDER
@@ -35,41 +35,43 @@ def identify_properties(
 ) -> Identified:
     """Sales and listings with property_id where it is certain, the properties, and the oversized blocks."""
     settings = resolve.match
-    parsed = kept(
+    parsed = checkpointed(
         evidence_of(_records(sales, listings), city, settings, {"table": "string", "is_unmatched": "boolean"})
     )
     addresses = parsed.where(F.col("table") == LISTINGS).drop("table", "is_unmatched")
     remaining = parsed.where("is_unmatched").drop("is_unmatched")
-    found: list[DataFrame] = []
+    identified: list[DataFrame] = []
     oversized = []
 
     def without(records: DataFrame, ids: DataFrame) -> DataFrame:
-        return kept(records.join(small_side(ids), ["table", "id"], "left_anti"))
+        return checkpointed(records.join(small_side(ids), ["table", "id"], "left_anti"))
 
     def match_with(new_properties: DataFrame) -> None:
         nonlocal remaining
         rows = new_properties.withColumnRenamed("property_id", "id")
-        known = prepared(kept(evidence_of(rows, city, settings)), settings)
-        oversized.append(oversized_blocks(remaining, known))
-        found.append(kept(match(remaining, known, settings)))
-        remaining = without(remaining, found[-1])
+        prepared_properties = prepared(checkpointed(evidence_of(rows, city, settings)), settings)
+        oversized.append(oversized_blocks(remaining, prepared_properties))
+        identified.append(checkpointed(match(remaining, prepared_properties, settings)))
+        remaining = without(remaining, identified[-1])
 
-    properties = kept(properties_of(sales, SALE_ORDER))
+    properties = checkpointed(properties_of(sales, SALE_ORDER))
     match_with(properties)
     types = _types_with_units(addresses)
     for feed in listing_feeds:
-        own = listings.where((F.col("source_feed") == feed) & F.col("property_id").isNull()).drop("property_id")
-        new = kept(own.join(small_side(_ids(found, LISTINGS, "listing_id")), "listing_id", "left_anti"))
-        new_ids = kept(_new_ids(new, addresses, types, feed))
+        unmatched = listings.where((F.col("source_feed") == feed) & F.col("property_id").isNull()).drop("property_id")
+        new = checkpointed(
+            unmatched.join(small_side(_ids(identified, LISTINGS, "listing_id")), "listing_id", "left_anti")
+        )
+        new_ids = checkpointed(_new_ids(new, addresses, types, feed))
         if new_ids.isEmpty():
             continue
-        new_properties = kept(properties_of(new.join(small_side(new_ids), "listing_id"), LISTING_ORDER))
+        new_properties = checkpointed(properties_of(new.join(small_side(new_ids), "listing_id"), LISTING_ORDER))
         properties = properties.unionByName(new_properties)
-        found.append(new_ids.withColumnRenamed("listing_id", "id").withColumn("table", F.lit(LISTINGS)))
-        remaining = without(remaining, found[-1])
+        identified.append(new_ids.withColumnRenamed("listing_id", "id").withColumn("table", F.lit(LISTINGS)))
+        remaining = without(remaining, identified[-1])
         match_with(new_properties)
-    sales = _with_ids(sales, _ids(found, SALES, "transaction_id"))
-    listings = _with_ids(listings, _ids(found, LISTINGS, "listing_id"))
+    sales = _with_ids(sales, _ids(identified, SALES, "transaction_id"))
+    listings = _with_ids(listings, _ids(identified, LISTINGS, "listing_id"))
     return Identified(sales, listings, properties, pd.concat(oversized, ignore_index=True))
 
 
@@ -127,9 +129,9 @@ def _new_ids(listings: DataFrame, addresses: DataFrame, types_with_units: list[s
     return new.select("listing_id", F.concat(F.lit(prefix), without).alias("property_id"))
 
 
-def _ids(found: list[DataFrame], table: str, id_column: str) -> DataFrame:
+def _ids(identified: list[DataFrame], table: str, id_column: str) -> DataFrame:
     """The property that was found for each record of a table, as `found_id`."""
-    of_table = functools.reduce(DataFrame.unionByName, found).where(F.col("table") == table)
+    of_table = functools.reduce(DataFrame.unionByName, identified).where(F.col("table") == table)
     return of_table.select(F.col("id").alias(id_column), F.col("property_id").alias("found_id"))
 
 

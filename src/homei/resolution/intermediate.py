@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MAX_SENT = 500_000  # rows of a table that is sent to all executors, some 100 MB
 
 
-def kept(frame: DataFrame) -> DataFrame:
+def checkpointed(frame: DataFrame) -> DataFrame:
     """The frame, computed once and kept on the executors' disks while the session lives.
 
     Its plan is forgotten: plans that grow from step to step take Spark longer to print than to run.
@@ -22,7 +22,7 @@ def kept(frame: DataFrame) -> DataFrame:
 
 
 def small_side(frame: DataFrame, max_rows: int = MAX_SENT) -> DataFrame:
-    """A kept frame as one side of a join: sent to all executors if it has few rows.
+    """A checkpointed frame as one side of a join: sent to all executors if it has few rows.
 
     So the other side, which may be all sales with all columns, is not sorted and sent across the cluster.
     """

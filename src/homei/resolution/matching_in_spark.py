@@ -34,7 +34,7 @@ from homei.resolution.identical_units import (
     order_in_building,
     registered_share,
 )
-from homei.resolution.intermediate import kept, small_side
+from homei.resolution.intermediate import checkpointed, small_side
 from homei.resolution.property_matching import ATTRIBUTES, MAX_OTHER_UNITS, evidence, score_pairs
 
 EVIDENCE = {
@@ -45,8 +45,8 @@ EVIDENCE = {
 SCORED = "`table` string, id string, property_id string, score double, other_units double"
 CELL = ("b_cell_x", "b_cell_y")
 RECORD, PROPERTY = (
-    {f"{side}_{name}": name for name in (*own, *EVIDENCE) if name not in ("cell_x", "cell_y", "order")}
-    for side, own in (("a", ("table", "is_known_street")), ("b", ("n_units",)))
+    {f"{side}_{name}": name for name in (*columns, *EVIDENCE) if name not in ("cell_x", "cell_y", "order")}
+    for side, columns in (("a", ("table", "is_known_street")), ("b", ("n_units",)))
 )  # a candidate's columns
 JOIN_CELLS = 4  # the largest distances in a side of the squares in which near pairs are looked up
 MAX_SENT_PROPERTIES = 100_000  # whose evidence is sent to all executors
@@ -74,9 +74,9 @@ def evidence_of(rows: DataFrame, city: CityConfig, settings: MatchConfig, carrie
 
     def parse(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
-            own = batch[["id", *carried]]
+            id_columns = batch[["id", *carried]]
             order = order_in_building(pd.DataFrame({"property_id": batch["id"].to_numpy()}))
-            yield evidence(batch, coordinates, settings).assign(**own, order=order)[[*schema]]
+            yield evidence(batch, coordinates, settings).assign(**id_columns, order=order)[[*schema]]
 
     used = rows.select("id", *carried, *ATTRIBUTES, "address", "latitude", "longitude")
     return used.mapInPandas(parse, ", ".join(f"`{name}` {kind}" for name, kind in schema.items()))
@@ -93,7 +93,7 @@ def prepared(properties: DataFrame, settings: MatchConfig) -> Properties:
         large = sizes.where(F.col("properties") > candidate_blocks.MAX_BLOCK).collect()
         if large:
             oversized[block] = properties.sparkSession.createDataFrame(large, sizes.schema)
-    return Properties(kept(counted), oversized, _agreement(properties.where(has_building), settings.area))
+    return Properties(checkpointed(counted), oversized, _agreement(properties.where(has_building), settings.area))
 
 
 def _agreement(properties: DataFrame, rounding: float) -> np.ndarray:
@@ -103,16 +103,16 @@ def _agreement(properties: DataFrame, rounding: float) -> np.ndarray:
     others = F.array(*(F.lead(unit, step).over(window) for step in range(1, COMPARED_UNITS + 1)))
     units = properties.select(unit.alias("a"), others.alias("others"))
     pairs = units.select("a", F.explode("others").alias("b")).where(F.col("b").isNotNull())
-    known, equal = F.lit(0), F.lit(0)
+    both_known, equal = F.lit(0), F.lit(0)
     for position, name in enumerate(CHANCE_AGREEMENT):
         a, b = F.col(f"a.{name}"), F.col(f"b.{name}")
         is_equal = a == b
         if name == "square_meters":  # as identical_units.is_same_area
             is_equal = F.abs(a - b) <= F.greatest(F.lit(0.51), F.lit(rounding) * F.greatest(a, b))
-        known = known + F.when(a.isNotNull() & b.isNotNull(), 1 << position).otherwise(0)
+        both_known = both_known + F.when(a.isNotNull() & b.isNotNull(), 1 << position).otherwise(0)
         equal = equal + F.when(is_equal, 1 << position).otherwise(0)
     agreement = np.zeros((N_CODES, N_CODES), dtype=np.int64)
-    for row in pairs.groupBy(known.alias("known"), equal.alias("equal")).count().collect():
+    for row in pairs.groupBy(both_known.alias("known"), equal.alias("equal")).count().collect():
         agreement[row["known"], row["equal"]] = row["count"]
     return agreement
 
@@ -133,7 +133,9 @@ def match(records: DataFrame, properties: Properties, settings: MatchConfig) -> 
     `records` is EVIDENCE of several tables, with the name of its `table` in each row.
     """
     shares = _registered_shares(records, properties.evidence)
-    streets = kept(properties.evidence.select("street", F.lit(True).alias("is_known_street")).dropna().distinct())
+    streets = checkpointed(
+        properties.evidence.select("street", F.lit(True).alias("is_known_street")).dropna().distinct()
+    )
     left = records.join(small_side(streets), "street", "left")
     left = left.withColumn("is_known_street", F.coalesce("is_known_street", F.lit(False)))
     scoring = _scoring(shares, properties.agreement, settings)
@@ -246,7 +248,7 @@ def _can_matter(settings: MatchConfig) -> Column:
 
 def oversized_blocks(records: DataFrame, properties: Properties) -> pd.DataFrame:
     """The oversized blocks as `candidate_blocks.candidate_pairs` reports them."""
-    found = [pd.DataFrame(columns=OVERSIZED).astype({"properties": int, "records": int})]
+    parts = [pd.DataFrame(columns=OVERSIZED).astype({"properties": int, "records": int})]
     for block, large in properties.oversized.items():
         columns = BLOCKS[block]
         near = records.dropna(subset=columns)
@@ -257,5 +259,5 @@ def oversized_blocks(records: DataFrame, properties: Properties) -> pd.DataFrame
             near = near.where(F.col("unit" if block == "address" else "x").isNull()).select(*columns)
         counts = near.join(F.broadcast(large), columns).groupBy(*columns, "properties").count().toPandas()
         rows = counts.assign(block=block, key=block_key(counts[columns]) if len(counts) else "")
-        found.append(rows.rename(columns={"count": "records"})[OVERSIZED])
-    return pd.concat(found, ignore_index=True)
+        parts.append(rows.rename(columns={"count": "records"})[OVERSIZED])
+    return pd.concat(parts, ignore_index=True)

@@ -12,7 +12,7 @@ from homei.resolution.accuracy_in_spark import accuracy
 from homei.resolution.config import ResolveConfig
 from homei.resolution.duplicates_in_spark import duplicate_listings, merge_duplicates
 from homei.resolution.identification_in_spark import identify_properties
-from homei.resolution.intermediate import kept
+from homei.resolution.intermediate import checkpointed
 from homei.resolution.resolve import market_settings, oversized_summary
 from homei.resolution.sale_validation import CODES
 from homei.resolution.sale_validation_in_spark import flag_sales
@@ -53,7 +53,7 @@ def run(city: CityConfig, resolve: ResolveConfig, storage: StorageConfig, spark:
     outputs = zip(tables, TABLES, KEYS, strict=True)
     spark_tables.write_all([SparkTable(frame, path, key) for frame, path, key in outputs], storage)
     written = Resolved(*(spark_tables.read(engine, path) for path in TABLES))
-    registered = kept(sales.select("property_id").dropna().distinct())
+    registered = checkpointed(sales.select("property_id").dropna().distinct())
     return summary(written, feeds) | {
         "oversized_blocks": oversized_summary(oversized),
         "nominal_price": market_settings(city, resolve).nominal_price,

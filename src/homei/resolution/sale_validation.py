@@ -144,8 +144,8 @@ def _blocks(weeks: np.ndarray, built: np.ndarray, valued: np.ndarray) -> Iterato
     typical = []
     for week in valued:
         first, start = np.searchsorted(weeks, [week - WEEKS, week])
-        known = built[first:start][np.isfinite(built[first:start])]
-        typical.append(np.median(known) if len(known) else 0.0)
+        years = built[first:start][np.isfinite(built[first:start])]
+        typical.append(np.median(years) if len(years) else 0.0)
     numbers = valued // BLOCK_WEEKS
     is_first = np.append(True, (np.diff(numbers) != 0) | (np.diff(typical) != 0)) if len(valued) else []
     starts = [*np.flatnonzero(is_first), len(valued)]

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from homei.config.projection import Coordinates
 from homei.resolution.config import MarketSaleConfig
-from homei.resolution.intermediate import kept, small_side
+from homei.resolution.intermediate import checkpointed, small_side
 from homei.resolution.sale_validation import (
     PREVIOUS,
     SPACE,
@@ -42,12 +42,12 @@ FLAGGED_BY = ("price", "sale_date", "seller_family", "buyer_family")  # with rat
 def flag_sales(sales: DataFrame, coordinates: Coordinates, settings: MarketSaleConfig) -> DataFrame:
     """The sales with `is_market` and `market_reasons`, as `sale_validation.flag_sales`."""
     ratios = comparable_ratios(sales, coordinates).withColumnRenamed("id", "transaction_id")
-    previous = kept(_previous_sales(sales, ratios, settings))
-    suspects = small_side(kept(_suspects(sales, ratios, previous, settings)))
+    previous = checkpointed(_previous_sales(sales, ratios, settings))
+    suspects = small_side(checkpointed(_suspects(sales, ratios, previous, settings)))
     rows = sales.select("transaction_id", *FLAGGED_BY).join(suspects, "transaction_id")
     # Each is small, as it has none but suspects.
     for marks in (ratios.join(suspects, "transaction_id"), previous, _bulk_transfers(sales, settings.bulk_properties)):
-        rows = rows.join(small_side(kept(marks)), "transaction_id", "left")
+        rows = rows.join(small_side(checkpointed(marks)), "transaction_id", "left")
     rows = rows.fillna(False, ["is_bulk_day", "is_bulk_price"])
 
     def flag(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -56,7 +56,7 @@ def flag_sales(sales: DataFrame, coordinates: Coordinates, settings: MarketSaleC
             yield pd.DataFrame({"transaction_id": batch["transaction_id"], **flags})[~flags["is_market"]]
 
     flagged = rows.mapInPandas(flag, "transaction_id string, is_market boolean, market_reasons string")
-    joined = sales.join(small_side(kept(flagged)), "transaction_id", "left")
+    joined = sales.join(small_side(checkpointed(flagged)), "transaction_id", "left")
     # `coalesce` would make the columns of the file required.
     flags = [
         F.when(F.col(name).isNull(), value).otherwise(F.col(name)).alias(name)
@@ -82,19 +82,19 @@ def comparable_ratios(sales: DataFrame, coordinates: Coordinates) -> DataFrame:
             rows = comparison_rows(pa.Table.from_batches([batch]).to_pandas(date_as_object=False), coordinates)
             yield pa.RecordBatch.from_pandas(rows.astype({"week": np.int64})[[*COMPARISON]], preserve_index=False)
 
-    rows = kept(sales.select(*INPUT).mapInArrow(rows_of, _schema(COMPARISON)))
+    rows = checkpointed(sales.select(*INPUT).mapInArrow(rows_of, _schema(COMPARISON)))
     chunk = F.floor(F.col("week") / CHUNK_WEEKS)
     counts = rows.groupBy("pool", chunk.alias("chunk")).count().toPandas()
     if counts.empty:
         return rows.select("id", F.lit(None).cast("double").alias("ratio"), F.lit(None).cast("double").alias("spread"))
     plan = rows.sparkSession.createDataFrame(chunks_of(counts), "pool string, `group` bigint, weeks bigint")
     planned = rows.join(F.broadcast(plan), "pool")
-    own = F.floor(F.col("week") / F.col("weeks"))
+    week_part = F.floor(F.col("week") / F.col("weeks"))
     last = F.floor((F.col("week") + int(WEEKS)) / F.col("weeks"))
-    chunks = planned.withColumn("own", own).withColumn("part", F.explode(F.sequence("own", last)))
-    chunks = chunks.withColumn("is_valued", F.col("own") == F.col("part"))
+    chunks = planned.withColumn("week_part", week_part).withColumn("part", F.explode(F.sequence("week_part", last)))
+    chunks = chunks.withColumn("is_valued", F.col("week_part") == F.col("part"))
     used = chunks.select("group", "part", *COMPARISON, "is_valued")
-    return kept(used.groupBy("group", "part").applyInPandas(_valued, "id string, ratio double, spread double"))
+    return checkpointed(used.groupBy("group", "part").applyInPandas(_valued, "id string, ratio double, spread double"))
 
 
 def _valued(rows: pd.DataFrame) -> pd.DataFrame:
@@ -135,17 +135,20 @@ def _largest_load(sizes: np.ndarray, multiple: int) -> int:
 
 def _bulk_transfers(sales: DataFrame, n_properties: int) -> DataFrame:
     """`is_bulk_day` and `is_bulk_price` of the sales of which one buyer or seller has many on one day."""
-    found = []
+    transfers = []
     for party in ("buyer", "seller"):
-        known = sales.where(F.col(party).isNotNull()).select("transaction_id", party, "sale_date", "price")
-        sizes = known.groupBy(party, "sale_date").count()
-        days = kept(sizes.where(F.col("count") >= n_properties).drop("count"))
+        with_party = sales.where(F.col(party).isNotNull()).select("transaction_id", party, "sale_date", "price")
+        sizes = with_party.groupBy(party, "sale_date").count()
+        days = checkpointed(sizes.where(F.col("count") >= n_properties).drop("count"))
         at_price = Window.partitionBy(party, "sale_date", "price")
         is_bulk_price = F.count("*").over(at_price) >= n_properties
-        of_days = known.join(small_side(days), [party, "sale_date"])
-        found.append(of_days.select("transaction_id", is_bulk_price.alias("is_bulk_price")))
+        of_days = with_party.join(small_side(days), [party, "sale_date"])
+        transfers.append(of_days.select("transaction_id", is_bulk_price.alias("is_bulk_price")))
     both = (
-        found[0].unionByName(found[1]).groupBy("transaction_id").agg(F.bool_or("is_bulk_price").alias("is_bulk_price"))
+        transfers[0]
+        .unionByName(transfers[1])
+        .groupBy("transaction_id")
+        .agg(F.bool_or("is_bulk_price").alias("is_bulk_price"))
     )
     return both.withColumn("is_bulk_day", F.lit(True))
 
@@ -163,7 +166,7 @@ def _previous_sales(sales: DataFrame, ratios: DataFrame, settings: MarketSaleCon
         last_id.alias("last_id"),
     )
     days = F.date_diff("sale_date", "previous_date")
-    soon = kept(rows.where((days > 0) & (days <= settings.resale_days)))
+    soon = checkpointed(rows.where((days > 0) & (days <= settings.resale_days)))
     of_last = ratios.select(F.col("transaction_id").alias("last_id"), F.col("ratio").alias("previous_ratio"))
     return of_last.join(small_side(soon), "last_id").select("transaction_id", *PREVIOUS)
 

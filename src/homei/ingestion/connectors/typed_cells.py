@@ -58,9 +58,9 @@ def _floats_as_text(cells: pa.Array) -> pa.Array | None:
     )
     if not (is_alike | np.isnan(numbers)).all():
         return None
-    known = pc.if_else(pa.array(np.isnan(numbers)), None, cells)
-    whole = pc.if_else(pa.array(is_whole), known, None).cast(pa.int64()).cast(pa.string())
-    return pc.coalesce(whole, pc.if_else(pa.array(is_whole), None, known).cast(pa.string()))
+    without_nan = pc.if_else(pa.array(np.isnan(numbers)), None, cells)
+    whole = pc.if_else(pa.array(is_whole), without_nan, None).cast(pa.int64()).cast(pa.string())
+    return pc.coalesce(whole, pc.if_else(pa.array(is_whole), None, without_nan).cast(pa.string()))
 
 
 def _days_as_text(cells: pa.Array) -> pa.Array | None:
