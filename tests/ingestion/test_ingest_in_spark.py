@@ -1,4 +1,4 @@
-"""The stage `ingest` in Spark gives the laptop's records, however its tasks divide the files."""
+"""The stage `ingest` in Spark gives the records of a run in the workspace, however its tasks divide the files."""
 
 import gzip
 import zipfile
@@ -76,7 +76,7 @@ def assert_agree(spark, local_spark, folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_spark_and_laptop_agree_on_files_of_every_format(folder, assert_agree):
+def test_spark_and_workspace_agree_on_files_of_every_format(folder, assert_agree):
     (folder / "a.csv").write_text(HEADER + csv_rows(0, 40) + "T40,too few cells\n")
     (folder / "b.csv").write_text("\ufeff" + HEADER + csv_rows(40, 3), encoding="utf-8")
     (folder / "c.csv.gz").write_bytes(gzip.compress((HEADER + csv_rows(43, 12)).encode()))

@@ -1,5 +1,7 @@
 """The stage `validate`: valid rows, quarantine with reasons, and the limit of rejected sales."""
 
+import re
+
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -265,6 +267,23 @@ def test_the_report_is_rendered_without_rejected_sales(validated, raw_of, source
     validated(raw_of({}, {}), source_of())
     quality_page.run(source_of().city)
     assert "every sale meets the contract" in (REPORTS / "quality.html").read_text()
+
+
+def test_the_report_shows_limits_of_years_without_thousands_separators(validated, raw_of, source_of):
+    ranges = {"year_built": (1850, 2025), "price": (1000, 2_000_000)}
+    validated(raw_of({}), source_of(ranges=ranges))
+    quality_page.run(source_of().city)
+    page = (REPORTS / "quality.html").read_text()
+    assert "<td>year_built</td><td>1850</td><td>2025</td>" in page
+    assert "<td>price</td><td>1,000</td><td>2,000,000</td>" in page
+
+
+def test_headings_of_the_report_begin_with_a_capital(validated, raw_of, source_of):
+    validated(raw_of({}), source_of(places=PLACES), [("park", "A", "48.1", "11.5")])
+    quality_page.run(source_of().city)
+    headings = re.findall("<th[^>]*>([^<]*)</th>", (REPORTS / "quality.html").read_text())
+    assert "Verdict" in headings
+    assert [heading for heading in headings if heading[:1].islower()] == []
 
 
 def test_html_in_cells_is_escaped_in_the_report(validated, raw_of, source_of):

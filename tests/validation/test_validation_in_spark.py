@@ -1,4 +1,4 @@
-"""The stage `validate` in Spark gives the laptop's rows, reasons and counts, wherever a table is divided."""
+"""The stage `validate` in Spark gives the rows, reasons and counts of a run in the workspace, for any division."""
 
 import dataclasses
 
@@ -116,7 +116,7 @@ def raw():
 
 @pytest.fixture(scope="module")
 def spark_frame(spark):
-    """A raw table in Spark, in an order that says nothing, and its files in the laptop's order."""
+    """A raw table in Spark, in an order that says nothing, and its files in the order of the workspace."""
 
     def build(raw):
         files = list(dict.fromkeys(zip(raw["source_feed"], raw["source_file"], strict=True)))
@@ -170,15 +170,15 @@ def validated(spark, source, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("batches_of_50")
 @pytest.mark.slow
-def test_spark_and_laptop_agree_row_for_row_on_every_kind_of_fault(spark_frame, raw, source, validated):
+def test_spark_and_workspace_agree_row_for_row_on_every_kind_of_fault(spark_frame, raw, source, validated):
     frame, files = spark_frame(raw)
-    laptop = validate_records(raw, source)
+    in_workspace = validate_records(raw, source)
     valid, quarantined, tally = validated(frame, files, 25)
-    pd.testing.assert_frame_equal(in_raw_order(valid, files), laptop.valid)
-    expected = lake.typed(laptop.quarantined.assign(source_table="sales"))
+    pd.testing.assert_frame_equal(in_raw_order(valid, files), in_workspace.valid)
+    expected = lake.typed(in_workspace.quarantined.assign(source_table="sales"))
     pd.testing.assert_frame_equal(in_raw_order(quarantined, files), expected)
-    assert without_positions(tally) == without_positions(tally_of(raw, laptop, source, "sales"))
-    assert shared_prices_in_spark(valid, source) == shared_prices(laptop.valid, source)
+    assert without_positions(tally) == without_positions(tally_of(raw, in_workspace, source, "sales"))
+    assert shared_prices_in_spark(valid, source) == shared_prices(in_workspace.valid, source)
     kinds = {kind.split(":")[0] for _, kind in tally.reasons} | {*tally.set_aside_reasons}
     assert kinds >= {"row", "price", "square_meters", "sale_date", "location", "duplicate", "deed"}
     assert kinds >= {"replaced", "deleted", "excluded", "deed: further row"}

@@ -114,7 +114,7 @@ def study_table(
 def confidence_table(groups: pd.DataFrame) -> Html:
     """Stated and observed confidence by fifth, highest confidence first."""
     rows = groups.assign(group=["highest confidence", *[""] * (len(groups) - 2), "lowest confidence"][: len(groups)])
-    headings = {"group": "Fifth", "n": "Sales", "low": "from", "high": "to"}
+    headings = {"group": "Fifth", "n": "Sales", "low": "From", "high": "To"}
     return table(rows, dict.fromkeys(["stated", "observed", "low", "high"], "percent"), headings)
 
 

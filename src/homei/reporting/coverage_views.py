@@ -35,7 +35,7 @@ def coverage_study(metrics: Mapping[str, Any]) -> Html:
         charted.append(charts.bars(groups["value"], groups["coverage"], title, intervals, level))
         if name == "location":
             groups = groups.sort_values(["coverage", "value"])
-        headings = {"value": kind.capitalize(), "n": "Sales", "low": "from", "high": "to"}
+        headings = {"value": kind.capitalize(), "n": "Sales", "low": "From", "high": "To"}
         shares = ["coverage", "low", "high", "width"]
         tables.append(table(groups[["value", "n", *shares]], dict.fromkeys(shares, "percent"), headings))
     return Html(interval_table(metrics) + figures(*charted) + figures(*tables))

@@ -70,20 +70,25 @@ def _freshness(freshness: Mapping[str, Any] | None) -> list[Card]:
 
 
 def _table_or_nothing(rows: list[dict[str, Any]], formats: Mapping[str, str] | None = None) -> Html:
-    return table(pd.DataFrame(rows), formats, {"ok": "verdict"}) if rows else Html("")
+    return table(pd.DataFrame(rows), formats, {"ok": "Verdict"}) if rows else Html("")
 
 
 def _limits(limits: list[dict[str, Any]]) -> Html:
     rows = [
         {
             "column": limit["column"],
-            "lowest": f"{limit['low']:,.10g}" if limit["is_declared"] else "above 0",
-            "highest": f"{limit['high']:,.10g}",
+            "lowest": _limit(limit["column"], limit["low"]) if limit["is_declared"] else "above 0",
+            "highest": _limit(limit["column"], limit["high"]),
             "declared by": "contract.ranges" if limit["is_declared"] else "default",
         }
         for limit in limits
     ]
     return table(pd.DataFrame(rows))
+
+
+def _limit(column: str, value: float) -> str:
+    """A limit with thousands separators, except for a year."""
+    return f"{value:.10g}" if column == "year_built" else f"{value:,.10g}"
 
 
 def _reasons(reasons: list[dict[str, Any]]) -> Html:
