@@ -15,8 +15,9 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from homei.config.city import CityConfig
 from homei.resolution.config import ResolveConfig
+from homei.resolution.evidence_in_spark import evidence_of, prepared
 from homei.resolution.intermediate import checkpointed, small_side
-from homei.resolution.matching_in_spark import evidence_of, match, oversized_blocks, prepared
+from homei.resolution.matching_in_spark import match, oversized_blocks
 from homei.resolution.property_matching import ATTRIBUTES
 from homei.resolution.resolve import LISTING_ORDER, MIN_UNIT_SHARE, PROPERTY_COLUMNS, SALE_ORDER
 
