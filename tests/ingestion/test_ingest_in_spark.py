@@ -12,6 +12,7 @@ from homei.config import params
 from homei.ingestion import file_parts_in_spark, ingest
 from homei.ingestion.connectors import files
 from homei.ingestion.connectors.csv_ranges import csv_ranges, read_range
+from homei.ingestion.connectors.sheet import as_sheet
 from homei.storage import lake, spark_tables
 from homei.storage.config import StorageConfig
 
@@ -133,7 +134,7 @@ def test_ranges_of_a_csv_file_hold_its_rows_and_lines(folder, end, size):
     header, lines, cells = None, [], []
     for number, part in enumerate(ranges):
         rows = read_range(path, part, header if number else None, reading)
-        header, sheet = rows.header, files.as_sheet(path, rows)
+        header, sheet = rows.header, as_sheet(path, rows)
         lines, cells = [*lines, *sheet.lines], [*cells, *sheet.cells.to_pylist()]
     assert lines == [*whole.lines]
     assert cells == whole.cells.to_pylist()

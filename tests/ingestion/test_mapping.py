@@ -8,7 +8,8 @@ import pytest
 
 from homei.config.columns import Column
 from homei.config.file_formats import LookupFile
-from homei.ingestion.connectors.files import Files, Sheet
+from homei.ingestion.connectors.files import Files
+from homei.ingestion.connectors.sheet import Sheet
 from homei.ingestion.connectors.text_rows import SourceError, is_number, texts
 from homei.ingestion.mapping import exclusions, lookup_of, mapped
 

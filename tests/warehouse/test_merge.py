@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings, strategies
 from sqlalchemy import Boolean, Column, Date, Double, Index, Integer, MetaData, Table, Text, inspect, select
 
 from homei.warehouse import merge as merging
+from homei.warehouse.column_types import Document
 from homei.warehouse.connection import reading, writing
 from homei.warehouse.merge import merge
 from homei.warehouse.published_rows import arrow_schema
-from homei.warehouse.tables import Document, metadata
+from homei.warehouse.tables import metadata
 
 thing = Table(
     "thing", MetaData(naming_convention=metadata.naming_convention),

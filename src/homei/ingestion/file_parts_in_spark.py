@@ -16,7 +16,8 @@ from homei.ingestion.connectors import files
 from homei.ingestion.connectors.csv_ranges import Range, csv_ranges, read_range
 from homei.ingestion.connectors.csv_reader import read_csv
 from homei.ingestion.connectors.file_readers import Part, arrow_batches, flat_table
-from homei.ingestion.connectors.files import Files, Sheet
+from homei.ingestion.connectors.files import Files
+from homei.ingestion.connectors.sheet import Sheet, as_sheet
 from homei.ingestion.connectors.text_rows import Batch, UnreadableError, column_names
 
 ROWS_A_PART = 250_000  # of a Parquet file
@@ -94,7 +95,7 @@ def read_part(part: FilePart, feed: Files) -> Iterator[tuple[int, Sheet]]:
     with files.read_errors(part.path, feed):
         rows = read_range(part.path, part.range, part.header, feed) if part.range else _row_groups(part)
         for batches in files.groups(rows.rows):
-            yield 0, files.as_sheet(part.path, rows._replace(rows=iter(batches)))
+            yield 0, as_sheet(part.path, rows._replace(rows=iter(batches)))
 
 
 def landed_cells(part: FilePart) -> Iterator[tuple[int, pa.Table]]:

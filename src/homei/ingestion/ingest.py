@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,22 +16,29 @@ from homei.config.city import CityConfig
 from homei.config.columns import Column
 from homei.config.feeds import TABLES, Feed, FeedsConfig, Source
 from homei.config.file_formats import LookupFile, PlacesFile
-from homei.config.texts import normal_text
 from homei.ingestion.connectors import files
-from homei.ingestion.connectors.files import Files, Sheet
+from homei.ingestion.connectors.files import Files
+from homei.ingestion.connectors.sheet import Sheet
 from homei.ingestion.connectors.text_rows import SourceError, UnreadableError
 from homei.ingestion.feeds import IncrementalFeed
 from homei.ingestion.landing import landed_records
-from homei.ingestion.mapping import Lookup, exclusions, lookup_of, mapped
+from homei.ingestion.mapping import Lookup, lookup_of, mapped
 from homei.ingestion.pseudonyms import pseudonymised
 from homei.ingestion.record_ids import content_ids
+from homei.ingestion.record_markers import (
+    mapped_columns,
+    marker_columns,
+    reasons_in,
+    warn_of_unused_values,
+    with_deletions,
+    with_markers,
+)
 from homei.ingestion.record_versions import DELETED, KEY
 from homei.spark.config import SparkConfig
 from homei.storage import lake
 from homei.storage.config import StorageConfig
 
 PLACE_COLUMNS = ("kind", "name", "latitude", "longitude")
-MARKERS = ("source_deed", "source_deleted", "source_excluded")
 SMALL_TABLES = ("indicators", "places")  # which do not grow with the sales, and are always in the workspace
 ORIGIN = ("source_file", "source_line", "source_fault")
 
@@ -108,7 +115,7 @@ def matching_files(source: Source, patterns: Sequence[str]) -> list[Path]:
 
 def sheet_records(sheet: Sheet, feed: Feed, lookup: Lookup | None, file: str) -> pa.Table:
     """The mapped columns of a sheet, the origin of each row, and the reasons why rows are no records."""
-    return _with_markers(_mapped(sheet, _columns(feed), lookup, file), sheet, feed)
+    return with_markers(_mapped(sheet, mapped_columns(feed), lookup, file), sheet, feed)
 
 
 def landing_records(
@@ -119,7 +126,7 @@ def landing_records(
     sheet = Sheet(feed.name, "", cells, lines, pa.nulls(cells.num_rows, pa.string()))
     rows = sheet_records(sheet, feed, lookup, feed.name)
     if DELETED in cells.column_names:
-        rows = _with_deletions(rows, table, cells[DELETED])
+        rows = with_deletions(rows, table, cells[DELETED])
     return rows if TABLES[table][0] in feed.columns else _with_ids(rows, table, cells[KEY])
 
 
@@ -181,67 +188,6 @@ def _with_constant(rows: pa.Table, name: str, value: str) -> pa.Table:
 
 def _with_ids(rows: pa.Table, table: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
     return rows.append_column(TABLES[table][0], ids)
-
-
-def marker_columns(feeds: Sequence[Feed], present: Iterable[str]) -> list[str]:
-    """The columns for deeds, deleted and excluded rows that any of the feeds has, or that are `present`."""
-    present = {name for feed in feeds for name in _columns(feed)} | {*present}
-    return [name for name in MARKERS if name in present]
-
-
-def _with_deletions(rows: pa.Table, table: str, days: pa.ChunkedArray) -> pa.Table:
-    """Rows with marks of those that their source deleted on `days`.
-
-    A listing that it deleted was closed then.
-    """
-    name, values = "source_deleted", pc.binary_join_element_wise("absent from the feed since", days, " ")
-    if table == "listings":
-        name, values = "closed_on", days
-    if name not in rows.column_names:
-        return rows.append_column(name, values)
-    return rows.set_column(rows.schema.get_field_index(name), name, pc.coalesce(rows[name], values))
-
-
-def _columns(feed: Feed) -> dict[str, Column]:
-    """The mapped columns of a feed, and its markers."""
-    columns = dict(feed.columns)
-    if feed.deed is not None:
-        columns["source_deed"] = Column(column=feed.deed)
-    if feed.deleted is not None:
-        columns["source_deleted"] = Column(column=feed.deleted.column)
-    return columns
-
-
-def _with_markers(rows: pa.Table, sheet: Sheet, feed: Feed) -> pa.Table:
-    """Rows with the reasons why each is excluded or deleted; null for most."""
-    if feed.include or feed.exclude:
-        rows = rows.append_column("source_excluded", exclusions(sheet, feed))
-    if feed.deleted is None:
-        return rows
-    cells = [None if cell is None else normal_text(cell) for cell in rows["source_deleted"].to_pylist()]
-    marking = {*cells} if feed.deleted.values is None else {*feed.deleted.values}
-    marks = [f"{feed.deleted.column} = {cell}" if cell and cell in marking else None for cell in cells]
-    return rows.set_column(
-        rows.schema.get_field_index("source_deleted"), "source_deleted", pa.array(marks, pa.string())
-    )
-
-
-def reasons_in(parts: Sequence[pa.Table]) -> set[str]:
-    """The different reasons for which rows are excluded."""
-    columns = [rows["source_excluded"] for rows in parts if "source_excluded" in rows.column_names]
-    return {
-        reason
-        for column in columns
-        for joined in column.unique().drop_null().to_pylist()
-        for reason in joined.split("; ")
-    }
-
-
-def warn_of_unused_values(feed: Feed, used: set[str]) -> None:
-    """Names the values under `exclude` that no row has: a misspelt one would exclude nothing."""
-    for name, values in feed.exclude.items():
-        if unused := [value for value in values if f"{name} = {value}" not in used]:
-            print(f"homei: feed {feed.name}: exclude.{name}: no row has {', '.join(unused)}", file=sys.stderr)  # noqa: T201
 
 
 def lookup_rows(source: Source, feed: Feed) -> Lookup | None:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pyspark.sql.types import StructType
 
 from homei.config.feeds import TABLES, Feed, Source
-from homei.ingestion.connectors.files import Sheet
+from homei.ingestion.connectors.sheet import Sheet
 from homei.ingestion.connectors.text_rows import SourceError, UnreadableError
 from homei.ingestion.feeds import IncrementalFeed
 from homei.ingestion.file_parts_in_spark import (
@@ -33,16 +33,15 @@ from homei.ingestion.ingest import (
     concatenated,
     landing_records,
     lookup_rows,
-    marker_columns,
     matching_files,
     sheet_records,
     unreadable_file,
-    warn_of_unused_values,
 )
 from homei.ingestion.landing import landed_file
 from homei.ingestion.mapping import Lookup
 from homei.ingestion.pseudonyms import KEY_VARIABLE, pseudonymised
 from homei.ingestion.record_ids import content_hashes
+from homei.ingestion.record_markers import marker_columns, warn_of_unused_values
 from homei.ingestion.record_versions import DELETED
 from homei.spark.config import SparkConfig
 from homei.spark.session import session

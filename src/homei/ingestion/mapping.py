@@ -17,7 +17,7 @@ from homei.config.columns import Column
 from homei.config.feeds import Feed
 from homei.config.file_formats import LookupFile
 from homei.config.texts import normal_text
-from homei.ingestion.connectors.files import Sheet
+from homei.ingestion.connectors.sheet import Sheet
 from homei.ingestion.connectors.text_files import DELIMITERS
 from homei.ingestion.connectors.text_rows import SourceError, normal_texts
 

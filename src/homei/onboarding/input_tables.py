@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from homei.config.file_formats import FileFormat
 from homei.ingestion.connectors import files
+from homei.ingestion.connectors.sheet import Sheet
 from homei.ingestion.connectors.sql import Sql
 from homei.ingestion.connectors.text_rows import SourceError
 from homei.ingestion.feeds import Span
@@ -38,7 +39,7 @@ class ReadFile(NamedTuple):
 
     path: Path
     format: FormatGuess
-    sheets: list[files.Sheet]
+    sheets: list[Sheet]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class InputTable:
     name: str
     paths: tuple[Path, ...]
     format: FormatGuess
-    sheet: files.Sheet
+    sheet: Sheet
     traits: Mapping[str, ColumnTraits]
     connection: Mapping[str, Any] | None = None  # the keys of a feed from a database
     partial: tuple[str, ...] = ()  # columns that only some of the files have
@@ -91,7 +92,7 @@ def by_file(table: InputTable) -> list[InputTable]:
 
 
 def table_of(
-    name: str, paths: Sequence[Path], guess: FormatGuess, sheets: Sequence[files.Sheet], connection: Any = None
+    name: str, paths: Sequence[Path], guess: FormatGuess, sheets: Sequence[Sheet], connection: Any = None
 ) -> InputTable:
     """The table of sheets: with the columns that all of them have."""
     common = [
@@ -111,7 +112,7 @@ def table_of(
         traits[column] = ColumnTraits(profile(column, cells[column]), is_excel, texts)
     faults = pa.chunked_array([pa.nulls(0, pa.string())])
     lines = np.arange(cells.num_rows)
-    sheet = files.Sheet(name, "", cells, lines, faults, masks, first_year=sheets[0].first_year)
+    sheet = Sheet(name, "", cells, lines, faults, masks, first_year=sheets[0].first_year)
     return InputTable(name, tuple(paths), guess, sheet, traits, connection, tuple(sorted(others)))
 
 
@@ -181,7 +182,7 @@ def read_database(url: str, table: str) -> InputTable:
         raise OnboardingError(f"table {table} has no rows")
     cells = pa.concat_tables(parts)
     faults = pa.chunked_array([pa.nulls(cells.num_rows, pa.string())])
-    sheet = files.Sheet(table, "", cells, np.arange(1, cells.num_rows + 1), faults)
+    sheet = Sheet(table, "", cells, np.arange(1, cells.num_rows + 1), faults)
     name = slug(table.rpartition(".")[2])
     read = table_of(name, (), FormatGuess({}, {}, {}), [sheet])
     keys = _primary_key(feed, table) or [column for column, traits in read.traits.items() if traits.is_unique][:1]

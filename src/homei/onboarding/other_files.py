@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from homei.config.columns import Column
 from homei.config.texts import normal_text
-from homei.ingestion.connectors.files import Sheet
+from homei.ingestion.connectors.sheet import Sheet
 from homei.ingestion.mapping import mapped
 from homei.onboarding.column_roles import assign_roles, name_score
 from homei.onboarding.column_traits import ColumnTraits

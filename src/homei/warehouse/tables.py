@@ -6,17 +6,12 @@ foreign keys to published tables: a property may vanish from the data, its predi
 
 from __future__ import annotations
 
-import datetime
-
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Date,
-    DateTime,
-    Dialect,
     Double,
     Index,
     Integer,
@@ -24,10 +19,10 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    TypeDecorator,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+
+from homei.warehouse.column_types import Document, UtcDateTime
 
 # The Alembic revision of these tables.
 REVISION = "0003"
@@ -41,23 +36,6 @@ WORD_VECTOR = "array_to_tsvector(string_to_array(words, ' '))"
 ALL = ""  # in market_trends: all locations, or all property types
 
 metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ck": "ck_%(table_name)s_%(constraint_name)s"})
-
-Document = JSON().with_variant(JSONB(), "postgresql")
-
-
-class UtcDateTime(TypeDecorator[datetime.datetime]):
-    """A time in UTC. PostgreSQL returns times in its session's zone, and SQLite without one."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime.datetime | None, dialect: Dialect) -> datetime.datetime | None:
-        return value.astimezone(datetime.UTC) if value else None
-
-    def process_result_value(self, value: datetime.datetime | None, dialect: Dialect) -> datetime.datetime | None:
-        if value is None:
-            return None
-        return value.astimezone(datetime.UTC) if value.tzinfo else value.replace(tzinfo=datetime.UTC)
 
 
 def _columns(kind: type, *names: str, nullable: bool = True) -> list[Column]:
