@@ -17,7 +17,8 @@ import pandas as pd
 from homei.config import projection
 from homei.features.columns import COMPARABLE_COLUMNS
 from homei.features.neighbours import ADJUSTED, MonthIndex, Neighbours, Summary, adjusted_level
-from homei.features.pool_statistics import COMPARED, PoolStatistics, count_pool
+from homei.features.pool_statistics import PoolStatistics, count_pool
+from homei.features.typical_attributes import TypicalAttributes
 
 if TYPE_CHECKING:
     from homei.config.projection import Coordinates
@@ -28,7 +29,6 @@ Columns = Mapping[str, np.ndarray]
 TYPE_SEPARATION = 1e6  # distance between property types: beyond any search radius
 UNKNOWN = -1  # code of a property type without sales
 DIGITS = 6
-NO_ROWS = np.empty(0, dtype=np.int64)
 
 
 class MonthQuery(NamedTuple):
@@ -72,8 +72,9 @@ class Comparables:
         self._statistics = statistics
         self._types = {name: code for code, name in enumerate(statistics.types)}
         self._codes = self._type_codes(pool)
+        self.typical = TypicalAttributes(pool, self.pool_attributes, self._codes, statistics, config.months)
         self._month_index = lru_cache(maxsize=kept_months)(self._build_index)
-        self._typical = lru_cache(maxsize=4096)(self.typical_attributes)
+        self._typical = lru_cache(maxsize=4096)(self.typical.attributes)
 
     def prepare(self, month: int) -> None:
         """Builds a month's search trees ahead of its first query; takes seconds for a million sales."""
@@ -134,47 +135,11 @@ class Comparables:
             distances[query.rows[is_known]] = np.minimum(distance, self._config.reach)
         return distances
 
-    def typical_attributes(self, month: int, property_type: str, location: str | None) -> np.ndarray | None:
-        """Median attributes of a type's sales in a location; of the pool, without position, if none.
-
-        None if the pool has no sales of the type.
-        """
-        typical = self.typical_of_location(month, property_type, location)
-        return self.typical_of_type(month, property_type) if typical is None else typical
-
-    def typical_of_location(self, month: int, property_type: str, location: str | None) -> np.ndarray | None:
-        """Median attributes of a type's sales in a location; None without sales."""
-        code = self._types[property_type]
-        rows = self._usable_sales(self._rows_of_place.get((code, location), NO_ROWS), month, code)
-        return np.median(self.pool_attributes[rows], axis=0) if rows.size else None
-
-    def typical_of_type(self, month: int, property_type: str) -> np.ndarray | None:
-        """Median attributes of all sales of a type, without position; None without sales."""
-        code = self._types[property_type]
-        rows = self._usable_sales(np.flatnonzero(self._codes == code), month, code)
-        if not rows.size:
-            return None
-        return np.where(np.arange(len(COMPARED)) < 2, np.nan, np.median(self.pool_attributes[rows], axis=0))
-
-    @cached_property
-    def _rows_of_place(self) -> dict[tuple[int, str | None], np.ndarray]:
-        """The rows of each type's sales in a location, by code and location."""
-        codes, names = pd.factorize(self.pool["location"])
-        rows = pd.DataFrame({"type": self._codes, "location": codes}).groupby(["type", "location"], sort=False).indices
-        return {(code, names[place] if place >= 0 else None): chosen for (code, place), chosen in rows.items()}
-
     @cached_property
     def _combinations(self) -> np.ndarray:
         """A number for each pool sale, equal for sales that are equal in type, floor, area and year."""
         compared = pd.DataFrame(self.pool_attributes[:, 2:]).assign(type=self._codes)
         return compared.groupby(list(compared), sort=False, dropna=False).ngroup().to_numpy()
-
-    def _usable_sales(self, rows: np.ndarray, month: int, code: int) -> np.ndarray:
-        """Those of the rows, of one type and in order of month, that can be comparables in a month."""
-        first, end = np.searchsorted(self.pool["month"][rows], [month - self._config.months, month])
-        rows, compared = rows[first:end], self._statistics.compared(month, self._config.months)
-        is_known = np.isfinite(self.pool_attributes[rows]) | ~compared[code]
-        return rows[np.isfinite(self.pool["u"][rows]) & is_known.all(axis=1)]
 
     def _queries(self, columns: Columns) -> Iterator[MonthQuery]:
         all_attributes, types, months = self.attributes(columns), self._type_codes(columns), columns["month"]

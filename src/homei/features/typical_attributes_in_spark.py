@@ -1,6 +1,6 @@
 """Typical attributes that replace missing ones, computed in Spark by location.
 
-Gives the results of `Comparables.typical_attributes`.
+Gives the results of `TypicalAttributes.attributes`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from homei.features.comparables import Comparables
 from homei.features.pool_statistics import COMPARED, PoolStatistics
+from homei.features.typical_attributes import TypicalAttributes
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -51,7 +52,7 @@ def typical_attributes(
     near = usable.join(F.broadcast(places), is_same_place, "left_semi")
     # One group for many places: each group costs milliseconds.
     n_groups = max(pool.sparkSession.sparkContext.defaultParallelism, -(-statistics.n_usable // SALES_OF_GROUP))
-    in_location = _medians(Comparables.typical_of_location, KEYS, statistics, config, coordinates)
+    in_location = _medians(TypicalAttributes.of_location, KEYS, statistics, config, coordinates)
     by_location = (
         needed.groupBy(_group(n_groups, "of_type", "of_location"))
         .cogroup(near.groupBy(_group(n_groups, "property_type", "location")))
@@ -63,7 +64,7 @@ def typical_attributes(
     window = F.sequence(F.col("of_month") - config.months, F.col("of_month") - 1)
     months = by_type.select(F.col("of_type").alias("property_type"), F.explode(window).alias("month")).distinct()
     anywhere = usable.join(F.broadcast(months), ["property_type", "month"], "left_semi")
-    in_city = _medians(Comparables.typical_of_type, KEYS[:2], statistics, config, coordinates)
+    in_city = _medians(TypicalAttributes.of_type, KEYS[:2], statistics, config, coordinates)
     of_city = by_type.groupBy("of_type").cogroup(anywhere.groupBy("property_type")).applyInPandas(in_city, SCHEMA)
     from_city = others.join(of_city.drop("of_location", "is_found"), ["of_month", "of_type"], "left")
     return by_location.where("is_found").select(*KEYS, *FILLS).unionByName(from_city.select(*KEYS, *FILLS))
@@ -82,7 +83,7 @@ def _medians(
 ) -> Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]:
     """The function that computes typical attributes.
 
-    `typical_of` is a method of Comparables that takes the `keys`.
+    `typical_of` is a method of TypicalAttributes that takes the `keys`.
     """
 
     def medians(needed: pd.DataFrame, sales: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +92,7 @@ def _medians(
         sales = sales.sort_values("month", ignore_index=True)
         pool = {name: sales[name].to_numpy() for name in SALE}
         comparables = Comparables(pool, {}, config, coordinates, statistics, kept_months=1)
-        results = [typical_of(comparables, *key) for key in needed[keys].itertuples(index=False, name=None)]
+        results = [typical_of(comparables.typical, *key) for key in needed[keys].itertuples(index=False, name=None)]
         none = np.full(len(COMPARED), np.nan)
         values = np.array([none if typical is None else typical for typical in results])
         is_found = [typical is not None for typical in results]
