@@ -31,6 +31,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "leads": ("lead_id", "customer_id", "listing_id", "transaction_id", "activity", "happened_on", "budget"),
     "indicators": ("series", "month", "value"),
 }  # fmt: skip
+SMALL_TABLES = ("indicators", "places")  # which do not grow with the sales, and are always in the workspace
 
 # The columns in which every record of a table must have a value.
 REQUIRED = {

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from homei.config.city import CityConfig
 from homei.config.columns import Column
-from homei.config.feeds import TABLES, Feed, FeedsConfig, Source
+from homei.config.feeds import SMALL_TABLES, TABLES, Feed, FeedsConfig, Source
 from homei.config.file_formats import LookupFile, PlacesFile
 from homei.ingestion.connectors import files
 from homei.ingestion.connectors.files import Files
@@ -39,7 +39,6 @@ from homei.storage import lake
 from homei.storage.config import StorageConfig
 
 PLACE_COLUMNS = ("kind", "name", "latitude", "longitude")
-SMALL_TABLES = ("indicators", "places")  # which do not grow with the sales, and are always in the workspace
 ORIGIN = ("source_file", "source_line", "source_fault")
 
 

@@ -54,7 +54,7 @@ def phrases(phrase_list: str) -> tuple[str, ...]:
 
 
 def contains(text: str, phrase_list: str) -> str | None:
-    """The first phrase of `phrase_list` whose words stand in `text`, one after the other; None without one.
+    """The first phrase of `phrase_list` whose words follow each other in `text`; None without one.
 
     Scripts without spaces, such as Japanese, have a phrase anywhere.
     """

@@ -1,4 +1,4 @@
-"""Evidence for property matching in Spark, of records and of the properties that they are matched with."""
+"""Evidence for property matching in Spark, of records and properties."""
 
 from __future__ import annotations
 

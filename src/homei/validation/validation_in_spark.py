@@ -15,8 +15,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
-from homei.config.feeds import TABLES, Feed, Source
-from homei.ingestion.ingest import SMALL_TABLES
+from homei.config.feeds import SMALL_TABLES, TABLES, Feed, Source
 from homei.spark.config import SparkConfig
 from homei.spark.session import session
 from homei.spark.worker_errors import raised_in_workers
