@@ -5,14 +5,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from homei.config.city import Attributes
 from homei.features.columns import month_of
+from homei.registry import appraise
 from homei.registry.appraise import VALUE_COLUMNS, value_properties, with_extras
 from homei.serving.contract import Contract
 from homei.serving.predictor import Predictor
 from homei.serving.problem_details import ProblemError
+from homei.storage import key_buckets, lake, snapshots
+from homei.storage.config import StorageConfig
+from homei.storage.snapshot_writer import write_tables
 from homei.training.applicability import Applicability
 
 TOMORROW = datetime.date(2022, 1, 1)
@@ -23,6 +28,9 @@ CONTRACT = Contract.model_construct(level=0.9, numeric=["lot"], categorical=[], 
 
 class Market:
     """Market level that rises with the month, and no comparables in the north."""
+
+    def with_previous_sales(self, previous):
+        return self
 
     def features(self, columns):
         nowhere = columns["location"] == "north"
@@ -128,3 +136,33 @@ def test_an_extra_attribute_comes_from_the_latest_sale_that_has_it():
     assert properties["lot"].tolist()[:2] == [40.0, 50.0]
     assert properties["heating"].tolist()[0] == "gas"
     assert properties.loc[2, ["lot", "heating"]].isna().all()
+
+
+def test_an_external_lake_has_the_same_values_bucket_by_bucket(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(appraise.ValuationModel, "load", lambda _: model)
+    monkeypatch.setattr(appraise, "FeatureLookup", lambda *_, **__: Market())
+    monkeypatch.setattr(appraise, "place_columns", lambda _: ["park_distance"])
+    previous = pd.DataFrame({"property_id": ["p1"], "month": [24_000], "u": [8.0]})
+    monkeypatch.setattr(
+        appraise, "export_lookup", lambda *given: lake.write(previous, given[-1] / lake.PREVIOUS_SALES.name)
+    )
+    monkeypatch.setattr(key_buckets, "ROWS_PER_BUCKET", 2)
+    monkeypatch.setattr(lake, "MAX_ROWS_IN_MEMORY", 2)
+    properties = make_properties({}, {"location": "north"}, {"square_meters": np.nan}, {}, {}).drop(columns="lot")
+    sales = properties[["property_id"]].assign(transaction_id="t", sale_date=datetime.date(2021, 1, 1), lot=5.0)
+    city = SimpleNamespace(attributes=Attributes(numeric=["lot"], categorical=[]), as_of=VERSIONS["as_of"])
+    workspace = StorageConfig(uri=None, uri_env=None, encryption=None)
+    external = StorageConfig(uri=f"file://{tmp_path}/lake", uri_env=None, encryption=None)
+    tables = [(properties, lake.RESOLVED_PROPERTIES, "property_id"), (sales, lake.RESOLVED_SALES, "property_id")]
+    for table, path, _ in tables:
+        lake.write(table, path)
+    appraise.run(city, None, workspace)
+    expected = lake.read(lake.VALUATIONS)
+    for table, path, key in tables:
+        write_tables([pa.Table.from_pandas(table, preserve_index=False)], path, [key], external)
+    appraise.run(city, None, external)
+    receipt = snapshots.read_receipt(lake.VALUATIONS)
+    assert (receipt.rows, len(snapshots.data_files(receipt))) == (5, 3)
+    monkeypatch.setattr(lake, "MAX_ROWS_IN_MEMORY", 5)
+    pd.testing.assert_frame_equal(lake.read(lake.VALUATIONS), expected)

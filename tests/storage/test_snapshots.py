@@ -145,6 +145,17 @@ def test_a_table_that_does_not_fit_into_memory_is_refused(folder, sales, monkeyp
         lake.read(TABLE)
 
 
+def test_a_sample_of_a_large_table_has_the_rows_of_a_smaller_share_of_it(folder, sales):
+    write(sales(), folder)
+    whole, half, fifth = (lake.sample(TABLE, "note", max_rows) for max_rows in (300, 150, 60))
+    assert whole.equals(lake.read(TABLE))
+    assert 100 < len(half) < 200
+    assert 30 < len(fifth) < 90
+    assert set(fifth["id"]) < set(half["id"])
+    assert half["id"].is_monotonic_increasing
+    assert lake.n_rows(TABLE) == 300
+
+
 @pytest.mark.parametrize(
     ("uri", "message"),
     [(None, "HOMEI_LAKE is not set"), ("gs://x", "is not a URI of S3"), ("s3:///x", "is not a URI of S3")],

@@ -10,8 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, strategies
 
-from homei.storage import lake, remote_files, snapshots
-from homei.warehouse import key_buckets
+from homei.storage import key_buckets, lake, remote_files, snapshots
 from homei.warehouse.published_rows import arrow_schema, json_documents, searchable_words
 from homei.warehouse.tables import PUBLISHED, property_analytics, property_history
 

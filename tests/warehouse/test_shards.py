@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql
 
-from homei.storage import lake
+from homei.storage import key_buckets, lake
 from homei.training.config import IntervalsConfig
-from homei.warehouse import key_buckets, publish
+from homei.warehouse import publish
 from homei.warehouse.connection import reading, writing
 from homei.warehouse.partitions import is_partition, partition_names, partitions_of, set_partitions
 from homei.warehouse.property_records import property_events

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
 from homei.config.city import CityConfig
 from homei.features.columns import month_of
@@ -28,7 +29,8 @@ def value_flagged_sales(city: CityConfig, features: FeaturesConfig, first_month:
 
     The hold-out goes from `first_month` to the city's `as_of`.
     """
-    sales = flagged_sales(lake.read(lake.RESOLVED_SALES), first_month)
+    outliers = lake.scan(lake.RESOLVED_SALES).to_table(filter=pc.field("market_reasons") == OUTLIER)
+    sales = flagged_sales(outliers.to_pandas(date_as_object=False), first_month)
     with tempfile.TemporaryDirectory() as folder:
         export_lookup(city, features, month_of(city.as_of) - first_month + 1, Path(folder))
         lookup = FeatureLookup(Path(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from bisect import bisect_left
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from homei.config import projection
@@ -32,6 +34,7 @@ from homei.features.config import FeaturesConfig
 from homei.features.points_of_interest import PointsOfInterest
 from homei.storage import lake
 
+PREVIOUS_KEY = ("property_id", "month")
 NO_SALE, UNKNOWN = -1, -2  # the last rows of a level's statistics: a place without sales, and an unknown place
 
 
@@ -52,7 +55,9 @@ def export_lookup(city: CityConfig, features: FeaturesConfig, months: int, folde
         lake.write(rows[rows["month"].between(first, last)], folder / table.name)
     history = _rows_of_months(lake.MARKET_HISTORY, first, last, ["level", "place", "property_type", "month"])
     lake.write(history, folder / lake.MARKET_HISTORY.name)
-    lake.write(_latest_sales(lake.read(lake.PREVIOUS_SALES), first), folder / lake.PREVIOUS_SALES.name)
+    # The whole table is in memory, but only as three columns of Arrow.
+    previous = lake.scan(lake.PREVIOUS_SALES).to_table().sort_by([(name, "ascending") for name in PREVIOUS_KEY])
+    lake.write(_latest_sales(previous, first), folder / lake.PREVIOUS_SALES.name)
     lake.write(lake.read(lake.PLACES), folder / lake.PLACES.name)
     recent = _rows_of_months(
         lake.COMPARABLE_POOL, first - features.comparables.months, last, ["month", "transaction_id"]
@@ -69,9 +74,12 @@ def export_lookup(city: CityConfig, features: FeaturesConfig, months: int, folde
 
 
 class FeatureLookup:
-    """The tables written by `export_lookup`, in memory; raises MissingTableError where one is missing."""
+    """The tables written by `export_lookup`, in memory; raises MissingTableError where one is missing.
 
-    def __init__(self, folder: Path) -> None:
+    Without `has_previous_sales`, the caller gives those of some properties by `with_previous_sales`.
+    """
+
+    def __init__(self, folder: Path, has_previous_sales: bool = True) -> None:
         keys = lake.read_json(folder / "keys.json")
         self.first_month: int = keys["first_month"]
         self.last_month: int = keys["last_month"]
@@ -80,7 +88,7 @@ class FeatureLookup:
         self._market = self._market_by_month(lake.read(folder / lake.MARKET_INDEX.name))
         history = lake.read(folder / lake.MARKET_HISTORY.name)
         self._levels = {level: self._statistics(history[history["level"] == level]) for level in LEVELS}
-        self._previous = _by_property(lake.read(folder / lake.PREVIOUS_SALES.name))
+        self._previous = _by_property(lake.read(folder / lake.PREVIOUS_SALES.name)) if has_previous_sales else {}
         places = lake.read(folder / lake.PLACES.name)
         self._places = PointsOfInterest(places, keys["place_kinds"], self._features.places_radius)
         pool, adjustments = (lake.read(folder / table.name) for table in (lake.COMPARABLE_POOL, lake.ADJUSTMENTS))
@@ -89,6 +97,12 @@ class FeatureLookup:
         )
         self._comparables.prepare(self.last_month)
         self._prepared = {self.last_month}
+
+    def with_previous_sales(self, previous: pd.DataFrame) -> FeatureLookup:
+        """The same tables with other previous sales: for properties that are looked up in parts."""
+        lookup = copy.copy(self)
+        lookup._previous = _by_property(previous)
+        return lookup
 
     def features(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The features of each row, bit for bit those of the Spark stage for the same sale; NaN where unknown.
@@ -174,10 +188,15 @@ def _rows_of_months(table: Path, first: int, last: int, key: list[str]) -> pa.Ta
     return rows.sort_by([(name, "ascending") for name in key])
 
 
-def _latest_sales(previous: pd.DataFrame, first_month: int) -> pd.DataFrame:
-    """The sales that can be a property's latest one from `first_month` on."""
-    earlier = previous[previous["month"] < first_month].drop_duplicates("property_id", keep="last")
-    return pd.concat([earlier, previous[previous["month"] >= first_month]]).sort_values(["property_id", "month"])
+def _latest_sales(previous: pa.Table, first_month: int) -> pa.Table:
+    """The sales that can be a property's latest one from `first_month` on; `previous` in order of PREVIOUS_KEY."""
+    if not previous.num_rows:
+        return previous
+    is_earlier = previous["month"].to_numpy() < first_month
+    properties = previous["property_id"]
+    is_same = pc.equal(properties.slice(1), properties.slice(0, len(properties) - 1)).to_numpy()
+    is_followed = np.append(is_same & is_earlier[1:], False)
+    return previous.filter(pa.array(~(is_earlier & is_followed)))
 
 
 def _by_property(previous: pd.DataFrame) -> dict[str, tuple[tuple[int, ...], tuple[float, ...]]]:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import datetime
 import os
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from homei.config.city import CityConfig
 from homei.features.columns import month_of, place_columns
 from homei.features.config import FeaturesConfig
 from homei.features.feature_lookup import FeatureLookup, export_lookup
 from homei.storage import lake
+from homei.storage.config import StorageConfig
+from homei.storage.key_buckets import LakeColumns, buckets, n_buckets_for
+from homei.storage.snapshot_writer import write_tables
 from homei.training.config import FLAGS
 from homei.training.encoding import columns_of
 from homei.training.valuation_model import VALUATION, ValuationModel
@@ -24,21 +31,59 @@ BATCH = 5_000  # properties a thread
 VALUE_COLUMNS = ("valued_price", "valued_low", "valued_high", "confidence")
 
 
-def run(city: CityConfig, features: FeaturesConfig) -> None:
-    """Writes the table VALUATIONS, one row for each resolved property."""
+def run(city: CityConfig, features: FeaturesConfig, storage: StorageConfig) -> None:
+    """Writes the table VALUATIONS, one row for each resolved property.
+
+    With an external lake, one bucket of properties at a time is in memory.
+    """
     model = ValuationModel.load(VALUATION)
-    properties = with_extras(lake.read(lake.RESOLVED_PROPERTIES), lake.read(lake.RESOLVED_SALES), city)
-    with tempfile.TemporaryDirectory() as folder:
-        export_lookup(city, features, 1, Path(folder))
-        lookup = FeatureLookup(Path(folder))
-    month = month_of(city.as_of + datetime.timedelta(days=1))
-    batches = [properties.iloc[first : first + BATCH] for first in range(0, max(len(properties), 1), BATCH)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = pool.map(lambda batch: value_properties(batch, lookup, model, month, place_columns(city)), batches)
-    extras = city.attributes.names
-    columns = ["property_id", *VALUE_COLUMNS, "flags", *extras, *place_columns(city)]
     versions = {"model_version": model.version, "data_version": model.meta["data_version"]}
-    lake.write(pd.concat(parts, ignore_index=True)[columns].assign(**versions), lake.VALUATIONS)
+    names = ["property_id", *VALUE_COLUMNS, "flags", *city.attributes.names, *place_columns(city), *versions]
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(os.cpu_count()) as pool:
+        valued = (
+            part.assign(**versions)[names]
+            for part in _valued_buckets(city, features, model, Path(scratch), storage.is_external, pool)
+        )
+        if storage.is_external:
+            schema = _schema(names, city)
+            tables = (pa.Table.from_pandas(part, schema, preserve_index=False) for part in valued)
+            write_tables(tables, lake.VALUATIONS, ["property_id"], storage)
+        else:
+            lake.write(pd.concat(valued, ignore_index=True), lake.VALUATIONS)
+
+
+def _valued_buckets(
+    city: CityConfig, features: FeaturesConfig, model: ValuationModel, scratch: Path, is_divided: bool, pool: Executor
+) -> Iterator[pd.DataFrame]:
+    """The result of `value_properties` for each bucket of properties; for all at once unless `is_divided`."""
+    export_lookup(city, features, 1, scratch / "lookup")
+    lookup = FeatureLookup(scratch / "lookup", has_previous_sales=False)
+    month = month_of(city.as_of + datetime.timedelta(days=1))
+    sources = [
+        LakeColumns(lake.RESOLVED_PROPERTIES, lake.scan(lake.RESOLVED_PROPERTIES).schema.names),
+        LakeColumns(scratch / "lookup" / lake.PREVIOUS_SALES.name, ["property_id", "month", "u"]),
+    ]
+    if city.attributes.names:
+        columns = ["property_id", "transaction_id", "sale_date", *city.attributes.names]
+        sources.append(LakeColumns(lake.RESOLVED_SALES, columns, pc.field("property_id").is_valid()))
+    n_buckets = n_buckets_for(*sources) if is_divided else 1
+    parts = (buckets(source, n_buckets, scratch / str(number)) for number, source in enumerate(sources))
+    for properties, previous, *sales in zip(*parts, strict=True):
+        frame = properties.to_pandas(date_as_object=False)
+        if sales:
+            frame = with_extras(frame, sales[0].to_pandas(date_as_object=False), city)
+        here = lookup.with_previous_sales(previous.to_pandas())
+        batches = [frame.iloc[first : first + BATCH] for first in range(0, max(len(frame), 1), BATCH)]
+        value = partial(value_properties, lookup=here, model=model, month=month, place_features=place_columns(city))
+        yield pd.concat(pool.map(value, batches), ignore_index=True)
+
+
+def _schema(names: Sequence[str], city: CityConfig) -> pa.Schema:
+    """The types of the columns of VALUATIONS, for buckets in which a column has no value."""
+    numbers = {*VALUE_COLUMNS, *place_columns(city)}
+    types = dict.fromkeys(names, pa.string()) | dict.fromkeys(numbers, pa.float64())
+    types |= {name: lake.scan(lake.RESOLVED_SALES).schema.field(name).type for name in city.attributes.names}
+    return pa.schema([(name, types[name]) for name in names])
 
 
 def with_extras(properties: pd.DataFrame, sales: pd.DataFrame, city: CityConfig) -> pd.DataFrame:

@@ -21,7 +21,7 @@ COLUMNS = ["source_file", "source_line", "sale_date", "price", "square_meters", 
 
 def run(city: CityConfig) -> None:
     """Writes reports/quality/quality.html."""
-    quarantine = lake.read(lake.QUARANTINE)
+    quarantine = lake.sample(lake.QUARANTINE, "source_line")
     sales = quarantine[quarantine["source_table"] == "sales"].reset_index(drop=True)
     lake.write_text(quality_page(lake.read_json(REPORTS / "quality.json"), sales, city), REPORTS / "quality.html")
 

@@ -34,6 +34,7 @@ from homei.storage.tables import *  # noqa: F403
 pa.set_memory_pool(pa.system_memory_pool())
 
 MAX_ROWS_IN_MEMORY = 4_000_000  # of an external table
+ROWS_OF_SAMPLE = 1_000_000
 TEXT, DAY = pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.date32())
 
 
@@ -44,6 +45,29 @@ def read(table: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     SnapshotError for an external table of more than MAX_ROWS_IN_MEMORY.
     """
     return _table(table, columns).to_pandas(date_as_object=False)
+
+
+def sample(table: Path, by: str, max_rows: int = ROWS_OF_SAMPLE) -> pd.DataFrame:
+    """As `read`, but about `max_rows` of the rows of an external table that has more.
+
+    Rows are chosen by a hash of the column `by`, or of the key's first column where it is null. So a sample of one
+    table has the rows that belong to a smaller share of another one. Memory does not grow with the table.
+    """
+    receipt = read_receipt(table)
+    if receipt is None or receipt.rows <= max_rows:
+        return read(table)
+    parts, share = [], max_rows / receipt.rows
+    rows = scan(table)
+    for batch in rows.to_batches():
+        values = pc.coalesce(*(batch[name].cast(pa.string()) for name in (by, receipt.key[0])))
+        hashes = pd.util.hash_array(values.to_numpy(zero_copy_only=False).astype(object), categorize=False)
+        parts.append(batch.filter(pa.array(hashes < share * 2**64)))
+    return _in_order(pa.Table.from_batches(parts, rows.schema), receipt.key).to_pandas(date_as_object=False)
+
+
+def n_rows(table: Path) -> int:
+    """The number of a table's rows, without reading them."""
+    return scan(table).count_rows()
 
 
 def read_text_columns(table: Path) -> pd.DataFrame:
@@ -94,8 +118,11 @@ def _table(table: Path, columns: Sequence[str] | None = None) -> pa.Table:
         )
     names = list(columns or receipt.columns)
     rows = scan(table).to_table(columns=[*names, *(name for name in receipt.key if name not in names)])
-    order = pc.sort_indices(rows, [(name, "ascending", "at_start") for name in receipt.key])
-    return rows.select(names).take(order)
+    return _in_order(rows, receipt.key).select(names)
+
+
+def _in_order(rows: pa.Table, key: Sequence[str]) -> pa.Table:
+    return rows.take(pc.sort_indices(rows, [(name, "ascending", "at_start") for name in key]))
 
 
 def write_arrow(rows: pa.Table, file: Path) -> None:

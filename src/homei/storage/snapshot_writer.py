@@ -114,6 +114,19 @@ def written_files(tasks: DataFrame) -> list[WrittenFile]:
     return [pickle.loads(row[0]) for row in tasks.collect()]
 
 
+def write_tables(tables: Iterable[pa.Table], target: Path, key: Sequence[str], storage: StorageConfig) -> Receipt:
+    """Writes the rows of at least one table, one file for each, and the receipt to `target`; without Spark.
+
+    All tables have the same columns. One of them at a time is in memory.
+    """
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    new, written = NewSnapshot.of(target, storage), []
+    for table in tables:
+        written.append(new.write_file(table.to_batches()))
+    return new.commit((file for file in written if file is not None), from_arrow_schema(table.schema), key)
+
+
 def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     """The rows of the batches in tables of at least ROW_GROUP rows, but for the last."""
     waiting: list[pa.RecordBatch] = []

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from homei.config.projection import Coordinates
 from homei.storage import lake
-from homei.warehouse.key_buckets import LakeColumns, buckets, n_buckets_for
+from homei.storage.key_buckets import LakeColumns, buckets, n_buckets_for
 from homei.warehouse.published_files import PublishedRows, RowsWriter, write_rows
 from homei.warehouse.search_terms import address_words
 from homei.warehouse.shards import shard_of, shards_of
