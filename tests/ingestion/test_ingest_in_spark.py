@@ -1,6 +1,7 @@
 """The stage `ingest` in Spark gives the records of a run in the workspace, however its tasks divide the files."""
 
 import gzip
+import sqlite3
 import zipfile
 
 import openpyxl
@@ -9,11 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from homei.config import params
-from homei.ingestion import file_parts_in_spark, ingest
+from homei.ingestion import file_parts_in_spark, ingest, ingest_in_spark
 from homei.ingestion.connectors import files
 from homei.ingestion.connectors.csv_ranges import csv_ranges, read_range
 from homei.ingestion.connectors.sheet import as_sheet
-from homei.storage import lake, spark_tables
+from homei.ingestion.connectors.text_rows import SourceError
+from homei.ingestion.landing import land
+from homei.storage import lake, remote_files, snapshot_writer, spark_tables
 from homei.storage.config import StorageConfig
 
 COLUMNS = {"sale_date": "day", "price": "price", "location": "place", "address": {"template": "{street} {no}"}}
@@ -76,7 +79,30 @@ def assert_agree(spark, local_spark, folder, tmp_path):
     return compare
 
 
+@pytest.fixture
+def workers_elsewhere(folder, monkeypatch):
+    """Lets tasks run as on a cluster: while they do, the folder of files is not there."""
+
+    def written_files(tasks):
+        away = folder.rename(folder.with_name("away"))
+        try:
+            return snapshot_writer.written_files(tasks)
+        finally:
+            away.rename(folder)
+
+    monkeypatch.setattr(ingest_in_spark, "is_local", lambda spark: False)
+    monkeypatch.setattr(ingest_in_spark, "written_files", written_files)
+
+
+@pytest.fixture(params=["a shared folder", "copies in the lake"])
+def place(request):
+    """Where tasks read files."""
+    if request.param == "copies in the lake":
+        request.getfixturevalue("workers_elsewhere")
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("place")
 def test_spark_and_workspace_agree_on_files_of_every_format(folder, assert_agree):
     (folder / "a.csv").write_text(HEADER + csv_rows(0, 40) + "T40,too few cells\n")
     (folder / "b.csv").write_text("\ufeff" + HEADER + csv_rows(40, 3), encoding="utf-8")
@@ -122,6 +148,72 @@ def test_contents_without_ids_are_numbered_in_the_order_of_their_files(folder, a
     ids = [row["transaction_id"] for row in assert_agree(source_of(feed("main", "*.csv", columns=COLUMNS)))]
     assert sum(name.endswith("-2") for name in ids) == 5
     assert sum(name.endswith("-3") for name in ids) == 3
+
+
+def test_a_file_that_is_open_elsewhere_is_left_for_the_next_run(folder, assert_agree, workers_elsewhere):
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_text(HEADER + csv_rows(0, 3))
+    (folder / ".~lock.b.csv#").write_text("")
+    records = assert_agree(source_of(feed("main", "*.csv")))
+    assert [row["source_fault"] for row in records] == [None] * 3 + ["file: data/b.csv: is open in another program"]
+
+
+def test_personal_data_is_pseudonymised_by_tasks_and_its_copies_are_removed(
+    folder, assert_agree, workers_elsewhere, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HOMEI_PSEUDONYM_KEY", "test")
+    sellers = [
+        f"{row},{seller}\n"
+        for row, seller in zip(
+            csv_rows(0, 8).replace('"The\nHill"', "Hill").splitlines(),
+            ["Lovelace, Ada"] * 4 + ["Hill Ltd"] * 3 + [""],
+            strict=True,
+        )
+    ]
+    header = HEADER.strip() + ",seller\n"
+    (folder / "a.csv").write_text(header + "".join(row.replace("Lovelace, Ada", '"Lovelace, Ada"') for row in sellers))
+    (folder / "b.csv").write_text(HEADER + csv_rows(20, 2))
+    columns = {"transaction_id": "id", **COLUMNS, "seller": "seller", "seller_family": "seller_family"}
+    named = feed("register", "a.csv", columns=columns, personal=["seller"], family_names=["seller"])
+    records = assert_agree(source_of(named, feed("others", "b.csv")))
+    assert len({row["seller"] for row in records[:7]}) == 2
+    assert all(len(row["seller"]) == 32 for row in records[:7])
+    contents = [remote_files.read_bytes(file.uri) for file in remote_files.find((tmp_path / "lake").as_uri())]
+    assert not [content for content in contents if b"Lovelace" in content]
+    assert (HEADER + csv_rows(20, 2)).encode() in contents
+
+
+@pytest.mark.usefixtures("place")
+def test_landed_records_are_read_in_parts_with_their_deletions(folder, assert_agree):
+    register = sqlite3.connect("register.sqlite", isolation_level=None)
+    register.execute("create table deeds (id, day, price, place, street, no)")
+    rows = [(f"T{n:02}", "2024-05-01", 100 * n, "East", "High Street", n) for n in range(30)]
+    register.executemany("insert into deeds values (?, ?, ?, ?, ?, ?)", rows)
+    (folder / "a.csv").write_text(HEADER + csv_rows(0, 3))
+    database = {
+        "kind": "sql", "name": "register", "url": "sqlite:///register.sqlite", "table": "deeds", "key": "id",
+        "columns": COLUMNS,
+    }  # fmt: skip
+    source = source_of(feed("main", "a.csv"), database)
+    land(source.city, "sales", source.feeds.sales[1])
+    register.execute("delete from deeds where id = 'T07'")
+    land(source.city, "sales", source.feeds.sales[1])
+    register.close()
+    records = assert_agree(source)
+    assert [row["transaction_id"] for row in records[3:]] == [f"register:T{n:02}" for n in range(30)]
+    assert [row["transaction_id"] for row in records if row["source_deleted"]] == ["register:T07"]
+
+
+@pytest.mark.usefixtures("place")
+def test_an_error_of_a_task_is_that_of_a_run_in_the_workspace(folder, assert_agree):
+    (folder / "a.csv").write_text(HEADER + 'T1,2024-05-01,100,"never closed,x,1\n' + csv_rows(1, 1))
+    source, messages = source_of(feed("main", "a.csv")), []
+    for read in (assert_agree, lambda source: ingest.records(source, "sales")):
+        with pytest.raises(SourceError) as raised:
+            read(source)
+        messages.append(str(raised.value))
+    assert messages[0] == messages[1]
+    assert "data/a.csv, line" in messages[0]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -1,37 +1,49 @@
-"""A cluster with its lake on S3 computes the same rows as one machine with its lake in a folder."""
+"""A cluster whose machines share nothing but S3 computes the tables of one machine, from files to the analysts' tables.
+
+Costs some minutes: each city is built by one process, whose stages share a Spark session.
+"""
 
 import shutil
 import sys
+import zipfile
 from pathlib import Path
-from typing import NamedTuple
 
+import openpyxl
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 import spark_cluster
-from project_copy import PROJECT, run
+from project_copy import copy_project, run
 
 from homei.storage import lake, snapshots
 
 pytestmark = pytest.mark.nightly
 
-TABLES = (lake.RESOLVED_SALES, lake.MARKET_HISTORY, lake.PREVIOUS_SALES, lake.TRAINING_SET)
-# Writes the resolved sales to the lake; prints whether executors see the driver's folder, and where their homei is.
-MOVE_SALES = """
+N_SALES = 3_000
+# Runs all stages as their commands do; prints whether executors see the driver's folder, and where their homei is.
+BUILD = """
 import os, sys
+from homei.cli.main import cli
+from homei.ingestion import file_parts_in_spark
 from homei.pipeline import stages
 from homei.spark.session import session
-from homei.storage import lake, spark_tables
+from homei.storage import lake
 
-p = stages.parameters("features")
-engine = session(p.spark, p.storage)
-sales = engine.createDataFrame(lake.read(lake.RESOLVED_SALES))
-spark_tables.write(spark_tables.SparkTable(sales, lake.RESOLVED_SALES, ["transaction_id"]), p.storage)
+file_parts_in_spark.RANGE_BYTES = 100_000  # so that a small CSV file is divided
+for stage in [*(["ingest", name] for name in lake.RAW), ["validate"], ["resolve"], ["features"], ["curate"]]:
+    cli(stage, standalone_mode=False)
 
 def look(folder):
     import homei
     return os.path.exists(folder), homei.__file__.split(os.sep)[-3]
 
-print(engine.sparkContext.parallelize([sys.argv[1]] * 2, 2).map(look).collect())
+p = stages.parameters("features")
+context = session(p.spark, p.storage).sparkContext
+print("seen:", context.parallelize([os.getcwd()] * 2, 2).map(look).collect())
 """
+SMALL_TABLES = [lake.MARKET_INDEX, lake.ADJUSTMENTS, lake.FEED_COLUMNS]
+REPORTS = ["reports/quality/quality.json", "reports/resolve/resolve.json"]
 
 
 @pytest.fixture
@@ -43,43 +55,80 @@ def cluster(s3, required, tmp_path_factory):
 
 
 @pytest.fixture
-def projects(demo_lake, tmp_path):
-    """Makes a project folder with a small city up to its resolved sales, for a lake and a Spark."""
-
-    def make(name: str, *groups: str) -> Path:
-        folder = shutil.copytree(demo_lake, tmp_path / name, symlinks=True)
-        shutil.copytree(PROJECT / "params", folder / "params")
-        shutil.copy2(PROJECT / "dvc.yaml", folder)
-        run(["homei", "compose", *groups], folder)
-        return folder
-
-    return make
-
-
-class Rows(NamedTuple):
-    """What a receipt says of a table's rows, without the lake's address."""
-
-    digest: str
-    rows: int
-    columns: dict[str, str]
+def project(tmp_path, monkeypatch) -> Path:
+    """A project with the files of a small region: sales as CSV, others as Parquet, as a workbook and in a zip."""
+    monkeypatch.setenv("HOMEI_PSEUDONYM_KEY", "test")
+    folder = copy_project(tmp_path / "project")
+    run(["homei", "simulate", "--sales", str(N_SALES), "--name", "region", "--format", "csv"], folder)
+    declaration = folder / "params/city/region.yaml"
+    text = declaration.read_text()
+    for name, (suffix, convert) in OTHER_FILES.items():
+        assert f"world/{name}/*.csv" in text
+        text = text.replace(f"world/{name}/*.csv", f"world/{name}/*.{suffix}")
+        for file in sorted(folder.glob(f"data/external/region/world/{name}/*.csv")):
+            convert(file, file.with_suffix(f".{suffix}"))
+            file.unlink()
+    declaration.write_text(text)
+    run(["homei", "compose", "city=region"], folder)
+    run(["homei", "fetch", "region"], folder)
+    return folder
 
 
-def build_features(project: Path) -> tuple[dict[Path, Rows], str]:
-    """The rows of the tables that the stage `features` reads and writes, and what executors saw."""
-    seen = run([sys.executable, "-c", MOVE_SALES, str(project.parent)], project).stdout.strip()
-    run(["homei", "features"], project)
-    receipts = {table: snapshots.read_receipt(project / table) for table in TABLES}
-    return {table: Rows(receipt.digest, receipt.rows, receipt.columns) for table, receipt in receipts.items()}, seen
+def texts_of(file: Path) -> pa.Table:
+    names = file.read_text(encoding="utf-8").partition("\n")[0].split(",")
+    as_text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+    return pyarrow.csv.read_csv(file, convert_options=as_text)
 
 
-def test_a_cluster_with_a_lake_on_s3_computes_the_same_rows(projects, cluster, s3, tmp_path, monkeypatch):
+def to_parquet(file: Path, target: Path):
+    pq.write_table(texts_of(file), target, row_group_size=200)
+
+
+def to_excel(file: Path, target: Path):
+    book, table = openpyxl.Workbook(), texts_of(file)
+    for row in (table.column_names, *zip(*(column.to_pylist() for column in table.columns), strict=True)):
+        book.active.append(row)
+    book.save(target)
+
+
+def to_zip(file: Path, target: Path):
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.write(file, file.name)
+
+
+OTHER_FILES = {"portal": ("parquet", to_parquet), "rival": ("xlsx", to_excel), "leads": ("zip", to_zip)}
+
+
+def build(project: Path, name: str, *groups: str) -> tuple[Path, str]:
+    """A copy of the project with all its tables, and what executors saw."""
+    folder = shutil.copytree(project, project.with_name(name), symlinks=True)
+    run(["homei", "compose", "city=region", *groups], folder)
+    return folder, run([sys.executable, "-c", BUILD], folder).stdout.rpartition("seen: ")[2].strip()
+
+
+def rows_of(project: Path) -> dict[str, tuple[str, int, dict[str, str]]]:
+    """What the receipts of all external tables say of their rows, without the lake's address."""
+    tables = sorted(path.parent for path in (project / "data").rglob(snapshots.RECEIPT))
+    receipts = {table.relative_to(project).as_posix(): snapshots.read_receipt(table) for table in tables}
+    return {name: (receipt.digest, receipt.rows, receipt.columns) for name, receipt in receipts.items()}
+
+
+def test_a_cluster_with_a_lake_on_s3_computes_the_same_rows(project, cluster, s3, tmp_path, monkeypatch):
     monkeypatch.setenv("HOMEI_LAKE", f"file://{tmp_path}/lake")
-    expected, _ = build_features(projects("alone", "lake=folder"))
+    alone, _ = build(project, "alone", "lake=folder")
 
     monkeypatch.setenv("HOMEI_LAKE", f"{s3.url}/lake")
     monkeypatch.setenv("HOMEI_SPARK_MASTER", cluster.url)
-    rows, seen = build_features(projects("driver", "lake=s3", "spark=cluster", "spark.shuffle_partitions=6"))
-    assert rows == expected
-    assert s3.keys(f"lake/{lake.TRAINING_SET}/files/")
-    assert all(cluster.executors()), "a worker of the cluster had nothing to do"
+    driver, seen = build(project, "driver", "lake=s3", "spark=cluster", "spark.shuffle_partitions=6")
     assert seen == str([(False, "homei.zip")] * 2), "executors see the driver's folder, or have another homei"
+    assert all(cluster.executors()), "a worker of the cluster had nothing to do"
+
+    rows = rows_of(driver)
+    assert {str(lake.RAW["leads"]), str(lake.RESOLVED_SALES), str(lake.TRAINING_SET)} <= {*rows}
+    assert rows == rows_of(alone)
+    for table in SMALL_TABLES:
+        assert lake.digest(driver / table) == lake.digest(alone / table), table
+    for report in REPORTS:
+        assert (driver / report).read_bytes() == (alone / report).read_bytes(), report
+    assert s3.keys("lake/inputs/"), "tasks read no copies of files"
+    assert not (tmp_path / "lake/inputs").exists(), "files were copied for tasks that see them"

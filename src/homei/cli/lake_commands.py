@@ -22,8 +22,9 @@ def lake() -> None:
 def clean(remove: bool, days: float, ignore_history: bool) -> None:
     """List or remove files of the lake that no receipt needs.
 
-    These are files that killed stages left, and snapshots that no receipt in the workspace or in DVC's cache names.
-    Let no stage write longer than --days. Receipts of other clones count only once they are fetched.
+    These are files that killed stages left, snapshots that no receipt in the workspace or in DVC's cache names, and
+    copies of input files that no run has used lately. Let no stage write longer than --days. Receipts of other clones
+    count only once they are fetched.
     """
     from homei.pipeline.lake_cleaning import unused_files
     from homei.storage import remote_files

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +19,10 @@ from homei.ingestion.connectors.file_readers import Part, arrow_batches, flat_ta
 from homei.ingestion.connectors.files import Files
 from homei.ingestion.connectors.sheet import Sheet, as_sheet
 from homei.ingestion.connectors.text_rows import Batch, UnreadableError, column_names
+from homei.storage.input_files import InputFile, input_file
+
+if TYPE_CHECKING:
+    from homei.storage.config import StorageConfig
 
 ROWS_A_PART = 250_000  # of a Parquet file
 RANGE_BYTES = 64 << 20  # of a CSV file
@@ -28,38 +32,48 @@ class FilePart(NamedTuple):
     """A part of a file: all of it, `row_groups` of Parquet, or a range of CSV below a `header`.
 
     `file` is the position of the file among those of its feed. `first_line` is that of the first row in `row_groups`.
+    `fault` says why the driver can't read the file.
     """
 
     file: int
-    path: Path
+    source: InputFile
     row_groups: Sequence[int] | None = None
     first_line: int = 2
     range: Range | None = None
     header: list[str] | None = None
+    fault: str | None = None
 
 
-def file_parts(file: int, path: Path, feed: Files) -> list[FilePart]:
-    """The parts of a file; a broken one is a single part, whose reader raises the error."""
+def file_parts(file: int, path: Path, feed: Files, storage: StorageConfig | None = None) -> list[FilePart]:
+    """The parts of a file, which is first copied to the lake of `storage`.
+
+    A broken file is a single part, whose reader raises the error.
+    """
     if files.is_open(path):
-        return [FilePart(file, path)]
+        return [FilePart(file, InputFile(path), fault=f"{path}: is open in another program")]
+    try:
+        with files.read_errors(path, feed):
+            source = input_file(path, storage)
+    except UnreadableError as error:
+        return [FilePart(file, InputFile(path), fault=str(error))]
     try:
         with files.read_errors(path, feed) as kind:
             if kind == "parquet":
-                return parquet_parts(file, path)
+                return parquet_parts(file, source)
             ranges = csv_ranges(path, feed, RANGE_BYTES) if kind == "csv" else None
             if ranges is None or len(ranges) < 2:
-                return [FilePart(file, path)]
+                return [FilePart(file, source)]
             with path.open("rb") as content:
                 header, _ = read_csv(content, str(path), feed)
-            return [FilePart(file, path, range=part, header=header if part.start else None) for part in ranges]
+            return [FilePart(file, source, range=part, header=header if part.start else None) for part in ranges]
     except UnreadableError:
-        return [FilePart(file, path)]
+        return [FilePart(file, source)]
 
 
-def parquet_parts(file: int, path: Path, first_line: int = 2) -> list[FilePart]:
+def parquet_parts(file: int, path: InputFile, first_line: int = 2) -> list[FilePart]:
     """The row groups of a Parquet file, small ones together."""
     parts, groups, n_rows = [], [], 0
-    metadata = pq.read_metadata(path)
+    metadata = pq.read_metadata(path.path)
     for group in range(metadata.num_row_groups):
         groups.append(group)
         n_rows += metadata.row_group(group).num_rows
@@ -87,15 +101,15 @@ def read_part(part: FilePart, feed: Files) -> Iterator[tuple[int, Sheet]]:
 
     Raises UnreadableError as `files.sheets` does.
     """
+    if part.fault is not None:
+        raise UnreadableError(part.fault)
     if part.row_groups is None and part.range is None:
-        if files.is_open(part.path):
-            raise UnreadableError(f"{part.path}: is open in another program")
-        yield from files.sheets_in_batches(part.path, feed)
+        yield from files.sheets_in_batches(part.source, feed)
         return
-    with files.read_errors(part.path, feed):
-        rows = read_range(part.path, part.range, part.header, feed) if part.range else _row_groups(part)
+    with files.read_errors(part.source, feed):
+        rows = read_range(part.source, part.range, part.header, feed) if part.range else _row_groups(part)
         for batches in files.groups(rows.rows):
-            yield 0, as_sheet(part.path, rows._replace(rows=iter(batches)))
+            yield 0, as_sheet(part.source, rows._replace(rows=iter(batches)))
 
 
 def landed_cells(part: FilePart) -> Iterator[tuple[int, pa.Table]]:
@@ -113,10 +127,11 @@ def _row_groups(part: FilePart) -> Part:
             yield from arrow_batches(flat_table(pa.Table.from_batches([batch])), line)
             line += batch.num_rows
 
-    schema = flat_table(pq.read_schema(part.path).empty_table())
-    return Part("", column_names(schema.column_names, str(part.path)), rows())
+    with part.source.open() as file:
+        schema = flat_table(pq.read_schema(file).empty_table())
+    return Part("", column_names(schema.column_names, str(part.source)), rows())
 
 
 def _row_batches(part: FilePart) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(part.path) as file:
+    with part.source.open() as content, pq.ParquetFile(content) as file:
         yield from file.iter_batches(files.ROWS_A_SHEET, row_groups=part.row_groups)

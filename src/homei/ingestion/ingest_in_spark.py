@@ -44,10 +44,11 @@ from homei.ingestion.record_ids import content_hashes
 from homei.ingestion.record_markers import marker_columns, warn_of_unused_values
 from homei.ingestion.record_versions import DELETED
 from homei.spark.config import SparkConfig
-from homei.spark.session import session
+from homei.spark.session import is_local, session
 from homei.spark.worker_errors import raised_in_workers
 from homei.storage import lake, spark_tables
 from homei.storage.config import StorageConfig
+from homei.storage.input_files import CopyError, input_file, remove_copy
 from homei.storage.snapshot_writer import WRITTEN, NewSnapshot, written_files
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class FeedReader(NamedTuple):
             for line, cells in landed_cells(part):
                 yield 0, landing_records(cells, line, self.table, self.feed, self.lookup)
             return
-        name, has_rows = part.path.relative_to(self.folder).as_posix(), False
+        name, has_rows = part.source.path.relative_to(self.folder).as_posix(), False
         try:
             for sheet_number, sheet in read_part(part, self.feed):
                 yield part.file * SHEETS_A_FILE + sheet_number, self._file_records(sheet, name + sheet.part)
@@ -133,8 +134,9 @@ def run_in_spark(source: Source, table: str, storage: StorageConfig, spark: Spar
     feeds, names, written = source.of(table), [], []
     new = NewSnapshot.of(lake.RAW[table], storage)
     columns = [*source.columns(table), "source_feed", *ORIGIN, *_markers(source, table)]
+    inputs = None if is_local(spark) else storage
     for position, feed in enumerate(feeds):
-        parts, of_feed = _parts_of(source, table, feed)
+        parts, of_feed = _parts_of(source, table, feed, inputs)
         names += [(feed.name, name) for name in of_feed]
         folder = Path(source.city.folder).resolve()
         prefix = f"{feed.name}:" if position and table != "indicators" else ""
@@ -142,14 +144,24 @@ def run_in_spark(source: Source, table: str, storage: StorageConfig, spark: Spar
             table, feed, folder, source.city.folder, parts, lookup_rows(source, feed), [*columns, ORDER], prefix,
             os.environ.get(KEY_VARIABLE),
         )  # fmt: skip
-        with raised_in_workers(SourceError):
-            written += written_files(_tasks(engine, reader, new))
+        try:
+            with raised_in_workers(SourceError, CopyError):
+                written += written_files(_tasks(engine, reader, new))
+        finally:
+            _remove_personal_copies(feed, parts)
     new.commit(written, StructType.fromDDL(_schema(columns)), ROW_KEY)
     lake.write_json(list(dict.fromkeys(names)), lake.RAW[table] / lake.RAW_FILES)
     rows = spark_tables.read(engine, lake.RAW[table])
     for feed in feeds:
         _check_read(rows, names, feed)
         _warn_of_unused_values(rows, feed)
+
+
+def _remove_personal_copies(feed: Feed, parts: Sequence[FilePart]) -> None:
+    """Removes copies of files with personal data, which is only kept as pseudonyms."""
+    if feed.personal and not isinstance(feed, IncrementalFeed):
+        for file in {part.source for part in parts}:
+            remove_copy(file)
 
 
 def _tasks(engine: SparkSession, reader: FeedReader, new: NewSnapshot) -> DataFrame:
@@ -205,15 +217,18 @@ def _markers(source: Source, table: str) -> list[str]:
     return marker_columns(feeds, present)
 
 
-def _parts_of(source: Source, table: str, feed: Feed) -> tuple[list[FilePart], list[str]]:
-    """The parts of a feed's files or landing, and the names that their rows have as source_file, in order."""
+def _parts_of(source: Source, table: str, feed: Feed, inputs: StorageConfig | None) -> tuple[list[FilePart], list[str]]:
+    """The parts of a feed's files or landing, and the names that their rows have as source_file, in order.
+
+    The files are copied to the lake of `inputs`.
+    """
     if isinstance(feed, IncrementalFeed):
         path = landed_file(source.city, table, feed).resolve()
-        return parquet_parts(0, path, first_line=1), [feed.name]
+        return parquet_parts(0, input_file(path, inputs), first_line=1), [feed.name]
     parts, names, folder = [], [], Path(source.city.folder).resolve()
     for number, path in enumerate(matching_files(source, feed.files)):
         name = path.relative_to(source.city.folder).as_posix()
-        parts += file_parts(number, folder / name, feed)
+        parts += file_parts(number, folder / name, feed, inputs)
         names += [name, *(name + part for part in part_names(path, feed))]
     return parts, names
 

@@ -1,4 +1,4 @@
-"""Finds files of an external lake that nothing refers to: what killed writes left, and old snapshots.
+"""Finds files of an external lake that nothing needs: what killed writes left, old snapshots, copies of input files.
 
 A snapshot is kept as long as a receipt names it: one in the workspace, or one in DVC's cache, where those of all
 commits are until `dvc gc` removes them. A new manifest is kept too: a stage may be about to write its receipt.
@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from homei.storage import remote_files
+from homei.storage.input_files import INPUTS
 from homei.storage.remote_files import StoredFile
 from homei.storage.snapshots import RECEIPT, Receipt
 
@@ -42,7 +43,15 @@ def unused_files(
     manifests = [file for file in remote_files.find(lake) if _part(file.uri, lake) == "snapshots"]
     old = [file for file in manifests if file.uri not in kept and file.changed < older_than]
     needed = {uri for file in manifests if file not in old and _is_whole(file.uri) for uri in _files_of(file.uri)}
-    return old + [file for file in data if file.uri not in needed and file.changed < older_than]
+    unused = [file for file in data if file.uri not in needed and file.changed < older_than]
+    return old + unused + _unused_inputs(lake, older_than)
+
+
+def _unused_inputs(lake: str, older_than: datetime.datetime) -> list[StoredFile]:
+    """Copies of input files that were last written and used before a moment."""
+    files = list(remote_files.find(f"{lake}/{INPUTS}"))
+    used = {file.uri.rpartition("/")[0] for file in files if file.changed >= older_than}
+    return [file for file in files if file.uri.rpartition("/")[0] not in used]
 
 
 def _part(uri: str, lake: str) -> str | None:

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from homei.config.city import CityConfig
 from homei.resolution.resolution_accuracy import share
 from homei.storage import spark_tables
+from homei.storage.config import StorageConfig
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -21,19 +22,22 @@ def accuracy(
     registered: DataFrame,
     feeds: tuple[list[str], list[str]],
     city: CityConfig,
+    inputs: StorageConfig | None,
 ) -> dict[str, Any] | None:
     """As `resolution_accuracy.accuracy`; `registered` has the property_id of registered properties.
 
-    `feeds` are the names of the sales' and of the listings' feeds in order of precedence.
+    `feeds` are the names of the sales' and of the listings' feeds in order of precedence. The truth is first copied to
+    the lake of `inputs`.
     """
     if city.truth is None:
         return None
     truth, engine = Path(city.folder) / city.truth, sales.sparkSession
-    true_listings = spark_tables.read(engine, truth.with_name("listings.parquet"))
+    true_listings = spark_tables.read_inputs(engine, truth.with_name("listings.parquet"), inputs)
+    true_sales = spark_tables.read_inputs(engine, truth, inputs)
     sale_feeds, listing_feeds = map(_with_records, (sales, listings), feeds)
     register = sales.where(F.col("source_feed").isin(sale_feeds[:1]))
     return {
-        "sale_validation": _flag_accuracy(register, spark_tables.read(engine, truth)),
+        "sale_validation": _flag_accuracy(register, true_sales),
         "listings": [
             {"feed": feed, **_match_accuracy(listings, true_listings, registered, feed, has_prefix=position > 0)}
             for position, feed in enumerate(listing_feeds)

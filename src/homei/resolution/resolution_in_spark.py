@@ -17,7 +17,7 @@ from homei.resolution.resolve import market_settings, oversized_summary
 from homei.resolution.sale_validation import CODES
 from homei.resolution.sale_validation_in_spark import flag_sales
 from homei.spark.config import SparkConfig
-from homei.spark.session import session
+from homei.spark.session import is_local, session
 from homei.storage import lake, spark_tables
 from homei.storage.config import StorageConfig
 from homei.storage.spark_tables import SparkTable
@@ -54,10 +54,11 @@ def run(city: CityConfig, resolve: ResolveConfig, storage: StorageConfig, spark:
     spark_tables.write_all([SparkTable(frame, path, key) for frame, path, key in outputs], storage)
     written = Resolved(*(spark_tables.read(engine, path) for path in TABLES))
     registered = checkpointed(sales.select("property_id").dropna().distinct())
+    inputs = None if is_local(spark) else storage
     return summary(written, feeds) | {
         "oversized_blocks": oversized_summary(oversized),
         "nominal_price": market_settings(city, resolve).nominal_price,
-        "truth": accuracy(written.sales, written.listings, registered, feeds, city),
+        "truth": accuracy(written.sales, written.listings, registered, feeds, city, inputs),
     }
 
 

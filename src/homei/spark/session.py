@@ -83,6 +83,11 @@ def master_url(spark: SparkConfig) -> str:
     return master
 
 
+def is_local(spark: SparkConfig) -> bool:
+    """Whether tasks run in this machine and see its folders; raises SessionError."""
+    return master_url(spark).startswith("local")
+
+
 def spark_settings(spark: SparkConfig, master: str, is_external: bool = False) -> dict[str, str]:
     """Spark's settings, also for the size of an external lake.
 

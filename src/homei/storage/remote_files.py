@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 S3 = "s3://"
 PIECE = 8 << 20  # bytes read at a time
+UPLOAD_PART = 16 << 20  # bytes of a request
 S3_CLIENT = {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 6, "mode": "standard"}}
 
 
@@ -71,8 +72,10 @@ def read_bytes(uri: str) -> bytes:
 def upload(file: Path, uri: str, encryption: str | None = None) -> None:
     """Copies a local file to a new URI, whose content is on the disk when this returns."""
     files, path = filesystem(uri, encryption)
-    files.put_file(str(file), path)
-    if not uri.startswith(S3):
+    if uri.startswith(S3):
+        files.put_file(str(file), path, chunksize=UPLOAD_PART)  # ten at a time
+    else:
+        files.put_file(str(file), path)
         sync(Path(path))
 
 

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from homei.storage import lake, snapshots
 from homei.storage.config import StorageConfig
+from homei.storage.input_files import input_file
 from homei.storage.row_digest import digest  # noqa: F401
 from homei.storage.snapshot_writer import write_snapshot
 
@@ -43,9 +45,20 @@ class SparkTable(NamedTuple):
 def read(spark: SparkSession, table: Path) -> DataFrame:
     """A table's rows as a Spark frame, wherever they are; raises MissingTableError."""
     if (receipt := snapshots.read_receipt(table)) is None:
+        if not spark.sparkContext.master.startswith("local"):
+            # Executors elsewhere do not see the workspace; beside an external lake, it has small tables only.
+            return spark.createDataFrame(pyarrow.dataset.dataset(table, partitioning=None).to_table())
         # Files of all years have all columns: Spark would add one with the name of their folder.
         return spark.read.option("recursiveFileLookup", "true").parquet(str(table.resolve()))
     return read_files(spark, snapshots.uris(receipt))
+
+
+def read_inputs(spark: SparkSession, path: Path, storage: StorageConfig | None) -> DataFrame:
+    """The rows of a Parquet file or of a folder of them, which is first copied to the lake of `storage`."""
+    if storage is None:
+        return read(spark, path)
+    paths = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
+    return read_files(spark, [input_file(file, storage).uri for file in paths])
 
 
 def read_files(spark: SparkSession, uris: Sequence[str]) -> DataFrame:

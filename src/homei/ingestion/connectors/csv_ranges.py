@@ -13,6 +13,7 @@ from homei.config.file_formats import FileFormat
 from homei.ingestion.connectors.csv_reader import batches_by_block, read_csv
 from homei.ingestion.connectors.file_readers import Part
 from homei.ingestion.connectors.text_files import delimiter_of, open_text, undecodable
+from homei.storage.input_files import InputFile
 
 BLOCK_BYTES = 16 << 20
 # In these, each byte of a delimiter, a quotation mark or a line end is that character.
@@ -61,7 +62,7 @@ def csv_ranges(path: Path, reading: FileFormat, size: int) -> list[Range] | None
     return [Range(*ends) for ends in ranges if ends[0] < ends[1]]
 
 
-def read_range(path: Path, part: Range, header: list[str] | None, reading: FileFormat) -> Part:
+def read_range(path: Path | InputFile, part: Range, header: list[str] | None, reading: FileFormat) -> Part:
     """The rows of a range; `header` is None for the first one, which has the column names."""
     with path.open("rb") as file:
         delimiter, _ = delimiter_of(file, str(path), reading)

@@ -21,6 +21,7 @@ from homei.config.file_formats import FileFormat
 from homei.ingestion.connectors.file_readers import READERS, Part
 from homei.ingestion.connectors.sheet import Sheet, as_sheet
 from homei.ingestion.connectors.text_rows import Batch, SourceError, UnreadableError
+from homei.storage.input_files import InputFile
 
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".xlsx": "excel", ".xlsm": "excel",
@@ -59,7 +60,7 @@ def sheets(path: Path, reading: FileFormat) -> list[Sheet]:
         return [as_sheet(path, part) for part in _parts(file, path, kind, reading)]
 
 
-def sheets_in_batches(path: Path, reading: FileFormat) -> Iterator[tuple[int, Sheet]]:
+def sheets_in_batches(path: Path | InputFile, reading: FileFormat) -> Iterator[tuple[int, Sheet]]:
     """As `sheets`, at most ROWS_A_SHEET rows at a time, each with the position of its part in the file.
 
     Text, packed or not, is never in memory as a whole. A packed file is first read to its end, so that
@@ -78,13 +79,13 @@ def parts(path: Path, reading: FileFormat) -> list[Part]:
         return [part._replace(rows=iter(())) for part in _parts(file, path, kind, reading)]
 
 
-def kind_of(path: Path, reading: FileFormat) -> str:
+def kind_of(path: Path | InputFile, reading: FileFormat) -> str:
     """The format of a file, `zip` for one that may hold several."""
     return "zip" if path.suffix.lower() == ".zip" else _format(str(path), reading)
 
 
 @contextlib.contextmanager
-def read_errors(path: Path, reading: FileFormat) -> Iterator[str]:
+def read_errors(path: Path | InputFile, reading: FileFormat) -> Iterator[str]:
     """Checks how a file is to be read and yields its format.
 
     Raises UnreadableError for errors in the block.
@@ -104,7 +105,7 @@ def read_errors(path: Path, reading: FileFormat) -> Iterator[str]:
         raise UnreadableError(f"{path}: can't be read as {kind} ({error})") from error
 
 
-def _parts(file: IO[bytes], path: Path, kind: str, reading: FileFormat) -> Iterable[Part]:
+def _parts(file: IO[bytes], path: Path | InputFile, kind: str, reading: FileFormat) -> Iterable[Part]:
     return _zip_parts(file, path, reading) if kind == "zip" else READERS[kind](file, str(path), reading)
 
 
@@ -143,7 +144,7 @@ def is_open(path: Path) -> bool:
     return any((path.parent / lock).exists() for lock in (f"~${path.name}", f".~lock.{path.name}#"))
 
 
-def _zip_parts(file: IO[bytes], path: Path, reading: FileFormat) -> Iterator[Part]:
+def _zip_parts(file: IO[bytes], path: Path | InputFile, reading: FileFormat) -> Iterator[Part]:
     """The parts of all files in a zip, sorted by name; macOS metadata and temporary files are skipped."""
     with zipfile.ZipFile(file) as archive:
         members = _members(archive, path, reading)
@@ -154,7 +155,7 @@ def _zip_parts(file: IO[bytes], path: Path, reading: FileFormat) -> Iterator[Par
                     yield part._replace(name=f"/{member}{part.name}")
 
 
-def _members(archive: zipfile.ZipFile, path: Path, reading: FileFormat) -> list[str]:
+def _members(archive: zipfile.ZipFile, path: Path | InputFile, reading: FileFormat) -> list[str]:
     """The names of the files to read in a zip.
 
     Others, such as a description as PDF, are named in a warning.

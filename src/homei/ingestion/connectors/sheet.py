@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from homei.ingestion.connectors.file_readers import Part
 from homei.ingestion.connectors.text_rows import Batch, is_number, texts
+from homei.storage.input_files import InputFile
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Sheet:
     first_year: int = 1900
 
 
-def as_sheet(path: Path, part: Part) -> Sheet:
+def as_sheet(path: Path | InputFile, part: Part) -> Sheet:
     """The rows of a part of a file as text, without blank rows."""
     header = _numbered_names(part.header)
     empty = Batch(np.array([], dtype=np.int64), ((),) * len(header))
